@@ -116,7 +116,9 @@ var Aliases = &table.Schema{
 // Tables are all raw tables, partitioned ones first.
 var Tables = []*table.Schema{Schedule, Gamebook, BDL, Registry, Aliases}
 
-func of(name string, t table.Type) table.Column       { return table.Column{Name: name, Type: t} }
-func str(name string) table.Column                    { return of(name, table.STRING) }
-func num(name string) table.Column                    { return of(name, table.INT64) }
-func required(name string, t table.Type) table.Column { return table.Column{Name: name, Type: t, Required: true} }
+func of(name string, t table.Type) table.Column { return table.Column{Name: name, Type: t} }
+func str(name string) table.Column              { return of(name, table.STRING) }
+func num(name string) table.Column              { return of(name, table.INT64) }
+func required(name string, t table.Type) table.Column {
+	return table.Column{Name: name, Type: t, Required: true}
+}

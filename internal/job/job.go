@@ -20,7 +20,7 @@ type Job struct {
 	Sources []*table.Schema // partitioned like the target, read per date
 	// References are read once per run, canonicalised, hashed and pinned in the ledger; see [PackReference].
 	References []*table.Schema
-	Calendar Calendar
+	Calendar   Calendar
 
 	// Settings checks and canonicalises row-affecting settings. Empty input means the defaults. Unknown keys and
 	// impossible values are errors. The canonical text is stored with the run and hashed; workers build with it.
