@@ -1,0 +1,117 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"gamefill/internal/gamedate"
+	"gamefill/internal/job"
+)
+
+// RunState is the state of a backfill run.
+type RunState string
+
+// The run states. RunCanary and RunAwaitingApproval are reserved for sampled runs.
+const (
+	RunPlanning         RunState = "planning" // the publisher is still recording dates; nobody may conclude that nothing is left
+	RunCanary           RunState = "canary"
+	RunAwaitingApproval RunState = "awaiting_approval"
+	RunOpen             RunState = "open"
+	RunPaused           RunState = "paused"
+	RunFinished         RunState = "finished" // every date settled and judged; see Run.Verdict
+	RunCancelled        RunState = "cancelled"
+)
+
+// Closed reports whether the run has ended: finished or cancelled. A job has at most one run that has not.
+func (s RunState) Closed() bool { return s == RunFinished || s == RunCancelled }
+
+// moves are the legal changes of a run's state. Replaying dead dates reopens a finished run.
+var moves = map[RunState][]RunState{
+	RunPlanning:         {RunCanary, RunOpen, RunPaused, RunCancelled},
+	RunCanary:           {RunAwaitingApproval, RunOpen, RunPaused, RunCancelled},
+	RunAwaitingApproval: {RunOpen, RunCancelled},
+	RunOpen:             {RunPlanning, RunPaused, RunFinished, RunCancelled},
+	RunPaused:           {RunOpen, RunCancelled},
+	RunFinished:         {RunOpen, RunPlanning},
+}
+
+// Run is one request to fill a range of game dates.
+type Run struct {
+	ID     string
+	Job    string
+	Range  gamedate.Range
+	State  RunState
+	Target string // identity of the target: warehouse identity and table
+
+	Version       string // transform version, pinned
+	Settings      []byte // canonical settings, pinned; workers build with these
+	SettingsHash  string
+	ReferenceHash string // of the reference snapshot kept with the run
+	PlanHash      string // of the latest plan applied
+	Accept        []string
+	Force         bool
+
+	Reason string // why the run exists, in the operator's words
+	Actor  string
+
+	// HoldWrites stops dates in flight before their write (a tripped breaker); pausing without it lets them finish.
+	HoldWrites bool
+	// Cause is why the run is paused or cancelled: one sentence.
+	Cause string
+	// CauseKind is who decided: operator, breaker, environment, quota.
+	CauseKind string
+	ResumedAt time.Time // failures before it do not count for the breaker
+
+	Verdict job.Verdict // of a finished run
+	Checks  []job.Check // of the latest validation
+	Counts  map[State]int
+
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
+	FinishedAt time.Time
+}
+
+// Move changes the state, or says why it cannot be changed.
+func (r *Run) Move(to RunState) error {
+	if !slices.Contains(moves[r.State], to) {
+		return fmt.Errorf("run %s is %s and cannot become %s", r.ID, r.State, to)
+	}
+	r.State = to
+	return nil
+}
+
+// Control is what a holder of a lease must know.
+func (r *Run) Control() Control {
+	return Control{State: r.State, Stopped: r.State == RunCancelled || r.HoldWrites}
+}
+
+// Runs is the control plane.
+type Runs interface {
+	// CreateRun stores a new run in state Planning and its reference snapshot (any size; the adapter splits it), and
+	// binds the job to run.Target if it is the ledger's first. Nothing is stored when it fails.
+	// Errors: *RunOpenError, *OtherTargetError.
+	CreateRun(ctx context.Context, run Run, reference []byte) error
+
+	// Run returns one run. Errors: ErrNoRun.
+	Run(ctx context.Context, id string) (Run, error)
+
+	// OpenRun returns the job's run that is neither finished nor cancelled; ok is false when there is none.
+	OpenRun(ctx context.Context, jobName string) (run Run, ok bool, err error)
+
+	// ListRuns returns runs, newest first, at most limit (0: all).
+	ListRuns(ctx context.Context, jobName string, limit int) ([]Run, error)
+
+	// UpdateRun reads the run, lets change edit it, and stores it by compare-and-set, with event (if its Kind is not
+	// "") in the same change. change may be called again after a conflict and must not keep the pointer; its error
+	// ends the call with nothing stored. Identity fields (ID, Job, Target, CreatedAt) cannot be changed. Reopening a finished run while another run of the job is open is *RunOpenError.
+	// Cancelling turns the run's Pending entries to Cancelled in the same change (or before the call returns).
+	UpdateRun(ctx context.Context, id string, event Event, change func(*Run) error) (Run, error)
+
+	// Reference returns the snapshot stored with the run.
+	Reference(ctx context.Context, run string) ([]byte, error)
+
+	// Target returns what the job is bound to, "" when the ledger has no run of it yet.
+	Target(ctx context.Context, jobName string) (string, error)
+}
