@@ -307,9 +307,9 @@ type Leases interface {
 	// nil the holder may call warehouse Replace under l.Generation. Errors: ErrLeaseLost, ErrStopped.
 	BeginWrite(ctx context.Context, l Lease, ttl time.Duration, writeID string) error
 
-	// Finish makes the entry Complete with facts, ends the attempt and clears the lease. Repeating it after success,
+	// Complete makes the entry Complete with facts, ends the attempt and clears the lease. Repeating it after success,
 	// with the same generation, returns nil and changes nothing. Errors: ErrLeaseLost.
-	Finish(ctx context.Context, l Lease, facts Facts) error
+	Complete(ctx context.Context, l Lease, facts Facts) error
 
 	// Release ends the attempt as r says and clears the lease. Errors: ErrLeaseLost.
 	Release(ctx context.Context, l Lease, r Release) error
