@@ -1,0 +1,1 @@
+-- The queue's tables: messages waiting or held, and dead letters.

@@ -1,0 +1,1 @@
+-- The ledger's tables: runs, entries of game dates, events and dead-letter records.
