@@ -219,3 +219,29 @@ func RangeFingerprint(partitions map[gamedate.Date]string) string {
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
+
+// ContentFingerprint is [Schema.Fingerprint] with the unowned columns included: equal content means that replacing one
+// partition by the other would change nothing that anybody fills on purpose.
+func (s *Schema) ContentFingerprint(rows []Row) string {
+	hashes := make([][sha256.Size]byte, len(rows))
+	for i, row := range rows {
+		var b []byte
+		for c := range s.Columns {
+			if s.Columns[c].Role != Volatile {
+				b = row[c].append(b)
+			}
+		}
+		hashes[i] = sha256.Sum256(b)
+	}
+	return FingerprintHashes(hashes)
+}
+
+// HasUnowned reports whether any row has a value in an unowned column.
+func (s *Schema) HasUnowned(rows []Row) bool {
+	for i := range s.Columns {
+		if s.Columns[i].Role == Unowned && slices.ContainsFunc(rows, func(r Row) bool { return !r[i].IsNull() }) {
+			return true
+		}
+	}
+	return false
+}

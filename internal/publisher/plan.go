@@ -1,0 +1,404 @@
+// Package publisher plans which game dates of a range are to be done and why, records the plan in the ledger, publishes
+// one message per queued date, judges a finished run and closes it. It is written against the ports and a [job.Job].
+package publisher
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"gamefill/internal/gamedate"
+	"gamefill/internal/job"
+	"gamefill/internal/ledger"
+	"gamefill/internal/table"
+	"gamefill/internal/warehouse"
+)
+
+// Verdict is what a plan says about one date.
+type Verdict string
+
+// The verdicts.
+const (
+	Queue      Verdict = "queue"       // to be done; Reason says why
+	Left       Verdict = "left"        // done, and nothing it was made from has changed
+	Known      Verdict = "known"       // queued or in progress already under the open run
+	NoGames    Verdict = "no_games"    // the calendar has nothing and the target is empty
+	NoSchedule Verdict = "no_schedule" // the same, inside a suspiciously long silence of the calendar
+	NotFinal   Verdict = "not_final"   // units under way or still to come: not queued, looked at again by the next plan
+)
+
+// DatePlan is the plan of one date.
+type DatePlan struct {
+	Date     gamedate.Date   `json:"date"`
+	Verdict  Verdict         `json:"verdict"`
+	Reason   string          `json:"reason,omitempty"` // for Queue: one of the ledger's Reason constants
+	Detail   string          `json:"detail,omitempty"` // what changed, which units are not final
+	Units    int             `json:"units"`            // counted final units (games)
+	State    ledger.State    `json:"state,omitempty"`  // the ledger's state before the plan
+	Target   warehouse.Token `json:"-"`
+	Sources  string          `json:"-"` // tokens of the sources, canonical text
+	Expected job.Expectation `json:"-"`
+}
+
+// Silence is a stretch of the calendar that is longer than a season allows.
+type Silence struct {
+	From gamedate.Date `json:"from"` // first date without a unit
+	To   gamedate.Date `json:"to"`
+}
+
+// Plan is what would be done over a range, and why. Its hash covers all that decides, never costs or times.
+type Plan struct {
+	Job           string         `json:"job"`
+	Range         gamedate.Range `json:"range"`
+	Target        string         `json:"target"`
+	Version       string         `json:"version"`
+	SettingsHash  string         `json:"settings_hash"`
+	ReferenceHash string         `json:"reference_hash"`
+	Dates         []DatePlan     `json:"dates"`
+	Silences      []Silence      `json:"silences,omitempty"`
+	Hash          string         `json:"plan_hash"`
+	// OpenRun is the id of the run that the dates would join, "" when a new one would be created.
+	OpenRun string `json:"open_run,omitempty"`
+
+	settings  []byte
+	reference []byte // nil when the open run's snapshot is used
+	openState ledger.RunState
+	quiet     map[gamedate.Date]bool // in-season dates of a silence
+}
+
+// Count is the number of dates with a verdict.
+func (p *Plan) Count(v Verdict) int {
+	n := 0
+	for _, d := range p.Dates {
+		if d.Verdict == v {
+			n++
+		}
+	}
+	return n
+}
+
+// Reasons counts queued dates by reason.
+func (p *Plan) Reasons() map[string]int {
+	m := map[string]int{}
+	for _, d := range p.Dates {
+		if d.Verdict == Queue {
+			m[d.Reason]++
+		}
+	}
+	return m
+}
+
+// Request says what to plan.
+type Request struct {
+	Range gamedate.Range
+	// Dates, when not empty, are the only dates planned; Range must span them.
+	Dates []gamedate.Date
+	// Force queues every date with units, done or not.
+	Force bool
+	// Settings are the job's row-affecting settings, JSON, nil for the defaults.
+	Settings []byte
+	// Accept names acceptance rules whose errors do not fail a date in this run; Reason is then required.
+	Accept []string
+	Reason string
+	Actor  string
+}
+
+// Publisher is the operator's engine.
+type Publisher struct {
+	job    job.Job
+	ports  Ports
+	target string
+}
+
+// Ports are the stores a publisher works with.
+type Ports struct {
+	Queue  QueuePort
+	Ledger ledger.Ledger
+	Store  warehouse.Store
+}
+
+// New makes a publisher.
+func New(ctx context.Context, j job.Job, p Ports) (*Publisher, error) {
+	id, err := p.Store.Identity(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("warehouse identity: %w", err)
+	}
+	return &Publisher{job: j, ports: p, target: id + "/" + j.Target.FullName()}, nil
+}
+
+// UsageError is a request that cannot be carried out as asked; nothing was done.
+type UsageError struct{ Problem string }
+
+// Error is the problem.
+func (e *UsageError) Error() string { return e.Problem }
+
+func usage(format string, args ...any) error { return &UsageError{fmt.Sprintf(format, args...)} }
+
+// check validates a request against the job and returns its canonical settings.
+func (p *Publisher) check(r Request) ([]byte, error) {
+	for _, d := range r.Dates {
+		if !r.Range.Contains(d) {
+			return nil, usage("date %s lies outside the range %s", d, r.Range)
+		}
+	}
+	var names []string
+	for _, rule := range p.job.Rules {
+		names = append(names, rule.Name)
+	}
+	for _, rule := range r.Accept {
+		if !slices.Contains(names, rule) {
+			return nil, usage("unknown acceptance rule %q; the rules are: %s", rule, strings.Join(names, ", "))
+		}
+	}
+	if len(r.Accept) > 0 && r.Reason == "" {
+		return nil, usage("--accept overrides a safeguard: say why with --reason")
+	}
+	settings, err := p.job.Settings(r.Settings)
+	if err != nil {
+		return nil, usage("settings: %v", err)
+	}
+	return settings, nil
+}
+
+// settingsHash covers settings and overrides: two runs with the same hash build and accept the same way.
+func settingsHash(settings []byte, accept []string) string {
+	sorted := slices.Sorted(slices.Values(accept))
+	return job.HashOf([]byte(string(settings) + "\naccept " + strings.Join(slices.Compact(sorted), ",")))
+}
+
+// Plan says what a publish of the request would do. It changes nothing.
+//
+// Errors: *UsageError, *ledger.OtherTargetError, *ledger.RunOpenError when an open run pins another version or other
+// settings.
+func (p *Publisher) Plan(ctx context.Context, r Request) (*Plan, error) {
+	settings, err := p.check(r)
+	if err != nil {
+		return nil, err
+	}
+	plan := &Plan{Job: p.job.Name, Range: r.Range, Target: p.target, Version: p.job.Version,
+		SettingsHash: settingsHash(settings, r.Accept), settings: settings}
+	bound, err := p.ports.Ledger.Target(ctx, p.job.Name)
+	if err != nil {
+		return nil, fmt.Errorf("read the ledger's target: %w", err)
+	}
+	if bound != "" && bound != p.target {
+		return nil, &ledger.OtherTargetError{Job: p.job.Name, Bound: bound, Given: p.target}
+	}
+	open, isOpen, err := p.ports.Ledger.OpenRun(ctx, p.job.Name)
+	if err != nil {
+		return nil, fmt.Errorf("look for the open run: %w", err)
+	}
+	if isOpen {
+		if open.Version != p.job.Version || open.SettingsHash != plan.SettingsHash {
+			return nil, &ledger.RunOpenError{Open: open}
+		}
+		plan.OpenRun, plan.openState, plan.ReferenceHash = open.ID, open.State, open.ReferenceHash
+	} else if plan.reference, plan.ReferenceHash, err = p.readReference(ctx); err != nil {
+		return nil, err
+	}
+	if err := p.planDates(ctx, r, plan); err != nil {
+		return nil, err
+	}
+	plan.Hash = plan.hash()
+	return plan, nil
+}
+
+func (p *Publisher) readReference(ctx context.Context) (packed []byte, hash string, err error) {
+	rows := map[string][]table.Row{}
+	for _, t := range p.job.References {
+		part, err := p.ports.Store.Read(ctx, t, gamedate.Date{})
+		if err != nil {
+			return nil, "", fmt.Errorf("read %s: %w", t.FullName(), err)
+		}
+		rows[t.Name] = part.Rows
+	}
+	return job.PackReference(p.job.References, rows)
+}
+
+// planDates fills the plan's dates and silences.
+func (p *Publisher) planDates(ctx context.Context, r Request, plan *Plan) error {
+	expected, silences, quiet, err := p.calendar(ctx, r.Range)
+	if err != nil {
+		return err
+	}
+	plan.Silences, plan.quiet = silences, quiet
+	sources := map[string]map[gamedate.Date]warehouse.Token{}
+	for _, t := range p.job.Sources {
+		if sources[t.Name], err = p.ports.Store.Tokens(ctx, t, r.Range); err != nil {
+			return fmt.Errorf("tokens of %s: %w", t.FullName(), err)
+		}
+	}
+	targets, err := p.ports.Store.Tokens(ctx, p.job.Target, r.Range)
+	if err != nil {
+		return fmt.Errorf("tokens of %s: %w", p.job.Target.FullName(), err)
+	}
+	list, err := p.ports.Ledger.Entries(ctx, p.job.Name, r.Range)
+	if err != nil {
+		return fmt.Errorf("read entries: %w", err)
+	}
+	entries := map[gamedate.Date]*ledger.Entry{}
+	for i := range list {
+		entries[list[i].Date] = &list[i]
+	}
+	dates := r.Dates
+	if len(dates) == 0 {
+		dates = slices.Collect(r.Range.Dates())
+	}
+	slices.SortFunc(dates, gamedate.Date.Compare)
+	for _, d := range slices.Compact(dates) {
+		now := map[string]warehouse.Token{}
+		for name, tokens := range sources {
+			now[name] = tokens[d]
+		}
+		plan.Dates = append(plan.Dates, judge(d, expected[d], entries[d], now, targets[d], r.Force, plan))
+	}
+	return nil
+}
+
+// judge plans one date from what the calendar expects, the ledger remembers and the tables hold now.
+func judge(d gamedate.Date, expect job.Expectation, e *ledger.Entry, sources map[string]warehouse.Token, target warehouse.Token, force bool, plan *Plan) DatePlan {
+	out := DatePlan{Date: d, Units: expect.Units, Expected: expect, Target: target, Sources: tokenText(sources)}
+	if e != nil {
+		out.State = e.State
+	}
+	queue := func(reason, detail string) DatePlan {
+		out.Verdict, out.Reason, out.Detail = Queue, reason, detail
+		return out
+	}
+	switch {
+	case e != nil && !e.State.Settled():
+		out.Verdict, out.Reason = Known, e.Reason
+		return out
+	case expect.NotFinal > 0:
+		out.Verdict, out.Detail = NotFinal, fmt.Sprintf("%d of %d games not final", expect.NotFinal, expect.NotFinal+expect.Units)
+		return out
+	case expect.Units == 0 && target != warehouse.NoToken:
+		return queue(ledger.ReasonOrphaned, "")
+	case expect.Units == 0:
+		out.Verdict = NoGames
+		if plan.quiet[d] {
+			out.Verdict = NoSchedule
+		}
+		return out
+	case e == nil || e.State == ledger.NoGames || e.State == ledger.NoSchedule:
+		return queue(ledger.ReasonNew, "")
+	case force:
+		return queue(ledger.ReasonForced, "")
+	case e.State == ledger.Dead || e.State == ledger.Cancelled:
+		return queue(ledger.ReasonFailed, string(e.State))
+	case e.State == ledger.RolledBack:
+		out.Verdict, out.Detail = Left, "rolled back; --force does it again"
+		return out
+	case e.Facts == nil:
+		return queue(ledger.ReasonNew, "")
+	case e.Facts.Version != plan.Version:
+		return queue(ledger.ReasonStale, "version "+e.Facts.Version)
+	case e.Facts.SettingsHash != plan.SettingsHash:
+		return queue(ledger.ReasonStale, "other settings")
+	}
+	if changed := changes(e.Facts, sources, target, plan.ReferenceHash); len(changed) > 0 {
+		return queue(ledger.ReasonChanged, strings.Join(changed, ", "))
+	}
+	out.Verdict = Left
+	return out
+}
+
+// changes names everything whose token is not the one the completion recorded. A missing token counts as changed.
+func changes(f *ledger.Facts, sources map[string]warehouse.Token, target warehouse.Token, reference string) []string {
+	var changed []string
+	for _, name := range slices.Sorted(maps.Keys(sources)) {
+		if recorded, ok := f.SourceTokens[name]; !ok || recorded != sources[name] {
+			changed = append(changed, name)
+		}
+	}
+	if f.TargetToken != target {
+		changed = append(changed, "target")
+	}
+	if f.ReferenceHash != reference {
+		changed = append(changed, "references")
+	}
+	return changed
+}
+
+func tokenText(tokens map[string]warehouse.Token) string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(tokens)) {
+		fmt.Fprintf(&b, "%s=%s;", name, tokens[name])
+	}
+	return b.String()
+}
+
+// calendar reads what the calendar expects of every date, and the silences that are too long. It looks past both ends
+// of the range, so that a short range inside a long silence is judged like the long one.
+func (p *Publisher) calendar(ctx context.Context, r gamedate.Range) (map[gamedate.Date]job.Expectation, []Silence, map[gamedate.Date]bool, error) {
+	c := p.job.Calendar
+	margin := c.MaxQuietDays + 1
+	wide := gamedate.Range{From: r.From.AddDays(-margin), To: r.To.AddDays(margin)}
+	expected := map[gamedate.Date]job.Expectation{}
+	err := p.ports.Store.ReadRange(ctx, c.Table, wide, func(d gamedate.Date, rows []table.Row) error {
+		expected[d] = c.Expect(d, rows)
+		return nil
+	})
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("read calendar %s: %w", c.Table.FullName(), err)
+	}
+	silences, quiet := findSilences(wide, c, expected)
+	return expected, silences, quiet, nil
+}
+
+// findSilences returns the stretches without a unit that contain more than MaxQuietDays consecutive in-season dates,
+// and those in-season dates.
+func findSilences(r gamedate.Range, c job.Calendar, expected map[gamedate.Date]job.Expectation) ([]Silence, map[gamedate.Date]bool) {
+	var silences []Silence
+	quiet := map[gamedate.Date]bool{}
+	var stretch, inSeason []gamedate.Date
+	suspicious := false
+	endSeason := func() {
+		if len(inSeason) > c.MaxQuietDays {
+			suspicious = true
+			for _, d := range inSeason {
+				quiet[d] = true
+			}
+		}
+		inSeason = inSeason[:0]
+	}
+	endStretch := func() {
+		endSeason()
+		if suspicious {
+			silences = append(silences, Silence{stretch[0], stretch[len(stretch)-1]})
+		}
+		stretch, suspicious = stretch[:0], false
+	}
+	for d := range r.Dates() {
+		if e := expected[d]; e.Units+e.NotFinal > 0 {
+			endStretch()
+			continue
+		}
+		stretch = append(stretch, d)
+		if c.InSeason(d) {
+			inSeason = append(inSeason, d)
+		} else {
+			endSeason()
+		}
+	}
+	endStretch()
+	return silences, quiet
+}
+
+// hash is SHA-256 over job, target, version, settings, references and the sorted (date, verdict, reason, tokens).
+func (p *Plan) hash() string {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%s\n%s\n%s\n%s\n%s\n", p.Job, p.Target, p.Version, p.SettingsHash, p.ReferenceHash)
+	dates := slices.Clone(p.Dates)
+	slices.SortFunc(dates, func(a, b DatePlan) int { return a.Date.Compare(b.Date) })
+	for _, d := range dates {
+		fmt.Fprintf(&b, "%s %s %q %s target=%s\n", d.Date, d.Verdict, d.Reason, d.Sources, d.Target)
+	}
+	sum := sha256.Sum256(b.Bytes())
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,283 @@
+package publisher
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"gamefill/internal/faultinject"
+	"gamefill/internal/gamedate"
+	"gamefill/internal/ledger"
+	"gamefill/internal/queue"
+)
+
+// QueuePort is what publishing needs of the queue.
+type QueuePort interface {
+	Publish(ctx context.Context, messages []queue.Message) []error
+}
+
+// Result says what a Publish did.
+type Result struct {
+	Run       ledger.Run `json:"-"`
+	RunID     string     `json:"run"`
+	Joined    bool       `json:"joined"`    // the dates joined a run that was open
+	Nothing   bool       `json:"nothing"`   // nothing was left to do: no run was made
+	Queued    int        `json:"queued"`    // entries that became pending
+	Known     int        `json:"known"`     // queued or in progress before
+	Settled   int        `json:"settled"`   // recorded as without games
+	Published int        `json:"published"` // messages put on the queue
+	Failed    []Unsent   `json:"unsent,omitempty"`
+}
+
+// Unsent is a date whose message could not be published.
+type Unsent struct {
+	Date gamedate.Date `json:"date"`
+	Err  string        `json:"error"`
+}
+
+// UnsentError lists the dates that are recorded but not on the queue.
+type UnsentError struct{ Unsent []Unsent }
+
+// Error names every date and says what to do.
+func (e *UnsentError) Error() string {
+	var dates []string
+	for _, u := range e.Unsent {
+		dates = append(dates, u.Date.String()+" ("+u.Err+")")
+	}
+	return fmt.Sprintf("%d dates are not on the queue: %s; run the same publish again to publish just these", len(e.Unsent), strings.Join(dates, ", "))
+}
+
+// Progress is told how many dates of a step are done.
+type Progress func(step string, done, total int)
+
+// batch is how many dates are recorded, or published, per call: small enough for progress and for a store's limits.
+const batch = 100
+
+// Publish applies a plan: it creates or joins the run, records every date, publishes a message per queued date, and
+// opens the run. Ledger first, then queue. A crash at any point is healed by publishing the same request again: a run
+// that is still planning is taken up, recorded dates are known, unpublished ones are published.
+//
+// Errors: those of Plan; *UnsentError when messages could not be published, the run then stays planning.
+func (p *Publisher) Publish(ctx context.Context, r Request, plan *Plan, progress Progress) (Result, error) {
+	if progress == nil {
+		progress = func(string, int, int) {}
+	}
+	var plans []ledger.Plan
+	for _, d := range plan.Dates {
+		switch d.Verdict {
+		case Queue, Known:
+			plans = append(plans, ledger.Plan{Date: d.Date, To: ledger.Pending, Reason: d.Reason})
+		case NoGames:
+			plans = appendUnless(plans, d, ledger.NoGames)
+		case NoSchedule:
+			plans = appendUnless(plans, d, ledger.NoSchedule)
+		}
+	}
+	resuming := plan.OpenRun != "" && plan.openState == ledger.RunPlanning
+	if len(plans) == 0 && !resuming {
+		return Result{RunID: plan.OpenRun, Nothing: true}, nil
+	}
+	run, joined, err := p.openRun(ctx, r, plan)
+	if err != nil {
+		return Result{}, err
+	}
+	result := Result{RunID: run.ID, Joined: joined}
+	unpublished, err := p.record(ctx, run.ID, plans, plan, &result, progress)
+	if err != nil {
+		return result, err
+	}
+	faultinject.Point(faultinject.EntriesRecorded)
+	if err := p.send(ctx, unpublished, &result, progress); err != nil {
+		return result, err
+	}
+	if len(result.Failed) > 0 {
+		return result, &UnsentError{result.Failed}
+	}
+	event := ledger.Event{Kind: "run_opened", Actor: r.Actor, Message: fmt.Sprintf("%d queued, %d known, %d without games", result.Queued, result.Known, result.Settled)}
+	result.Run, err = p.ports.Ledger.UpdateRun(ctx, run.ID, event, func(run *ledger.Run) error {
+		run.PlanHash = plan.Hash
+		return run.Move(ledger.RunOpen)
+	})
+	if err != nil {
+		return result, fmt.Errorf("open run %s: %w", run.ID, err)
+	}
+	faultinject.Point(faultinject.RunOpened)
+	return result, nil
+}
+
+// appendUnless adds a settling plan unless the ledger has exactly that already.
+func appendUnless(plans []ledger.Plan, d DatePlan, to ledger.State) []ledger.Plan {
+	if d.State == to {
+		return plans
+	}
+	return append(plans, ledger.Plan{Date: d.Date, To: to})
+}
+
+// openRun creates the run, or takes the open one back to planning; both leave it in state planning.
+func (p *Publisher) openRun(ctx context.Context, r Request, plan *Plan) (run ledger.Run, joined bool, err error) {
+	if plan.OpenRun != "" {
+		event := ledger.Event{Kind: "dates_join", Actor: r.Actor, Message: plan.Range.String()}
+		run, err = p.ports.Ledger.UpdateRun(ctx, plan.OpenRun, event, func(run *ledger.Run) error {
+			run.Range = span(run.Range, plan.Range)
+			if r.Force {
+				run.Force = true
+			}
+			switch run.State {
+			case ledger.RunPlanning:
+				return nil
+			case ledger.RunPaused:
+				return fmt.Errorf("run %s is paused (%s): resume it first", run.ID, run.Cause)
+			}
+			return run.Move(ledger.RunPlanning)
+		})
+		if err != nil {
+			return run, true, fmt.Errorf("join run %s: %w", plan.OpenRun, err)
+		}
+		return run, true, nil
+	}
+	run = ledger.Run{ID: NewRunID(time.Now()), Job: p.job.Name, Range: plan.Range, State: ledger.RunPlanning, Target: p.target,
+		Version: plan.Version, Settings: plan.settings, SettingsHash: plan.SettingsHash, ReferenceHash: plan.ReferenceHash,
+		PlanHash: plan.Hash, Accept: r.Accept, Force: r.Force, Reason: r.Reason, Actor: r.Actor}
+	if err := p.ports.Ledger.CreateRun(ctx, run, plan.reference); err != nil {
+		return run, false, fmt.Errorf("create run: %w", err)
+	}
+	faultinject.Point(faultinject.RunCreated)
+	return run, false, nil
+}
+
+// span is the smallest range that contains both.
+func span(a, b gamedate.Range) gamedate.Range {
+	if b.From.Before(a.From) {
+		a.From = b.From
+	}
+	if b.To.After(a.To) {
+		a.To = b.To
+	}
+	return a
+}
+
+// NewRunID makes a run id: the UTC time for people, random letters for uniqueness. Ids are never compared by order.
+func NewRunID(now time.Time) string {
+	return "r" + now.UTC().Format("20060102-150405") + "-" + strings.ToLower(rand.Text()[:6])
+}
+
+// record writes the plans to the ledger and returns the entries whose message is not known to be on the queue.
+func (p *Publisher) record(ctx context.Context, run string, plans []ledger.Plan, plan *Plan, result *Result, progress Progress) ([]ledger.Entry, error) {
+	known := map[gamedate.Date]bool{}
+	for _, d := range plan.Dates {
+		known[d.Date] = d.Verdict == Known
+	}
+	var unpublished []ledger.Entry
+	for done := 0; done < len(plans); {
+		part := plans[done:min(done+batch, len(plans))]
+		entries, err := p.ports.Ledger.Record(ctx, p.job.Name, run, part)
+		if err != nil {
+			return nil, fmt.Errorf("record dates in run %s: %w", run, err)
+		}
+		for _, e := range entries {
+			switch {
+			case e.State.Settled():
+				result.Settled++
+				continue
+			case known[e.Date]:
+				result.Known++
+			default:
+				result.Queued++
+			}
+			if e.State == ledger.Pending && e.PublishedSeq < e.Seq && e.NotBefore.IsZero() {
+				unpublished = append(unpublished, e)
+			}
+		}
+		done += len(part)
+		progress("record", done, len(plans))
+	}
+	return unpublished, nil
+}
+
+// send publishes messages and records which are on the queue.
+func (p *Publisher) send(ctx context.Context, entries []ledger.Entry, result *Result, progress Progress) error {
+	for done := 0; done < len(entries); {
+		part := entries[done:min(done+batch, len(entries))]
+		messages := make([]queue.Message, len(part))
+		for i, e := range part {
+			messages[i] = queue.Envelope{Job: e.Job, Run: e.Run, Date: e.Date, Seq: e.Seq}.Message()
+		}
+		var published []ledger.Published
+		for i, err := range p.ports.Queue.Publish(ctx, messages) {
+			if err != nil {
+				result.Failed = append(result.Failed, Unsent{part[i].Date, err.Error()})
+				continue
+			}
+			published = append(published, ledger.Published{Date: part[i].Date, Seq: part[i].Seq})
+		}
+		faultinject.Point(faultinject.MessagePublished)
+		result.Published += len(published)
+		if err := p.ports.Ledger.MarkPublished(ctx, p.job.Name, published); err != nil {
+			return fmt.Errorf("record publications: %w", err)
+		}
+		done += len(part)
+		progress("publish", done, len(entries))
+	}
+	return nil
+}
+
+// Pause stops new claims; dates in flight finish. A paused run stays paused.
+func (p *Publisher) Pause(ctx context.Context, run, reason, actor string) (ledger.Run, error) {
+	return p.ports.Ledger.UpdateRun(ctx, run, ledger.Event{Kind: "paused", Actor: actor, Message: reason}, func(r *ledger.Run) error {
+		r.Cause, r.CauseKind = reason, "operator"
+		return r.Move(ledger.RunPaused)
+	})
+}
+
+// Resume opens a paused run again.
+func (p *Publisher) Resume(ctx context.Context, run, reason, actor string) (ledger.Run, error) {
+	return p.ports.Ledger.UpdateRun(ctx, run, ledger.Event{Kind: "resumed", Actor: actor, Message: reason}, func(r *ledger.Run) error {
+		if r.State != ledger.RunPaused {
+			return fmt.Errorf("run %s is %s, not paused", r.ID, r.State)
+		}
+		r.Cause, r.CauseKind, r.HoldWrites, r.ResumedAt = "", "", false, time.Now().UTC()
+		return r.Move(ledger.RunOpen)
+	})
+}
+
+// Cancel ends a run for good: dates that wait are cancelled, dates in flight stop before their write.
+func (p *Publisher) Cancel(ctx context.Context, run, reason, actor string) (ledger.Run, error) {
+	return p.ports.Ledger.UpdateRun(ctx, run, ledger.Event{Kind: "cancelled", Actor: actor, Message: reason}, func(r *ledger.Run) error {
+		r.Cause, r.CauseKind, r.HoldWrites = reason, "operator", true
+		return r.Move(ledger.RunCancelled)
+	})
+}
+
+// ErrNoOpenRun: a verb that defaults to the job's open run found none.
+var ErrNoOpenRun = errors.New("no run is open; `runs` lists earlier ones")
+
+// Find returns the named run, or the job's open run when id is "".
+func (p *Publisher) Find(ctx context.Context, id string) (ledger.Run, error) {
+	if id != "" {
+		return p.ports.Ledger.Run(ctx, id)
+	}
+	run, ok, err := p.ports.Ledger.OpenRun(ctx, p.job.Name)
+	if err == nil && !ok {
+		err = ErrNoOpenRun
+	}
+	return run, err
+}
+
+// FindLatest returns the named run, the open run, or else the newest run of the job.
+func (p *Publisher) FindLatest(ctx context.Context, id string) (ledger.Run, error) {
+	run, err := p.Find(ctx, id)
+	if !errors.Is(err, ErrNoOpenRun) {
+		return run, err
+	}
+	runs, err := p.ports.Ledger.ListRuns(ctx, p.job.Name, 1)
+	if err != nil {
+		return ledger.Run{}, err
+	}
+	if len(runs) == 0 {
+		return ledger.Run{}, errors.New("there has been no run yet; `publish` or `run` starts one")
+	}
+	return runs[0], nil
+}

@@ -1,0 +1,296 @@
+package publisher
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"gamefill/internal/faultinject"
+	"gamefill/internal/gamedate"
+	"gamefill/internal/job"
+	"gamefill/internal/ledger"
+	"gamefill/internal/table"
+	"gamefill/internal/warehouse"
+)
+
+// Judgement is what validation found over a range.
+type Judgement struct {
+	Range   gamedate.Range       `json:"range"`
+	Run     string               `json:"run,omitempty"`
+	Verdict job.Verdict          `json:"verdict"`
+	Checks  []job.Check          `json:"checks"`
+	States  map[ledger.State]int `json:"states"`
+	Rows    int                  `json:"rows"`
+	// TableFingerprint is SHA-256 over the sorted (date, fingerprint) of the partitions as they are in the warehouse.
+	TableFingerprint string `json:"table_fingerprint"`
+	// DeadDates are the dates given up on.
+	DeadDates []DeadDate `json:"dead,omitempty"`
+	Finished  bool       `json:"finished"` // the run was closed by this validation
+}
+
+// DeadDate is one date given up on, with why.
+type DeadDate struct {
+	Date    gamedate.Date `json:"date"`
+	Class   string        `json:"class"`
+	Reason  string        `json:"reason"`
+	Message string        `json:"message"`
+}
+
+// Validate reads every partition of a range back, compares it with what the ledger recorded, and runs the job's gates.
+// With a run whose dates are all settled it also closes the run with the verdict; a run that cannot be closed yet is
+// left as it is. baseline is the number of active rows the operator expects, 0 for none.
+func (p *Publisher) Validate(ctx context.Context, r gamedate.Range, run *ledger.Run, actor string, baseline int64, progress Progress) (Judgement, error) {
+	if progress == nil {
+		progress = func(string, int, int) {}
+	}
+	out := Judgement{Range: r, States: map[ledger.State]int{}}
+	expected, silences, _, err := p.calendar(ctx, r)
+	if err != nil {
+		return out, err
+	}
+	entries, err := p.ports.Ledger.Entries(ctx, p.job.Name, r)
+	if err != nil {
+		return out, fmt.Errorf("read entries: %w", err)
+	}
+	byDate := map[gamedate.Date]*ledger.Entry{}
+	for i := range entries {
+		byDate[entries[i].Date] = &entries[i]
+		out.States[entries[i].State]++
+	}
+	checks := []job.Check{
+		checkSettled(r, expected, byDate),
+		checkDead(entries, &out),
+		checkSilence(r, silences),
+	}
+	content, err := p.checkContent(ctx, r, byDate, &out, progress)
+	if err != nil {
+		return out, err
+	}
+	checks = append(checks, content...)
+	gates, err := p.gates(ctx, r, expected, entries, baseline)
+	if err != nil {
+		return out, err
+	}
+	out.Checks = append(checks, gates...)
+	out.Verdict = job.Pass
+	for _, c := range out.Checks {
+		out.Verdict = job.Worse(out.Verdict, c.Verdict)
+	}
+	if run != nil {
+		out.Run = run.ID
+		if err := p.finish(ctx, *run, &out, actor); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+// finish closes a run whose entries are all settled.
+func (p *Publisher) finish(ctx context.Context, run ledger.Run, out *Judgement, actor string) error {
+	if run.State != ledger.RunOpen {
+		return nil
+	}
+	counts, err := p.ports.Ledger.CountStates(ctx, p.job.Name, run.ID)
+	if err != nil {
+		return fmt.Errorf("count states of run %s: %w", run.ID, err)
+	}
+	if counts[ledger.Pending]+counts[ledger.Leased] > 0 {
+		return nil
+	}
+	faultinject.Point(faultinject.BeforeFinish)
+	event := ledger.Event{Kind: "finished", Actor: actor, Message: string(out.Verdict)}
+	_, err = p.ports.Ledger.UpdateRun(ctx, run.ID, event, func(r *ledger.Run) error {
+		r.Verdict, r.Checks, r.Counts = out.Verdict, out.Checks, counts
+		return r.Move(ledger.RunFinished)
+	})
+	if err != nil {
+		return fmt.Errorf("finish run %s: %w", run.ID, err)
+	}
+	out.Finished = true
+	return nil
+}
+
+func checkSettled(r gamedate.Range, expected map[gamedate.Date]job.Expectation, entries map[gamedate.Date]*ledger.Entry) job.Check {
+	c := job.Check{Name: "every date settled", Bound: "all dates"}
+	var open, notFinal []gamedate.Date
+	settled := 0
+	for d := range r.Dates() {
+		e := entries[d]
+		switch {
+		case e != nil && e.State.Settled():
+			settled++
+		case e == nil && expected[d].NotFinal > 0:
+			notFinal = append(notFinal, d)
+		default:
+			open = append(open, d)
+		}
+	}
+	c.Seen = fmt.Sprintf("%d of %d", settled, r.Days())
+	switch {
+	case len(open) > 0:
+		c.Verdict = job.Failed
+		c.Advice = fmt.Sprintf("%d dates are not done: %s; publish the range and run workers", len(open), some(open))
+	case len(notFinal) > 0:
+		c.Verdict = job.Warned
+		c.Advice = fmt.Sprintf("%d dates have games that are not final: %s; publish again when they are", len(notFinal), some(notFinal))
+	default:
+		c.Verdict = job.Pass
+	}
+	return c
+}
+
+func checkDead(entries []ledger.Entry, out *Judgement) job.Check {
+	c := job.Check{Name: "no dead dates", Bound: "0", Verdict: job.Pass}
+	for _, e := range entries {
+		if e.State != ledger.Dead {
+			continue
+		}
+		d := DeadDate{Date: e.Date}
+		if e.Failure != nil {
+			d.Class, d.Reason, d.Message = e.Failure.Class.String(), e.Failure.Reason, e.Failure.Message
+		}
+		out.DeadDates = append(out.DeadDates, d)
+	}
+	c.Seen = fmt.Sprint(len(out.DeadDates))
+	if n := len(out.DeadDates); n > 0 {
+		c.Verdict = job.Failed
+		first := out.DeadDates[0]
+		c.Advice = fmt.Sprintf("%s: %s (%s); mend the cause and publish the date again", first.Date, first.Reason, first.Class)
+	}
+	return c
+}
+
+func checkSilence(r gamedate.Range, silences []Silence) job.Check {
+	c := job.Check{Name: "no silence in the calendar", Bound: "none in season", Verdict: job.Pass, Seen: "none"}
+	var seen []string
+	for _, s := range silences {
+		if s.To.Before(r.From) || s.From.After(r.To) {
+			continue
+		}
+		seen = append(seen, fmt.Sprintf("no counted game from %s to %s although seasons run to mid-June", s.From, s.To))
+	}
+	if len(seen) > 0 {
+		c.Verdict, c.Seen = job.Warned, strings.Join(seen, "; ")
+		c.Advice = "import the missing part of the schedule and publish again, or accept the gap"
+	}
+	return c
+}
+
+// readers is how many partitions are read back at once: enough to use two cores.
+const readers = 2
+
+// checkContent compares every partition with what the ledger recorded.
+func (p *Publisher) checkContent(ctx context.Context, r gamedate.Range, entries map[gamedate.Date]*ledger.Entry, out *Judgement, progress Progress) ([]job.Check, error) {
+	tokens, err := p.ports.Store.Tokens(ctx, p.job.Target, r)
+	if err != nil {
+		return nil, fmt.Errorf("tokens of %s: %w", p.job.Target.FullName(), err)
+	}
+	var dates []gamedate.Date
+	for d := range r.Dates() {
+		if e := entries[d]; tokens[d] != warehouse.NoToken || e != nil && e.State == ledger.Complete {
+			dates = append(dates, d)
+		}
+	}
+	var mu sync.Mutex // guards the maps and counters below
+	fingerprints := map[gamedate.Date]string{}
+	var overwritten, strangers []gamedate.Date
+	unaccounted, measured := 0, 0
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(readers)
+	for _, d := range dates {
+		group.Go(func() error {
+			m, err := p.ports.Store.Measure(ctx, p.job.Target, d)
+			if err != nil {
+				return fmt.Errorf("read back %s: %w", d, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			fingerprints[d] = m.Fingerprint
+			out.Rows += m.Rows
+			e := entries[d]
+			switch {
+			case e != nil && e.Facts != nil && e.State == ledger.Complete:
+				if e.Facts.Fingerprint != m.Fingerprint {
+					overwritten = append(overwritten, d)
+				}
+				if c := e.Facts.Counts; c.RowsIn != c.RowsUsed+sum(c.RejectedBy) {
+					unaccounted++
+				}
+			case m.Fingerprint != table.Empty && (e == nil || e.State != ledger.Dead && e.State != ledger.RolledBack):
+				strangers = append(strangers, d)
+			}
+			measured++
+			progress("read back", measured, len(dates))
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	out.TableFingerprint = table.RangeFingerprint(fingerprints)
+	same := job.Check{Name: "partitions are what was recorded", Bound: "all", Verdict: job.Pass,
+		Seen: fmt.Sprintf("%d of %d", len(dates)-len(overwritten)-len(strangers), len(dates))}
+	if n := len(overwritten) + len(strangers); n > 0 {
+		same.Verdict = job.Failed
+		both := append(overwritten, strangers...)
+		slices.SortFunc(both, gamedate.Date.Compare)
+		same.Advice = fmt.Sprintf("somebody else wrote %s; publish the range again to repair", some(both))
+	}
+	rows := job.Check{Name: "rows in = rows out + rejections", Bound: "every date", Verdict: job.Pass, Seen: fmt.Sprintf("%d dates differ", unaccounted)}
+	if unaccounted > 0 {
+		rows.Verdict = job.Failed
+	}
+	return []job.Check{same, rows}, nil
+}
+
+// gates gathers the grouped counts and lets the job judge them.
+func (p *Publisher) gates(ctx context.Context, r gamedate.Range, expected map[gamedate.Date]job.Expectation, entries []ledger.Entry, baseline int64) ([]job.Check, error) {
+	g := p.job.Gates
+	if g.Judge == nil {
+		return nil, nil
+	}
+	groups, err := p.ports.Store.Count(ctx, p.job.Target, r, warehouse.Grouping{By: g.By, Nulls: g.Nulls, Keys: g.Keys})
+	if err != nil {
+		return nil, fmt.Errorf("count %s: %w", p.job.Target.FullName(), err)
+	}
+	in := job.GateInput{Range: r, Expected: map[gamedate.Date]job.Expectation{}, Facts: map[gamedate.Date]job.Counts{}, Baseline: baseline}
+	for _, group := range groups {
+		in.Groups = append(in.Groups, job.GroupCount(group))
+	}
+	for d, e := range expected {
+		if r.Contains(d) {
+			in.Expected[d] = e
+		}
+	}
+	for _, e := range entries {
+		if e.State == ledger.Complete && e.Facts != nil {
+			in.Facts[e.Date] = e.Facts.Counts
+		}
+	}
+	return g.Judge(in), nil
+}
+
+func sum(m map[string]int64) int64 {
+	n := int64(0)
+	for _, v := range m {
+		n += v
+	}
+	return n
+}
+
+// some names up to five dates.
+func some(dates []gamedate.Date) string {
+	var texts []string
+	for i, d := range dates {
+		if i == 5 {
+			texts = append(texts, fmt.Sprintf("and %d more", len(dates)-5))
+			break
+		}
+		texts = append(texts, d.String())
+	}
+	return strings.Join(texts, ", ")
+}

@@ -1,0 +1,408 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"gamefill/internal/failure"
+	"gamefill/internal/faultinject"
+	"gamefill/internal/gamedate"
+	"gamefill/internal/job"
+	"gamefill/internal/ledger"
+	"gamefill/internal/queue"
+	"gamefill/internal/table"
+	"gamefill/internal/warehouse"
+)
+
+// Stages of an attempt, for failures and durations.
+const (
+	stageClaim    = "claim"
+	stageRead     = "read"
+	stageBuild    = "build"
+	stageAccept   = "accept"
+	stageWrite    = "write"
+	stageReadBack = "read_back"
+	stageComplete = "complete"
+)
+
+// notReadyError leaves a date open: its units are not final yet.
+type notReadyError struct{ why string }
+
+func (e *notReadyError) Error() string { return e.why }
+
+// attempt does one claimed date and ends the delivery by what came of it.
+func (w *Worker) attempt(ctx context.Context, d queue.Delivery, claim ledger.Claim, asked time.Time) {
+	lease := claim.Lease
+	work, cancel := context.WithCancelCause(ctx)
+	keeping := make(chan struct{})
+	go func() {
+		defer close(keeping)
+		w.keep(work, cancel, lease, asked)
+	}()
+	a := &attemptRun{Worker: w, claim: claim, stage: stageClaim, began: time.Now(), durations: map[string]time.Duration{}}
+	err := a.do(work)
+	if err != nil && work.Err() != nil {
+		if cause := context.Cause(work); !errors.Is(cause, context.Canceled) {
+			err = cause // why the work was cancelled, not how it noticed
+		}
+	}
+	cancel(nil)
+	<-keeping
+	w.end(context.WithoutCancel(ctx), d, a, err)
+}
+
+// keep renews the lease every third of its time and cancels the work when the lease is lost, the run is stopped, or
+// four fifths of the lease have passed since the last renewal was asked for (our own monotonic clock, so a slow store
+// or a stopped machine never leaves us writing under an expired lease).
+func (w *Worker) keep(ctx context.Context, cancel context.CancelCauseFunc, lease ledger.Lease, asked time.Time) {
+	ttl := w.config.LeaseTTL
+	for sleep(ctx, ttl/3) {
+		renewing := time.Now()
+		bounded, done := context.WithDeadline(ctx, asked.Add(ttl*4/5))
+		control, err := w.ledger.Renew(bounded, lease, ttl)
+		done()
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == nil && control.Stopped:
+			cancel(ledger.ErrStopped)
+			return
+		case err == nil:
+			asked = renewing
+		case errors.Is(err, ledger.ErrLeaseLost) || time.Since(asked) >= ttl*4/5:
+			cancel(fmt.Errorf("renew lease: %w", ledger.ErrLeaseLost))
+			return
+		}
+	}
+}
+
+// attemptRun is the state of one attempt.
+type attemptRun struct {
+	*Worker
+	claim     ledger.Claim
+	stage     string
+	began     time.Time // of the stage
+	durations map[string]time.Duration
+	facts     ledger.Facts
+}
+
+func (a *attemptRun) enter(stage string) {
+	now := time.Now()
+	a.durations[a.stage] += now.Sub(a.began)
+	a.stage, a.began = stage, now
+}
+
+// do brings the date to completion. A panic becomes an ordinary failure with its stack.
+func (a *attemptRun) do(ctx context.Context) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = failure.Mark(fmt.Errorf("panic: %v\n%s", p, debug.Stack()), failure.Transient, "panic")
+		}
+	}()
+	lease, entry := a.claim.Lease, a.claim.Entry
+	inputs, err := a.inputs(ctx, a.claim.Run)
+	if err != nil {
+		return err
+	}
+	fence := warehouse.Fence{Job: lease.Job, Run: lease.Run, Generation: lease.Generation}
+	if entry.Write.Generation > 0 {
+		if err := a.store.Close(ctx, a.job.Target, lease.Date, fence, entry.Write.ID); err != nil {
+			return fmt.Errorf("close write of generation %d: %w", entry.Write.Generation, err)
+		}
+	}
+
+	a.enter(stageRead)
+	previous, in, tokens, err := a.read(ctx, inputs)
+	if err != nil {
+		return err
+	}
+
+	a.enter(stageBuild)
+	out, err := a.job.Build(inputs.value, in)
+	if err != nil {
+		return err
+	}
+	if out.NotReady != "" {
+		return &notReadyError{out.NotReady}
+	}
+
+	a.enter(stageAccept)
+	if err := a.accept(out, inputs.accepted); err != nil {
+		return err
+	}
+	built := a.job.Target.Fingerprint(out.Rows)
+	a.facts = ledger.Facts{
+		Run: lease.Run, Version: a.job.Version, SettingsHash: a.claim.Run.SettingsHash, ReferenceHash: a.claim.Run.ReferenceHash,
+		PreImage: a.job.Target.Fingerprint(previous.Rows), PreImageRows: len(previous.Rows),
+		InputFingerprint: out.InputFingerprint, SourceTokens: tokens, NewestSource: out.NewestSource,
+		Counts: out.Counts, Findings: out.Findings, Rejections: out.Rejections, Unresolved: out.Unresolved,
+	}
+	if a.equal(built, out.Rows, previous.Rows) {
+		a.facts.Outcome, a.facts.Rows, a.facts.Fingerprint, a.facts.TargetToken = ledger.Unchanged, len(previous.Rows), built, previous.Token
+	} else if err := a.write(ctx, fence, out.Rows, built); err != nil {
+		return err
+	}
+
+	a.enter(stageComplete)
+	a.facts.Durations = a.durations
+	if err := a.ledger.Complete(ctx, lease, a.facts); err != nil {
+		return fmt.Errorf("complete: %w", err)
+	}
+	faultinject.Point(faultinject.AfterComplete)
+	return nil
+}
+
+// equal reports whether writing rows over previous would change nothing: the owned columns are the same, and so are
+// the unowned ones where the old partition has any.
+func (a *attemptRun) equal(built string, rows, previous []table.Row) bool {
+	if built != a.facts.PreImage {
+		return false
+	}
+	t := a.job.Target
+	return !t.HasUnowned(previous) && !t.HasUnowned(rows) || t.ContentFingerprint(rows) == t.ContentFingerprint(previous)
+}
+
+// read gathers the inputs of the build and the tokens of what was read.
+func (a *attemptRun) read(ctx context.Context, inputs *sharedInputs) (warehouse.Partition, job.Input, map[string]warehouse.Token, error) {
+	date, entry := a.claim.Lease.Date, a.claim.Entry
+	tokens := map[string]warehouse.Token{}
+	in := job.Input{Date: date, Sources: map[string][]table.Row{}, Accept: inputs.accepted,
+		Now: a.config.Now().UTC(), Force: a.claim.Run.Force}
+	for _, source := range a.job.Sources {
+		p, err := a.store.Read(ctx, source, date)
+		if err != nil {
+			return warehouse.Partition{}, in, nil, fmt.Errorf("read %s of %s: %w", source.FullName(), date, err)
+		}
+		in.Sources[source.Name], tokens[source.Name] = p.Rows, p.Token
+	}
+	previous, err := a.store.Read(ctx, a.job.Target, date)
+	if err != nil {
+		return previous, in, nil, fmt.Errorf("read %s of %s: %w", a.job.Target.FullName(), date, err)
+	}
+	in.Previous = previous.Rows
+	if entry.Facts != nil {
+		in.NewestSource = entry.Facts.NewestSource
+		if len(previous.Rows) > 0 && a.job.Target.Fingerprint(previous.Rows) == entry.Facts.Fingerprint {
+			in.PreviousFacts = &entry.Facts.Counts
+		}
+	}
+	return previous, in, tokens, nil
+}
+
+// accept judges what was built: every input row must be accounted for, and no error-level finding may stand unaccepted.
+func (a *attemptRun) accept(out job.Output, accepted map[string]bool) error {
+	rejected := int64(0)
+	for _, n := range out.Counts.RejectedBy {
+		rejected += n
+	}
+	if c := out.Counts; c.RowsIn != c.RowsUsed+rejected || c.RowsOut != int64(len(out.Rows)) {
+		return failure.MarkPermanent(fmt.Errorf("rows unaccounted for: %d in, %d used, %d rejected, %d counted out, %d out",
+			c.RowsIn, c.RowsUsed, rejected, c.RowsOut, len(out.Rows)), "rows_unaccounted")
+	}
+	var rules, messages []string
+	for i := range out.Findings {
+		f := &out.Findings[i]
+		if f.Level != job.Error {
+			continue
+		}
+		if f.Accepted = accepted[f.Rule]; f.Accepted {
+			continue
+		}
+		if !slices.Contains(rules, f.Rule) {
+			rules = append(rules, f.Rule)
+		}
+		messages = append(messages, f.Rule+": "+f.Message)
+	}
+	if len(rules) == 0 {
+		return nil
+	}
+	return failure.MarkPermanent(fmt.Errorf("not accepted, the old partition stays: %s", strings.Join(messages, "; ")), strings.Join(rules, ","))
+}
+
+// write replaces the partition and reads it back; the facts say what was found, not what was reported.
+func (a *attemptRun) write(ctx context.Context, fence warehouse.Fence, rows []table.Row, built string) error {
+	lease, target := a.claim.Lease, a.job.Target
+	a.enter(stageWrite)
+	write := warehouse.Write{Table: target, Date: lease.Date, Fence: fence, Rows: rows}
+	var err error
+	if write.ID, err = a.store.Prepare(ctx, write); err != nil {
+		return fmt.Errorf("prepare write: %w", err)
+	}
+	if err := a.ledger.BeginWrite(ctx, lease, a.config.LeaseTTL, write.ID); err != nil {
+		return fmt.Errorf("begin write: %w", err)
+	}
+	faultinject.Point(faultinject.BeforeWrite)
+	if _, err := a.store.Replace(ctx, write); err != nil {
+		return fmt.Errorf("replace partition %s: %w", lease.Date, err)
+	}
+	faultinject.Point(faultinject.AfterWrite)
+
+	a.enter(stageReadBack)
+	found, err := a.store.Measure(ctx, target, lease.Date)
+	if err != nil {
+		return fmt.Errorf("read back %s: %w", lease.Date, err)
+	}
+	if found.Rows != len(rows) || found.Fingerprint != built {
+		return failure.Mark(fmt.Errorf("read back %s: %d rows with fingerprint %.12s, wrote %d with %.12s",
+			lease.Date, found.Rows, found.Fingerprint, len(rows), built), failure.Transient, "read_back_mismatch")
+	}
+	a.facts.Outcome = ledger.Replaced
+	if len(rows) == 0 {
+		a.facts.Outcome = ledger.Emptied
+	}
+	a.facts.Rows, a.facts.Fingerprint, a.facts.TargetToken = found.Rows, found.Fingerprint, found.Token
+	return nil
+}
+
+// longWait is the longest wait left to the queue: a longer one is kept in the ledger and the message acked, so that
+// waiting never uses up the queue's own deliveries.
+const longWait = time.Minute
+
+// end records what came of an attempt and ends the delivery. ctx is not cancelled by the work's end.
+func (w *Worker) end(ctx context.Context, d queue.Delivery, a *attemptRun, err error) {
+	lease := a.claim.Lease
+	log := w.log.With(attrs(lease)...)
+	var notReady *notReadyError
+	switch {
+	case err == nil:
+		log.InfoContext(ctx, "date complete", "outcome", string(a.facts.Outcome), "rows", a.facts.Rows)
+		w.ack(ctx, d)
+		return
+	case errors.Is(err, ledger.ErrLeaseLost), errors.Is(err, warehouse.ErrFenced):
+		log.WarnContext(ctx, "lease lost", "stage", a.stage, "error", err.Error())
+		w.giveBack(ctx, d, heldByDelay)
+		return
+	case errors.Is(err, ledger.ErrStopped), errors.Is(err, warehouse.ErrStopped):
+		log.InfoContext(ctx, "stopped before the write", "stage", a.stage)
+		w.release(ctx, d, lease, ledger.Release{To: ledger.Pending, Result: ledger.ResultReleased}, 0)
+		return
+	case errors.Is(err, errShutdown):
+		log.InfoContext(ctx, "given back at shutdown", "stage", a.stage)
+		w.release(ctx, d, lease, ledger.Release{To: ledger.Pending, Result: ledger.ResultReleased}, 0)
+		return
+	case errors.As(err, &notReady):
+		log.InfoContext(ctx, "not final yet", "cause", notReady.why)
+		w.release(ctx, d, lease, ledger.Release{To: ledger.Pending, Result: ledger.ResultReleased,
+			Failure: &ledger.Failure{Class: failure.Transient, Reason: "not_final", Stage: a.stage, Message: notReady.why}}, w.config.NotFinal)
+		return
+	}
+
+	class := failure.ClassOf(err)
+	f := &ledger.Failure{Class: class, Reason: failure.ReasonOf(err), Stage: a.stage, Message: err.Error()}
+	log = log.With("class", class.String(), "reason", f.Reason, "stage", f.Stage, "error", f.Message)
+	spent := a.claim.Entry.Spent
+	if class.SpendsAttempt() {
+		spent++
+	}
+	if class == failure.Permanent || class == failure.Transient && spent >= w.config.MaxAttempts {
+		log.ErrorContext(ctx, "date is dead")
+		if err := w.ledger.Release(ctx, lease, ledger.Release{To: ledger.Dead, Spend: true, Result: ledger.ResultDead, Failure: f}); err != nil {
+			log.WarnContext(ctx, "record the dead date", "release_error", err.Error())
+			w.giveBack(ctx, d, heldByDelay)
+			return
+		}
+		faultinject.Point(faultinject.AfterDeadRecorded)
+		entry := a.claim.Entry
+		entry.Failure, entry.State = f, ledger.Dead
+		w.deadLetter(ctx, d, entry)
+		return
+	}
+	log.WarnContext(ctx, "attempt failed")
+	release := ledger.Release{To: ledger.Pending, Spend: class.SpendsAttempt(), Result: ledger.ResultFailed, Failure: f}
+	wait := w.backOff(max(spent, 1))
+	switch class {
+	case failure.Quota:
+		wait = w.config.QuotaWait
+	case failure.Environment:
+		wait = w.config.RetryMax
+		w.pauseOnSecond(ctx, lease, f)
+	}
+	if class == failure.Quota && f.Reason == DailyQuota {
+		w.pause(ctx, lease.Run, "quota", fmt.Sprintf("daily quota exhausted, seen on %s: %s", lease.Date, f.Message))
+	}
+	w.release(ctx, d, lease, release, wait)
+}
+
+// DailyQuota is the reason code of a quota that will not come back before tomorrow; it pauses the run.
+const DailyQuota = "daily_quota"
+
+// release gives the lease back and then the message: short waits are the queue's, long ones the ledger's.
+func (w *Worker) release(ctx context.Context, d queue.Delivery, lease ledger.Lease, r ledger.Release, wait time.Duration) {
+	if wait > longWait {
+		r.Delay = wait
+	}
+	if err := w.ledger.Release(ctx, lease, r); err != nil {
+		w.log.WarnContext(ctx, "release", append(attrs(lease), "error", err.Error())...)
+		w.giveBack(ctx, d, heldByDelay)
+		return
+	}
+	if wait > longWait {
+		w.ack(ctx, d)
+		return
+	}
+	w.giveBack(ctx, d, wait)
+}
+
+// pauseOnSecond pauses the run when another date has met an environment failure since the run was last opened: one
+// date may be odd, two are a missing table or right.
+func (w *Worker) pauseOnSecond(ctx context.Context, lease ledger.Lease, f *ledger.Failure) {
+	run, err := w.ledger.Run(ctx, lease.Run)
+	if err != nil {
+		w.log.WarnContext(ctx, "read run", append(attrs(lease), "error", err.Error())...)
+		return
+	}
+	recent, err := w.ledger.Attempts(ctx, ledger.AttemptFilter{Job: lease.Job, Run: lease.Run, EndedOnly: true}, recentAttempts)
+	if err != nil {
+		w.log.WarnContext(ctx, "read attempts", append(attrs(lease), "error", err.Error())...)
+		return
+	}
+	for _, a := range recent {
+		if a.Failure != nil && a.Failure.Class == failure.Environment && a.Date != lease.Date && a.EndedAt.After(run.ResumedAt) {
+			w.pause(ctx, lease.Run, "environment", fmt.Sprintf("%s, seen on %s and %s: %s", f.Reason, earlier(a.Date, lease.Date), later(a.Date, lease.Date), f.Message))
+			return
+		}
+	}
+}
+
+// recentAttempts is how many attempts a failing worker looks back on: design section 6.
+const recentAttempts = 20
+
+func earlier(a, b gamedate.Date) gamedate.Date {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b gamedate.Date) gamedate.Date {
+	if b.Before(a) {
+		return a
+	}
+	return b
+}
+
+// pause pauses an open run; a run that somebody else paused or ended meanwhile is left as it is.
+func (w *Worker) pause(ctx context.Context, run, kind, cause string) {
+	event := ledger.Event{Kind: "paused", Actor: w.config.Owner, Message: cause}
+	_, err := w.ledger.UpdateRun(ctx, run, event, func(r *ledger.Run) error {
+		if r.State != ledger.RunOpen {
+			return errNotOpen
+		}
+		r.CauseKind, r.Cause = kind, cause
+		return r.Move(ledger.RunPaused)
+	})
+	if err != nil && !errors.Is(err, errNotOpen) {
+		w.log.WarnContext(ctx, "pause run", "run_id", run, "error", err.Error())
+		return
+	}
+	if err == nil {
+		w.log.ErrorContext(ctx, "run paused", "run_id", run, "cause", cause)
+	}
+}
+
+var errNotOpen = errors.New("the run is not open")

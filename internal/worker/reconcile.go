@@ -1,0 +1,145 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"gamefill/internal/failure"
+	"gamefill/internal/gamedate"
+	"gamefill/internal/ledger"
+	"gamefill/internal/queue"
+)
+
+// reconcileLoop heals what crashes leave behind, in whichever worker holds the role: expired leases return to the
+// queue, entries that should be published are, dead letters are folded into the ledger.
+func (w *Worker) reconcileLoop(ctx context.Context) {
+	lastFold := time.Now()
+	for sleep(ctx, w.config.ReconcileEvery) {
+		held, err := w.ledger.Hold(ctx, "reconciler:"+w.job.Name, w.config.Owner, 3*w.config.ReconcileEvery)
+		if err == nil && held {
+			err = w.reconcile(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
+			w.log.WarnContext(ctx, "reconcile", "error", err.Error())
+		}
+		if held && time.Since(lastFold) >= w.config.FoldEvery {
+			lastFold = time.Now()
+			w.fold(ctx)
+		}
+	}
+}
+
+// reconcile is one pass over the open run.
+func (w *Worker) reconcile(ctx context.Context) error {
+	run, ok, err := w.ledger.OpenRun(ctx, w.job.Name)
+	if err != nil || !ok || run.State != ledger.RunOpen {
+		return err
+	}
+	expired, err := w.ledger.ExpireLeases(ctx, w.job.Name, run.ID, w.config.MaxAttempts)
+	if err != nil {
+		return fmt.Errorf("expire leases: %w", err)
+	}
+	var publish []ledger.Entry
+	for _, e := range expired {
+		w.log.WarnContext(ctx, "lease expired", "run_id", run.ID, "game_date", e.Date.String(), "entry_state", string(e.State))
+		if e.State == ledger.Dead {
+			if err := w.queue.PublishDeadLetter(ctx, w.letterOf(e)); err != nil {
+				return fmt.Errorf("publish dead letter of %s: %w", e.Date, err)
+			}
+			w.markDeadPublished(ctx, e)
+			continue
+		}
+		publish = append(publish, e)
+	}
+	due, err := w.ledger.Due(ctx, w.job.Name, run.ID, w.config.RepublishAfter)
+	if err != nil {
+		return fmt.Errorf("look for due entries: %w", err)
+	}
+	if len(due) > 0 {
+		dates := make([]gamedate.Date, len(due))
+		for i, e := range due {
+			dates[i] = e.Date
+		}
+		again, err := w.ledger.Requeue(ctx, w.job.Name, run.ID, dates)
+		if err != nil {
+			return fmt.Errorf("requeue: %w", err)
+		}
+		publish = append(publish, again...)
+	}
+	return w.publish(ctx, publish)
+}
+
+// publish puts messages for entries on the queue and records which are there.
+func (w *Worker) publish(ctx context.Context, entries []ledger.Entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	messages := make([]queue.Message, len(entries))
+	for i, e := range entries {
+		messages[i] = queue.Envelope{Job: e.Job, Run: e.Run, Date: e.Date, Seq: e.Seq}.Message()
+	}
+	var published []ledger.Published
+	var firstErr error
+	for i, err := range w.queue.Publish(ctx, messages) {
+		if err != nil {
+			firstErr = fmt.Errorf("publish %s: %w", entries[i].Date, err)
+			continue
+		}
+		published = append(published, ledger.Published{Date: entries[i].Date, Seq: entries[i].Seq})
+		w.event(ctx, ledger.Event{Job: entries[i].Job, Run: entries[i].Run, Date: entries[i].Date, Kind: "republished",
+			Message: "seq " + strconv.FormatInt(entries[i].Seq, 10)})
+	}
+	if err := w.ledger.MarkPublished(ctx, w.job.Name, published); err != nil {
+		return fmt.Errorf("record publications: %w", err)
+	}
+	return firstErr
+}
+
+// fold copies dead letters from the topic into the ledger; afterwards the ledger is their only store.
+func (w *Worker) fold(ctx context.Context) {
+	if n, err := Fold(ctx, w.queue, w.ledger); err != nil && ctx.Err() == nil {
+		w.log.WarnContext(ctx, "fold dead letters", "folded", n, "error", err.Error())
+	}
+}
+
+// Fold moves every dead letter waiting on the topic into the ledger and returns how many. A letter whose entry the
+// ledger holds as dead under the same seq is recorded as published; one with a lower seq, or whose entry is not dead,
+// is kept as superseded: only the ledger decides what is dead.
+func Fold(ctx context.Context, q queue.Queue, l ledger.Ledger) (int, error) {
+	return q.FoldDeadLetters(ctx, func(ctx context.Context, dl queue.DeadLetter) error {
+		letter := letterFrom(dl)
+		if !letter.Date.IsZero() {
+			entries, err := l.Entries(ctx, letter.Job, gamedate.Range{From: letter.Date, To: letter.Date})
+			if err != nil {
+				return err
+			}
+			if len(entries) == 1 {
+				e := entries[0]
+				if e.State == ledger.Dead && e.Seq == letter.Seq {
+					if err := l.MarkDeadPublished(ctx, e.Job, e.Date, e.Seq); err != nil {
+						return err
+					}
+				} else if letter.Failure.Stage != "message" {
+					letter.State, letter.Note = ledger.LetterSuperseded, fmt.Sprintf("the entry is %s with seq %d", e.State, e.Seq)
+				}
+			}
+		}
+		return l.RecordDeadLetter(ctx, letter)
+	})
+}
+
+// letterFrom reads a dead-letter message; one that is unreadable becomes a letter without a date.
+func letterFrom(dl queue.DeadLetter) ledger.DeadLetter {
+	a := dl.Message.Attributes
+	letter := ledger.DeadLetter{ID: dl.ID, Body: dl.Message.Body, Attributes: a, PublishedAt: dl.PublishedAt, State: ledger.LetterOpen,
+		Job: a[queue.AttrJob], Run: a[queue.AttrRun],
+		Failure: ledger.Failure{Reason: a[queue.AttrReason], Stage: a[queue.AttrStage], Message: a[attrMessage]}}
+	letter.Failure.Class, _ = failure.ParseClass(a[queue.AttrClass]) // a letter that somebody else put there has none: transient
+	letter.Attempts, _ = strconv.Atoi(a[queue.AttrAttempts])
+	if e, err := queue.ParseEnvelope(dl.Message); err == nil {
+		letter.Job, letter.Run, letter.Date, letter.Seq = e.Job, e.Run, e.Date, e.Seq
+	}
+	return letter
+}

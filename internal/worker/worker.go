@@ -1,0 +1,325 @@
+// Package worker takes game dates from the queue and brings each to a settled state in the ledger: claim, read, build,
+// accept, write, read back, complete, ack. It is written against the ports and a [job.Job] and knows no subject.
+//
+// A [Worker] follows the job's open run. While the run is open it receives; while it is planning or paused it does not.
+// Work in progress outlives the receiver: it is ended by its own completion, by the lease keeper (lease lost, run
+// stopped) or by the grace timer of a shutdown, never by the queue. One worker at a time, chosen by a ledger role, also
+// reconciles: see reconcile.go.
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"gamefill/internal/failure"
+	"gamefill/internal/gamedate"
+	"gamefill/internal/job"
+	"gamefill/internal/ledger"
+	"gamefill/internal/queue"
+	"gamefill/internal/table"
+	"gamefill/internal/warehouse"
+)
+
+// Config tunes a worker. The zero value of a field means its default.
+type Config struct {
+	Owner       string        // names this process in leases; must be unique per process
+	Concurrency int           // dates in progress at once; default 2
+	LeaseTTL    time.Duration // default 60 s; must be longer than three renewals
+	Grace       time.Duration // after a stop signal, how long dates in progress may still take; default 25 s
+	MaxAttempts int           // spent attempts that make a date dead; default 5
+	RetryBase   time.Duration // first wait after a transient failure, doubled each time up to RetryMax; default 10 s
+	RetryMax    time.Duration // default 10 min
+	QuotaWait   time.Duration // wait after a quota failure; default 10 min
+	NotFinal    time.Duration // wait for a date whose units are not final; default 15 min
+	// Drain ends Run when every entry of the open run is settled.
+	Drain bool
+	// ControlEvery is how often the run's control state is read; default 1 s.
+	ControlEvery time.Duration
+	// ReconcileEvery is how often the reconciler looks; default 5 s. FoldEvery is how often it folds dead letters; default 1 min.
+	ReconcileEvery, FoldEvery time.Duration
+	// RepublishAfter is how long a published, unclaimed entry waits before it is published again; default 15 min.
+	RepublishAfter time.Duration
+	// Now is the clock for volatile columns; default time.Now.
+	Now func() time.Time
+}
+
+func (c *Config) setDefaults() {
+	def := func(d *time.Duration, v time.Duration) {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	def(&c.LeaseTTL, time.Minute)
+	def(&c.Grace, 25*time.Second)
+	def(&c.RetryBase, 10*time.Second)
+	def(&c.RetryMax, 10*time.Minute)
+	def(&c.QuotaWait, 10*time.Minute)
+	def(&c.NotFinal, 15*time.Minute)
+	def(&c.ControlEvery, time.Second)
+	def(&c.ReconcileEvery, 5*time.Second)
+	def(&c.FoldEvery, time.Minute)
+	def(&c.RepublishAfter, 15*time.Minute)
+	if c.Concurrency == 0 {
+		c.Concurrency = 2
+	}
+	if c.MaxAttempts == 0 {
+		c.MaxAttempts = 5
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+}
+
+// Worker is one worker process's engine.
+type Worker struct {
+	job    job.Job
+	queue  queue.Queue
+	ledger ledger.Ledger
+	store  warehouse.Store
+	config Config
+	log    *slog.Logger
+	target string // identity of the target table
+
+	mu     sync.Mutex // guards shared
+	shared map[string]*sharedInputs
+}
+
+// sharedInputs is what all dates of one run build with: settings and reference snapshot, decoded once.
+type sharedInputs struct {
+	once     sync.Once
+	value    any
+	accepted map[string]bool
+	err      error
+}
+
+// New makes a worker. It reads the warehouse's identity, so the store must be reachable.
+func New(ctx context.Context, j job.Job, q queue.Queue, l ledger.Ledger, s warehouse.Store, log *slog.Logger, c Config) (*Worker, error) {
+	c.setDefaults()
+	if c.Owner == "" {
+		return nil, errors.New("worker: owner is empty")
+	}
+	target, err := TargetIdentity(ctx, s, j.Target)
+	if err != nil {
+		return nil, err
+	}
+	return &Worker{job: j, queue: q, ledger: l, store: s, config: c, log: log, target: target, shared: map[string]*sharedInputs{}}, nil
+}
+
+// TargetIdentity names one table of one store; a ledger is bound to it per job.
+func TargetIdentity(ctx context.Context, s warehouse.Tables, t *table.Schema) (string, error) {
+	id, err := s.Identity(ctx)
+	if err != nil {
+		return "", fmt.Errorf("warehouse identity: %w", err)
+	}
+	return id + "/" + t.FullName(), nil
+}
+
+// PausedError ends a draining worker whose run was paused: waiting would hide the cause.
+type PausedError struct{ Run ledger.Run }
+
+// Error says why and what to do.
+func (e *PausedError) Error() string {
+	return fmt.Sprintf("run %s is paused (%s): %s; remove the cause, then resume the run and start workers again",
+		e.Run.ID, e.Run.CauseKind, e.Run.Cause)
+}
+
+// VersionError ends a draining worker of the wrong build.
+type VersionError struct{ Run, Pinned, Ours string }
+
+// Error names both versions.
+func (e *VersionError) Error() string {
+	return fmt.Sprintf("run %s pins transform version %s and this worker is version %s: deploy the run's version, or cancel the run", e.Run, e.Pinned, e.Ours)
+}
+
+// Run follows open runs until ctx is done, then stops receiving, lets dates in progress finish within the grace period,
+// gives back the rest and returns nil. With Config.Drain it also returns nil when the open run (or, when there is none,
+// nothing) is left to do.
+//
+// Errors: *PausedError and *VersionError while draining, *ledger.OtherTargetError, and failures of the ports that
+// persist.
+func (w *Worker) Run(ctx context.Context) error {
+	var tidy sync.WaitGroup
+	background, stopBackground := context.WithCancel(ctx)
+	defer tidy.Wait()
+	defer stopBackground()
+	tidy.Go(func() { w.reconcileLoop(background) })
+
+	for ctx.Err() == nil {
+		run, ok, err := w.ledger.OpenRun(ctx, w.job.Name)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return fmt.Errorf("look for the open run: %w", err)
+		case !ok && w.config.Drain:
+			return nil
+		case ok && run.Target != w.target:
+			return &ledger.OtherTargetError{Job: w.job.Name, Bound: run.Target, Given: w.target}
+		case ok && run.State == ledger.RunOpen && run.Version != w.job.Version:
+			versions := &VersionError{Run: run.ID, Pinned: run.Version, Ours: w.job.Version}
+			if w.config.Drain {
+				return versions
+			}
+			w.log.WarnContext(ctx, "not receiving", "run_id", run.ID, "cause", versions.Error())
+		case ok && run.State == ledger.RunOpen:
+			done, err := w.receive(ctx, run)
+			if err != nil {
+				return err
+			}
+			if done {
+				return nil
+			}
+			continue
+		case ok && run.State == ledger.RunPaused && w.config.Drain:
+			return &PausedError{Run: run}
+		}
+		if !sleep(ctx, w.config.ControlEvery) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// receive works on one open run until it is not open any more, ctx is done, or (draining) everything is settled: then
+// done is true.
+func (w *Worker) receive(ctx context.Context, run ledger.Run) (done bool, err error) {
+	receiving, stopReceiving := context.WithCancel(ctx)
+	defer stopReceiving()
+	// The grace timer: work in progress outlives ctx by the grace period and is then cancelled.
+	work, cancelWork := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancelWork(nil)
+	endGrace := context.AfterFunc(ctx, func() {
+		timer := time.AfterFunc(w.config.Grace, func() { cancelWork(errShutdown) })
+		context.AfterFunc(work, func() { timer.Stop() })
+	})
+	defer endGrace()
+
+	var watch sync.WaitGroup
+	var watchErr error
+	watch.Go(func() {
+		defer stopReceiving()
+		done, watchErr = w.watch(receiving, run)
+	})
+	err = w.queue.Receive(receiving, w.config.Concurrency, func(deliveryCtx context.Context, d queue.Delivery) {
+		merged, cancel := context.WithCancelCause(deliveryCtx)
+		defer cancel(nil)
+		stop := context.AfterFunc(work, func() { cancel(context.Cause(work)) })
+		defer stop()
+		if w.handle(merged, d) == stopReceivingNow {
+			stopReceiving()
+		}
+	})
+	stopReceiving()
+	watch.Wait()
+	if err != nil {
+		return false, fmt.Errorf("receive: %w", err)
+	}
+	return done, watchErr
+}
+
+// errShutdown is the cause of work cancelled by the grace timer.
+var errShutdown = errors.New("the worker is shutting down")
+
+// watch reads the run's control state until the receiver must stop. It reports done when draining is complete.
+func (w *Worker) watch(ctx context.Context, run ledger.Run) (done bool, err error) {
+	every := w.config.ControlEvery
+	if w.config.Drain {
+		every = min(every, drainPoll)
+	}
+	for sleep(ctx, every) {
+		now, err := w.ledger.Run(ctx, run.ID)
+		if ctx.Err() != nil {
+			return false, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("read run %s: %w", run.ID, err)
+		}
+		if now.State != ledger.RunOpen {
+			w.log.InfoContext(ctx, "stopped receiving", "run_id", run.ID, "run_state", string(now.State), "cause", now.Cause)
+			return false, nil
+		}
+		if !w.config.Drain {
+			continue
+		}
+		counts, err := w.ledger.CountStates(ctx, w.job.Name, run.ID)
+		if ctx.Err() != nil {
+			return false, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("count states of run %s: %w", run.ID, err)
+		}
+		if counts[ledger.Pending]+counts[ledger.Leased] == 0 {
+			w.fold(ctx)
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// drainPoll is how often a draining worker asks whether everything is settled: short, since it is waited for.
+const drainPoll = 50 * time.Millisecond
+
+// inputs returns the run's shared build inputs, decoded once per process.
+func (w *Worker) inputs(ctx context.Context, run ledger.Run) (*sharedInputs, error) {
+	w.mu.Lock()
+	s := w.shared[run.ID]
+	if s == nil {
+		if len(w.shared) >= maxSharedRuns {
+			clear(w.shared)
+		}
+		s = &sharedInputs{}
+		w.shared[run.ID] = s
+	}
+	w.mu.Unlock()
+	s.once.Do(func() {
+		var packed []byte
+		if packed, s.err = w.ledger.Reference(ctx, run.ID); s.err != nil {
+			return
+		}
+		s.value, s.err = Decode(w.job, run.Settings, packed)
+		s.accepted = map[string]bool{}
+		for _, rule := range run.Accept {
+			s.accepted[rule] = true
+		}
+	})
+	if s.err != nil {
+		w.mu.Lock()
+		delete(w.shared, run.ID) // a failed read may work next time
+		w.mu.Unlock()
+		return nil, fmt.Errorf("inputs of run %s: %w", run.ID, s.err)
+	}
+	return s, nil
+}
+
+// maxSharedRuns bounds the decoded snapshots a long-lived worker keeps: the open run's and a few before it.
+const maxSharedRuns = 4
+
+// Decode prepares a job's shared inputs from a run's canonical settings and packed reference snapshot.
+func Decode(j job.Job, settings, packed []byte) (any, error) {
+	references, err := job.UnpackReference(j.References, packed)
+	if err != nil {
+		return nil, failure.MarkEnvironment(err, "reference_unreadable")
+	}
+	return j.Decode(settings, references)
+}
+
+// sleep waits for d; false when ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// attrs are the log attributes of one date.
+func attrs(l ledger.Lease) []any {
+	return []any{"run_id", l.Run, "game_date", l.Date.String(), "attempt", l.Attempt, "generation", l.Generation}
+}
