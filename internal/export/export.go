@@ -1,0 +1,184 @@
+// Package export writes a range of a partitioned table to one stream: CSV, NDJSON or Parquet.
+//
+// Partitions are read and written one by one, dates ascending, rows of a date in the order of the schema's key, so memory
+// does not grow with the range (Parquet: beyond one row group) and equal tables make equal files. [ToFile] makes a file
+// that is there whole or not at all.
+//
+// How values look:
+//
+//	          CSV                        NDJSON              Parquet
+//	NULL      nothing between commas     null                null
+//	STRING    text; the empty one is ""  string              STRING
+//	INT64     digits                     number              INT64
+//	FLOAT64   shortest exact decimal     the same, number    DOUBLE
+//	NUMERIC   all places of the scale    the same, number    DECIMAL(precision, scale) on INT64
+//	BOOL      true, false                true, false         BOOLEAN
+//	DATE      2022-01-15                 "2022-01-15"        DATE
+//	TIMESTAMP 2022-01-16T12:00:00.000000Z  the same, string  TIMESTAMP(MICROS, UTC)
+//	STRINGS   JSON array                 array of strings    LIST of STRING
+//
+// An empty array is NULL, as everywhere in gamefill.
+package export
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"gamefill/internal/gamedate"
+	"gamefill/internal/table"
+	"gamefill/internal/warehouse"
+)
+
+// Format is a file format.
+type Format uint8
+
+// The formats.
+const (
+	CSV Format = iota + 1
+	NDJSON
+	Parquet
+)
+
+var formatNames = map[Format]string{CSV: "csv", NDJSON: "ndjson", Parquet: "parquet"}
+
+// String is the format's name, which is also the ending of its files.
+func (f Format) String() string { return formatNames[f] }
+
+// ParseFormat reads a format's name.
+func ParseFormat(s string) (Format, error) {
+	for f, name := range formatNames {
+		if s == name {
+			return f, nil
+		}
+	}
+	return 0, fmt.Errorf("export format %q: want csv, ndjson or parquet", s)
+}
+
+// FormatOf is the format that a path's ending names.
+func FormatOf(path string) (Format, error) {
+	ext := strings.ToLower(strings.TrimPrefix(filepath.Ext(path), "."))
+	if ext == "jsonl" {
+		ext = NDJSON.String()
+	}
+	f, err := ParseFormat(ext)
+	if err != nil {
+		return 0, fmt.Errorf("path %s: ending %q is no export format: want .csv, .ndjson or .parquet", path, ext)
+	}
+	return f, nil
+}
+
+// encoder writes rows in one format.
+type encoder interface {
+	write(rows []table.Row) error
+	// close writes what the format has after its rows; it does not close the stream.
+	close() error
+}
+
+// Write writes every row of t whose partition lies in r to w and returns how many there were. After an error w holds an
+// unusable part of the output.
+func Write(ctx context.Context, store warehouse.Tables, t *table.Schema, r gamedate.Range, f Format, w io.Writer) (rows int, err error) {
+	enc, err := newEncoder(t, f, w)
+	if err != nil {
+		return 0, err
+	}
+	key := keyOf(t)
+	err = store.ReadRange(ctx, t, r, func(date gamedate.Date, part []table.Row) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		for _, row := range part {
+			if err := t.Check(row, date); err != nil {
+				return fmt.Errorf("%s, row %s: %w", date, t.Describe(row), err)
+			}
+		}
+		slices.SortFunc(part, func(a, b table.Row) int { return compare(a, b, key) })
+		rows += len(part)
+		return enc.write(part)
+	})
+	if err == nil {
+		err = enc.close()
+	}
+	if err != nil {
+		return 0, fmt.Errorf("export %s, %s: %w", t.FullName(), r, err)
+	}
+	return rows, nil
+}
+
+func newEncoder(t *table.Schema, f Format, w io.Writer) (encoder, error) {
+	switch f {
+	case CSV:
+		return newCSV(t, w), nil
+	case NDJSON:
+		return newNDJSON(t, w), nil
+	case Parquet:
+		return newParquet(t, w)
+	}
+	return nil, fmt.Errorf("export format %d is unknown", f)
+}
+
+// keyOf lists the columns to sort by: the key, then all others, so that the order is total even where rows share a key.
+func keyOf(t *table.Schema) []int {
+	var order []int
+	for _, k := range t.Key {
+		order = append(order, t.MustIndex(k))
+	}
+	for i := range t.Columns {
+		if !slices.Contains(order, i) {
+			order = append(order, i)
+		}
+	}
+	return order
+}
+
+func compare(a, b table.Row, key []int) int {
+	for _, i := range key {
+		if c := a[i].Compare(b[i]); c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+// ToFile is [Write] to a file. It writes a temporary file in the same folder, makes it durable and gives it its name at
+// the end: whoever sees path sees the old file or the whole new one. After an error path is as it was and the temporary
+// file is gone. The folder must exist.
+func ToFile(ctx context.Context, store warehouse.Tables, t *table.Schema, r gamedate.Range, f Format, path string) (rows int, err error) {
+	if info, statErr := os.Stat(path); statErr == nil && !info.Mode().IsRegular() {
+		return 0, fmt.Errorf("export to %s: is not a regular file: name a file to write", path)
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return 0, fmt.Errorf("export to %s: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, ignoreClosed(tmp.Close()), os.Remove(tmp.Name()))
+		}
+	}()
+	if rows, err = Write(ctx, store, t, r, f, tmp); err != nil {
+		return 0, err
+	}
+	// CreateTemp makes files that nobody else may read; an export is an ordinary file.
+	err = cmp.Or(tmp.Chmod(0o644), tmp.Sync(), tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("export to %s: %w", path, err)
+	}
+	return rows, nil
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, os.ErrClosed) {
+		return nil
+	}
+	return err
+}
