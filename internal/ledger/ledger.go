@@ -29,6 +29,8 @@ var (
 	ErrStopped = errors.New("the run is stopped")
 	// ErrNoRun: no run has that id.
 	ErrNoRun = errors.New("no such run")
+	// ErrUnsettled: the run cannot finish, dates of it are Pending or Leased; nothing changed.
+	ErrUnsettled = errors.New("dates of the run are not settled")
 )
 
 // RunOpenError refuses a second open run of a job.
@@ -200,6 +202,9 @@ type Planning interface {
 	// is. To NoGames or NoSchedule: an absent or settled entry takes that state and the run; Pending or Leased ones
 	// stay. It returns the entries as they are afterwards, in the order of plans. Every single entry changes whole or
 	// not; a crash in between leaves a prefix done, and repeating the call does the rest.
+	//
+	// An entry that another, cancelled run left Leased is ended first if its lease has expired; an unexpired one stays,
+	// and the returned entry names the other run. Errors: ErrNoRun, ErrStopped when the run is finished or cancelled.
 	Record(ctx context.Context, jobName, run string, plans []Plan) ([]Entry, error)
 
 	// MarkPublished records that messages are on the queue. A seq lower than the entry's PublishedSeq changes nothing.
@@ -227,7 +232,8 @@ type ClaimRequest struct {
 	Owner   string
 	TTL     time.Duration
 	Version string // the claimant's transform version
-	// MaxAttempts is how many spent attempts make a date dead; an expired lease found by the claim spends one.
+	// MaxAttempts is how many spent attempts make a date dead (0: no number does); an expired lease found by the claim
+	// spends one.
 	MaxAttempts int
 }
 
@@ -236,7 +242,8 @@ type ClaimOutcome string
 
 // The claim outcomes, in the order in which Claim looks for them.
 const (
-	// NotPlanned: the ledger has no such entry, or no such run. Recorded with the dead letters by the worker.
+	// NotPlanned: the ledger has no such entry, or never gave out this seq for this run. Recorded with the dead letters
+	// by the worker.
 	NotPlanned ClaimOutcome = "not_planned"
 	// Superseded: the message's seq is lower than the entry's: an old copy. Ack.
 	Superseded ClaimOutcome = "superseded"
@@ -299,7 +306,8 @@ type Leases interface {
 	// attempt as expired (class crash) and spends one attempt.
 	Claim(ctx context.Context, r ClaimRequest) (Claim, error)
 
-	// Renew extends the lease to ttl from the store's now and returns the run's control state.
+	// Renew extends the lease to ttl from the store's now, never shortens it, and returns the run's control state. A lease
+	// that has expired and that nobody has taken is renewed too: the generation decides, not the clock.
 	// Errors: ErrLeaseLost.
 	Renew(ctx context.Context, l Lease, ttl time.Duration) (Control, error)
 
@@ -311,7 +319,8 @@ type Leases interface {
 	// with the same generation, returns nil and changes nothing. Errors: ErrLeaseLost.
 	Complete(ctx context.Context, l Lease, facts Facts) error
 
-	// Release ends the attempt as r says and clears the lease. Errors: ErrLeaseLost.
+	// Release ends the attempt as r says and clears the lease. In a cancelled run an entry released to Pending becomes
+	// Cancelled. A nil Failure leaves the entry's earlier one. Errors: ErrLeaseLost, after a repeated call too.
 	Release(ctx context.Context, l Lease, r Release) error
 
 	// MarkDeadPublished records that the dead letter of (date, seq) is on the dead-letter topic.
@@ -327,11 +336,12 @@ type Control struct {
 
 // Reconciling is what the one reconciler does. See design: it heals what crashes leave behind.
 type Reconciling interface {
-	// Hold takes or renews a named role for owner; false when another owner holds it unexpired.
+	// Hold takes or renews a named role for owner; false when another owner holds it unexpired. A ttl of 0 gives it up.
 	Hold(ctx context.Context, role, owner string, ttl time.Duration) (bool, error)
 
 	// Due returns the Pending entries of a run whose message should be published (again): never published and
-	// untouched for at least unclaimedFor, published that long ago and not claimed since, or past their NotBefore.
+	// untouched for at least unclaimedFor, published that long ago and not claimed since, given back that long ago, or
+	// past their NotBefore. In date order.
 	Due(ctx context.Context, jobName, run string, unclaimedFor time.Duration) ([]Entry, error)
 
 	// Requeue gives each date that is still Pending the next seq and clears NotBefore, so that older copies are
@@ -339,14 +349,14 @@ type Reconciling interface {
 	Requeue(ctx context.Context, jobName, run string, dates []gamedate.Date) ([]Entry, error)
 
 	// ExpireLeases ends every expired lease of a run: the attempt is recorded as expired (class crash), one attempt is
-	// spent, the entry becomes Pending with the next seq, or Dead when maxAttempts are spent. It returns the entries
-	// that changed.
+	// spent, the entry becomes Pending with the next seq, or Dead when maxAttempts are spent (0: never), or Cancelled when
+	// the run is. It returns the entries that changed.
 	ExpireLeases(ctx context.Context, jobName, run string, maxAttempts int) ([]Entry, error)
 }
 
 // Records is history: attempts, events and dead letters.
 type Records interface {
-	// Attempts returns attempts, newest first, at most limit (0: all).
+	// Attempts returns attempts, newest first, at most limit (0: all): by their start, with EndedOnly by their end.
 	Attempts(ctx context.Context, f AttemptFilter, limit int) ([]Attempt, error)
 
 	// AddEvent appends to the audit trail; At is set by the store.

@@ -68,6 +68,7 @@ type Run struct {
 	Checks  []job.Check // of the latest validation
 	Counts  map[State]int
 
+	// Set by the store. FinishedAt is when the run finished or was cancelled, zero while it has done neither.
 	CreatedAt  time.Time
 	UpdatedAt  time.Time
 	FinishedAt time.Time
@@ -80,6 +81,18 @@ func (r *Run) Move(to RunState) error {
 	}
 	r.State = to
 	return nil
+}
+
+// CheckUpdate says what keeps a run from being stored over the one it was made from: a changed identity field or a
+// change of state that [Run.Move] would refuse. For adapters.
+func CheckUpdate(before, after Run) error {
+	if after.ID != before.ID || after.Job != before.Job || after.Target != before.Target || !after.CreatedAt.Equal(before.CreatedAt) {
+		return fmt.Errorf("id, job, target and creation time of run %s cannot be changed", before.ID)
+	}
+	if after.State == before.State {
+		return nil
+	}
+	return before.Move(after.State)
 }
 
 // Control is what a holder of a lease must know.
@@ -105,8 +118,11 @@ type Runs interface {
 
 	// UpdateRun reads the run, lets change edit it, and stores it by compare-and-set, with event (if its Kind is not
 	// "") in the same change. change may be called again after a conflict and must not keep the pointer; its error
-	// ends the call with nothing stored. Identity fields (ID, Job, Target, CreatedAt) cannot be changed. Reopening a finished run while another run of the job is open is *RunOpenError.
-	// Cancelling turns the run's Pending entries to Cancelled in the same change (or before the call returns).
+	// ends the call with nothing stored. Identity fields (ID, Job, Target, CreatedAt) and moves that Run.Move refuses are
+	// errors. Reopening a finished run while another run of the job is open is *RunOpenError. Cancelling turns the run's
+	// Pending entries to Cancelled in the same change (or before the call returns); a Leased one becomes Cancelled when
+	// its lease ends without completion. Finishing while entries are Pending or Leased is ErrUnsettled.
+	// Errors: ErrNoRun.
 	UpdateRun(ctx context.Context, id string, event Event, change func(*Run) error) (Run, error)
 
 	// Reference returns the snapshot stored with the run.
