@@ -22,7 +22,7 @@ var (
 	Latest   = Date{2079, time.December, 31}
 )
 
-// Errors that [Parse] and [NewRange] wrap.
+// Errors that [Parse], [ParseStamp] and [NewRange] wrap.
 var (
 	ErrMissing  = errors.New("missing")
 	ErrFormat   = errors.New("format must be YYYY-MM-DD")
@@ -31,6 +31,7 @@ var (
 	ErrNoMonth  = errors.New("no such month")
 	ErrCalendar = errors.New("outside the calendar")
 	ErrReversed = errors.New("end before start")
+	ErrStamp    = errors.New("want YYYY-MM-DD, or an instant with its zone (RFC 3339)")
 )
 
 // Date is one civil date. The zero value is no date; [Date.IsZero] tells.
@@ -66,6 +67,43 @@ func Parse(s string) (Date, error) {
 	}
 	if date.Before(Earliest) || date.After(Latest) {
 		return Date{}, fmt.Errorf("date %q: %w (%s to %s)", s, ErrCalendar, Earliest, Latest)
+	}
+	return date, nil
+}
+
+// ParseStamp reads the texts in which stores and exports write a game date:
+//
+//   - a plain date, as [Parse] does;
+//   - an instant with its zone, RFC 3339 or with BigQuery's blank and "UTC" ("2022-01-16 03:30:00 UTC"): the game date is
+//     [Of] that instant;
+//   - a date at exactly midnight UTC ("2022-01-15T00:00:00.000Z", "2022-01-15 00:00:00 UTC"): what a store writes that
+//     has no date type. It means that calendar date, not the evening before in New York.
+//
+// The last rule makes ParseStamp wrong for a column of tip-off times: in winter 19:00 Eastern is midnight UTC. Read such
+// a column as instants and ask [Of].
+func ParseStamp(s string) (Date, error) {
+	if !withClock.MatchString(s) {
+		return Parse(s)
+	}
+	civil, err := Parse(s[:10])
+	if err != nil {
+		return Date{}, fmt.Errorf("stamp %q: %w", s, err)
+	}
+	text := s[:10] + "T" + s[11:]
+	if clock, ok := strings.CutSuffix(text, " UTC"); ok {
+		text = clock + "Z"
+	}
+	t, err := time.Parse(time.RFC3339, text) // takes fractions of a second too
+	if err != nil {
+		return Date{}, fmt.Errorf("stamp %q: %w", s, ErrStamp)
+	}
+	_, offset := t.Zone()
+	date := Of(t)
+	if offset == 0 && t.Equal(civil.Time()) {
+		date = civil
+	}
+	if date.Before(Earliest) || date.After(Latest) {
+		return Date{}, fmt.Errorf("stamp %q: %w (%s to %s)", s, ErrCalendar, Earliest, Latest)
 	}
 	return date, nil
 }
