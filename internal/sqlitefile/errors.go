@@ -131,3 +131,6 @@ func endsTransaction(err error) bool {
 
 // isBusy reports whether err is SQLite's refusal to wait longer for a lock.
 func isBusy(err error) bool { return code(err) == sqlite3.SQLITE_BUSY }
+
+// IsSQLError reports whether SQLite refused a statement for what it says: a table or column that is not there, say.
+func IsSQLError(err error) bool { return code(err) == sqlite3.SQLITE_ERROR }

@@ -258,10 +258,20 @@ func (f *File) Read(ctx context.Context, fn func(tx *Tx) error) (err error) {
 // If ctx is done before fn starts, fn is not run and nothing is changed; afterwards each statement of tx looks at ctx
 // before it starts, and a commit that has begun is not given up.
 func (f *File) Write(ctx context.Context, fn func(tx *Tx) error) error {
+	return f.write(ctx, false, fn)
+}
+
+// WriteOnce is [File.Write] in a transaction of its own: fn runs at most once, and nobody waits for a long fn's commit
+// but those who come after it. It is for bulk loads, whose input can be read only once.
+func (f *File) WriteOnce(ctx context.Context, fn func(tx *Tx) error) error {
+	return f.write(ctx, true, fn)
+}
+
+func (f *File) write(ctx context.Context, alone bool, fn func(tx *Tx) error) error {
 	if f.writer == nil {
 		return readOnly.about(f.path, errors.New("opened read-only"))
 	}
-	return f.writer.write(ctx, fn)
+	return f.writer.write(ctx, alone, fn)
 }
 
 // Stats counts what the writer has done since the file was opened.

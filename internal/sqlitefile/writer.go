@@ -24,6 +24,7 @@ const (
 type request struct {
 	ctx   context.Context
 	fn    func(*Tx) error
+	alone bool // in a transaction of its own, run once
 	state atomic.Int32
 	done  chan struct{} // closed when err and panicked are final
 
@@ -77,11 +78,11 @@ func (w *writer) nudge() {
 	}
 }
 
-func (w *writer) write(ctx context.Context, fn func(*Tx) error) error {
+func (w *writer) write(ctx context.Context, alone bool, fn func(*Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	r := &request{ctx: ctx, fn: fn, done: make(chan struct{})}
+	r := &request{ctx: ctx, fn: fn, alone: alone, done: make(chan struct{})}
 	w.mu.Lock()
 	if w.closed {
 		w.mu.Unlock()
@@ -121,16 +122,23 @@ func (w *writer) run() {
 	}
 }
 
-// take starts every request that waits and was not given up.
+// take starts the requests that wait and were not given up: one that wants to be alone, or all up to the next such.
 func (w *writer) take() []*request {
 	w.mu.Lock()
-	queue := w.queue
-	w.queue = nil
-	w.mu.Unlock()
+	defer w.mu.Unlock()
 	var group []*request
-	for _, r := range queue {
+	for len(w.queue) > 0 {
+		r := w.queue[0]
+		if r.alone && len(group) > 0 {
+			break
+		}
+		w.queue[0] = nil
+		w.queue = w.queue[1:]
 		if r.ctx.Err() == nil && r.state.CompareAndSwap(waiting, started) {
 			group = append(group, r)
+			if r.alone {
+				break
+			}
 		}
 	}
 	return group
@@ -210,7 +218,7 @@ func (w *writer) single(r *request, begun bool) {
 		if err == nil {
 			err = w.attempt(r)
 		}
-		if !isBusy(err) {
+		if r.alone || !isBusy(err) {
 			break
 		}
 	}

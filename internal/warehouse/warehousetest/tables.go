@@ -1,0 +1,250 @@
+package warehousetest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gamefill/internal/gamedate"
+	"gamefill/internal/table"
+	"gamefill/internal/warehouse"
+)
+
+var tableCases = []suiteCase{
+	{"Identity stays and is not empty", func(t *testing.T, w warehouse.Store) {
+		before, err := w.Identity(t.Context())
+		if err != nil || before == "" {
+			t.Fatalf("got %q, %v", before, err)
+		}
+		s, _ := tables(t, w)
+		mustPut(t, w, s, day1, 1, numbered(day1, 1, 3))
+		if after, err := w.Identity(t.Context()); err != nil || after != before {
+			t.Errorf("got %q, %v, want %q", after, err, before)
+		}
+	}},
+	{"a missing table is named", func(t *testing.T, w warehouse.Store) {
+		s := kinds()
+		_, err := w.Read(t.Context(), s, day1)
+		wantNoTable(t, "read", err)
+		_, err = put(t.Context(), w, s, day1, 1, numbered(day1, 1, 3))
+		wantNoTable(t, "replace", err)
+		_, err = w.Measure(t.Context(), s, day1)
+		wantNoTable(t, "measure", err)
+		_, err = w.Tokens(t.Context(), s, span)
+		wantNoTable(t, "tokens", err)
+		_, err = w.Count(t.Context(), s, span, warehouse.Grouping{})
+		wantNoTable(t, "count", err)
+		_, err = w.Load(t.Context(), s, nil, each(numbered(day1, 1, 3)))
+		wantNoTable(t, "load", err)
+		wantNoTable(t, "range", w.ReadRange(t.Context(), s, span, func(gamedate.Date, []table.Row) error { return nil }))
+		wantNoTable(t, "close", w.Close(t.Context(), s, day1, warehouse.Fence{Generation: 1}, ""))
+		if err != nil && !strings.Contains(err.Error(), s.FullName()) {
+			t.Errorf("error %q does not name the table", err)
+		}
+	}},
+	{"Create repeated changes nothing", func(t *testing.T, w warehouse.Store) {
+		s, _ := tables(t, w)
+		want := mustPut(t, w, s, day1, 1, numbered(day1, 1, 5)).Token
+		for range 3 {
+			if err := w.Create(t.Context(), s); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wantRows(t, w, s, day1, numbered(day1, 1, 5))
+		if got := tokens(t, w, s)[day1]; got != want {
+			t.Errorf("token: got %q, want %q", got, want)
+		}
+	}},
+	{"Create by several at once", func(t *testing.T, w warehouse.Store) {
+		var calls []func() error
+		for range 6 {
+			calls = append(calls, func() error { return w.Create(t.Context(), kinds()) })
+		}
+		race(t, calls...)
+		mustPut(t, w, kinds(), day1, 1, numbered(day1, 1, 3))
+	}},
+	{"Create adds nullable columns", func(t *testing.T, w warehouse.Store) {
+		s, _ := tables(t, w)
+		old := numbered(day1, 1, 5)
+		mustPut(t, w, s, day1, 1, old)
+		wider := kinds()
+		wider.Columns = slices.Insert(wider.Columns, 3, table.Column{Name: "extra", Type: table.NUMERIC, Precision: 4, Scale: 1})
+		if err := w.Create(t.Context(), wider); err != nil {
+			t.Fatal(err)
+		}
+		var want []table.Row
+		for _, row := range old {
+			want = append(want, slices.Insert(slices.Clone(row), 3, table.Null))
+		}
+		wantRows(t, w, wider, day1, want)
+		want[0] = set(wider, want[0], map[string]table.Value{"extra": table.Numeric(-5, 1)})
+		mustPut(t, w, wider, day1, 1, want)
+		wantRows(t, w, wider, day1, want)
+	}},
+	{"Create refuses a table that differs and leaves it alone", func(t *testing.T, w warehouse.Store) {
+		s, _ := tables(t, w)
+		mustPut(t, w, s, day1, 1, numbered(day1, 1, 5))
+		tests := []struct {
+			name   string
+			change func(*table.Schema)
+			say    string
+		}{
+			{"type", func(s *table.Schema) { s.Columns[2].Type = table.STRING }, "column n"},
+			{"type that is stored alike", func(s *table.Schema) { s.Columns[6].Type = table.INT64 }, "column ok"},
+			{"scale", func(s *table.Schema) { s.Columns[4].Scale = 1 }, "column amount"},
+			{"mode", func(s *table.Schema) { s.Columns[2].Required = true }, "column n"},
+			{"mode, the other way", func(s *table.Schema) { s.Columns[1].Required = false }, "column name"},
+			{"partition", func(s *table.Schema) { s.Partition = "other_day" }, "other_day"},
+			{"no partition", func(s *table.Schema) { s.Partition = "" }, "day"},
+			{"a new REQUIRED column", func(s *table.Schema) {
+				s.Columns = append(s.Columns, table.Column{Name: "must", Type: table.INT64, Required: true})
+			}, "column must"},
+			{"a column nobody knows any more", func(s *table.Schema) { s.Columns = slices.Delete(s.Columns, 12, 13) }, "column prop"},
+		}
+		for _, tt := range tests {
+			other := kinds()
+			tt.change(other)
+			other.Columns = append(other.Columns, table.Column{Name: "not_added", Type: table.INT64})
+			err := w.Create(t.Context(), other)
+			problem, ok := errors.AsType[*warehouse.SchemaError](err)
+			if !ok || problem.Table != s.FullName() || !strings.Contains(fmt.Sprint(problem.Problems), tt.say) {
+				t.Errorf("%s: got %v, want a schema error about %q", tt.name, err, tt.say)
+			}
+		}
+		if err := w.Create(t.Context(), s); err != nil { // it has no column "not_added"
+			t.Errorf("create again: %v", err)
+		}
+		wantRows(t, w, s, day1, numbered(day1, 1, 5))
+	}},
+	{"Tokens covers the dates of the range that hold rows", func(t *testing.T, w warehouse.Store) {
+		s, whole := tables(t, w)
+		want := map[gamedate.Date]warehouse.Token{}
+		for i, d := range []gamedate.Date{span.From, day2, span.To} {
+			want[d] = mustPut(t, w, s, d, 1, numbered(d, i, 3)).Token
+		}
+		for _, d := range []gamedate.Date{span.From.AddDays(-1), span.To.AddDays(1)} {
+			mustPut(t, w, s, d, 1, numbered(d, 1, 3))
+		}
+		mustPut(t, w, s, day3, 1, numbered(day3, 1, 3))
+		mustPut(t, w, s, day3, 1, nil)
+		if diff := cmp.Diff(want, tokens(t, w, s)); diff != "" {
+			t.Errorf("tokens (-want +got):\n%s", diff)
+		}
+		if got := tokens(t, w, whole); len(got) != 0 {
+			t.Errorf("empty table without partitions: got %v", got)
+		}
+		r := mustPut(t, w, whole, gamedate.Date{}, 1, items("2021-22", "a", 1))
+		if diff := cmp.Diff(map[gamedate.Date]warehouse.Token{{}: r.Token}, tokens(t, w, whole)); diff != "" {
+			t.Errorf("tokens of a table without partitions (-want +got):\n%s", diff)
+		}
+	}},
+	{"ReadRange goes by date and ends with fn's error", func(t *testing.T, w warehouse.Store) {
+		s, whole := tables(t, w)
+		dates := []gamedate.Date{span.From, day1, day2, day3, span.To}
+		for _, i := range []int{3, 0, 4, 2, 1} {
+			mustPut(t, w, s, dates[i], 1, numbered(dates[i], i, 4+i))
+		}
+		mustPut(t, w, s, span.To.AddDays(1), 1, numbered(span.To.AddDays(1), 1, 2))
+		var got []gamedate.Date
+		err := w.ReadRange(t.Context(), s, span, func(d gamedate.Date, rows []table.Row) error {
+			got = append(got, d)
+			if diff := cmp.Diff(lines(numbered(d, len(got)-1, 3+len(got))), lines(rows)); diff != "" {
+				t.Errorf("rows of %s (-want +got):\n%s", d, diff)
+			}
+			if _, err := w.Read(t.Context(), s, d); err != nil { // fn may use the store
+				t.Errorf("read inside: %v", err)
+			}
+			return nil
+		})
+		if diff := cmp.Diff(dates, got); err != nil || diff != "" {
+			t.Errorf("%v; dates (-want +got):\n%s", err, diff)
+		}
+		boom, calls := errors.New("boom"), 0
+		err = w.ReadRange(t.Context(), s, span, func(gamedate.Date, []table.Row) error { calls++; return boom })
+		if !errors.Is(err, boom) || calls != 1 {
+			t.Errorf("got %v after %d calls, want %v after 1", err, calls, boom)
+		}
+		mustPut(t, w, whole, gamedate.Date{}, 1, items("2021-22", "a", 1, 2))
+		var rows []table.Row
+		if err := w.ReadRange(t.Context(), whole, span, func(d gamedate.Date, r []table.Row) error {
+			if !d.IsZero() {
+				t.Errorf("date of a table without partitions: got %s", d)
+			}
+			rows = append(rows, r...)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(lines(items("2021-22", "a", 1, 2)), lines(rows)); diff != "" {
+			t.Errorf("rows (-want +got):\n%s", diff)
+		}
+	}},
+}
+
+var countCases = []suiteCase{
+	{"Count groups by date and keys, counts NULLs and distinct keys", func(t *testing.T, w warehouse.Store) {
+		s, whole := tables(t, w)
+		row := func(d gamedate.Date, name string, n, ok, amount table.Value) table.Row {
+			return set(s, make(table.Row, len(s.Columns)), map[string]table.Value{"day": table.Date(d), "name": table.String(name), "n": n, "ok": ok, "amount": amount})
+		}
+		yes, no := table.Bool(true), table.Bool(false)
+		mustPut(t, w, s, day2, 1, []table.Row{
+			row(day2, "a", table.Int(1), yes, table.Numeric(150, 2)),
+			row(day2, "a", table.Int(1), yes, table.Null),
+			row(day2, "a", table.Null, yes, table.Null),
+			row(day2, "b", table.Null, no, table.Null),
+			row(day2, "b", table.Null, table.Null, table.Numeric(0, 2)),
+		})
+		mustPut(t, w, s, day1, 1, []table.Row{row(day1, "z", table.Int(5), no, table.Null)})
+		mustPut(t, w, s, span.To.AddDays(1), 1, numbered(span.To.AddDays(1), 1, 2))
+		tests := []struct {
+			name string
+			g    warehouse.Grouping
+			want []warehouse.Group
+		}{
+			{"nothing asked", warehouse.Grouping{}, []warehouse.Group{{Date: day1, Rows: 1}, {Date: day2, Rows: 5}}},
+			{"nulls", warehouse.Grouping{Nulls: []string{"n", "amount", "name"}}, []warehouse.Group{
+				{Date: day1, Rows: 1, Nulls: []int64{0, 1, 0}}, {Date: day2, Rows: 5, Nulls: []int64{3, 3, 0}}}},
+			{"distinct", warehouse.Grouping{Keys: []string{"name", "n"}}, []warehouse.Group{
+				{Date: day1, Rows: 1, Distinct: 1}, {Date: day2, Rows: 5, Distinct: 3}}},
+			{"by a truth value with NULL", warehouse.Grouping{By: []string{"ok"}, Nulls: []string{"n"}, Keys: []string{"name"}}, []warehouse.Group{
+				{Date: day1, Keys: []string{"false"}, Rows: 1, Nulls: []int64{0}, Distinct: 1},
+				{Date: day2, Keys: []string{""}, Rows: 1, Nulls: []int64{1}, Distinct: 1},
+				{Date: day2, Keys: []string{"false"}, Rows: 1, Nulls: []int64{1}, Distinct: 1},
+				{Date: day2, Keys: []string{"true"}, Rows: 3, Nulls: []int64{1}, Distinct: 1}}},
+			{"by two columns", warehouse.Grouping{By: []string{"name", "amount"}, Keys: []string{"name", "name"}}, []warehouse.Group{
+				{Date: day1, Keys: []string{"z", ""}, Rows: 1, Distinct: 1},
+				{Date: day2, Keys: []string{"a", ""}, Rows: 2, Distinct: 1},
+				{Date: day2, Keys: []string{"a", "1.50"}, Rows: 1, Distinct: 1},
+				{Date: day2, Keys: []string{"b", ""}, Rows: 1, Distinct: 1},
+				{Date: day2, Keys: []string{"b", "0.00"}, Rows: 1, Distinct: 1}}},
+		}
+		for _, tt := range tests {
+			got, err := w.Count(t.Context(), s, span, tt.g)
+			if err != nil {
+				t.Errorf("%s: %v", tt.name, err)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+			}
+		}
+		if got, err := w.Count(t.Context(), whole, span, warehouse.Grouping{}); err != nil || len(got) != 0 {
+			t.Errorf("empty table: got %v, %v, want no groups", got, err)
+		}
+		mustPut(t, w, whole, gamedate.Date{}, 1, append(items("2021-22", "a", 1, 1, 2), items("", "b", 3)...))
+		got, err := w.Count(t.Context(), whole, span, warehouse.Grouping{By: []string{"season"}, Keys: []string{"id"}})
+		want := []warehouse.Group{{Keys: []string{""}, Rows: 1, Distinct: 1}, {Keys: []string{"2021-22"}, Rows: 3, Distinct: 2}}
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("table without partitions: %v (-want +got):\n%s", err, diff)
+		}
+		for _, g := range []warehouse.Grouping{{By: []string{"nobody"}}, {Nulls: []string{"nobody"}}, {Keys: []string{"no\"body"}}} {
+			if _, err := w.Count(t.Context(), s, span, g); err == nil || !strings.Contains(err.Error(), "body") {
+				t.Errorf("unknown column: got %v", err)
+			}
+		}
+	}},
+}
