@@ -29,7 +29,9 @@ type Result struct {
 	Known     int        `json:"known"`     // queued or in progress before
 	Settled   int        `json:"settled"`   // recorded as without games
 	Published int        `json:"published"` // messages put on the queue
-	Failed    []Unsent   `json:"unsent,omitempty"`
+	// Held are dates that a worker of a cancelled run still holds; publish again when its lease has ended.
+	Held   []gamedate.Date `json:"held,omitempty"`
+	Failed []Unsent        `json:"unsent,omitempty"`
 }
 
 // Unsent is a date whose message could not be published.
@@ -179,6 +181,9 @@ func (p *Publisher) record(ctx context.Context, run string, plans []ledger.Plan,
 		}
 		for _, e := range entries {
 			switch {
+			case e.Run != run:
+				result.Held = append(result.Held, e.Date)
+				continue
 			case e.State.Settled():
 				result.Settled++
 				continue

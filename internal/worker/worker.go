@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"gamefill/internal/failure"
-	"gamefill/internal/gamedate"
 	"gamefill/internal/job"
 	"gamefill/internal/ledger"
 	"gamefill/internal/queue"
