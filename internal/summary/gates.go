@@ -1,0 +1,268 @@
+package summary
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"gamefill/internal/boxscore"
+	"gamefill/internal/gamedate"
+	"gamefill/internal/job"
+)
+
+// Bounds of the run-wide gates, in percent; a share equal to a bound is still inside it.
+const (
+	gateMinutesPass, gateMinutesWarn = 1, 5
+	gateCountPass, gateCountWarn     = 2, 5
+	gateUnresolvedPass               = 2
+	gateUsagePass, gateUsageWarn     = 80, 50
+)
+
+// gates asks for counts per date and status, and judges them per season and over the whole range.
+func gates() job.Gates {
+	return job.Gates{
+		By:    []string{"player_status"},
+		Nulls: []string{"minutes_played", "usage_rate", "universal_player_id"},
+		Keys:  []string{"game_date", "player_lookup", "team_abbr"},
+		Judge: judgeRun,
+	}
+}
+
+// Positions in GroupCount.Nulls, as gates asks for them.
+const (
+	nullMinutes = iota
+	nullUsage
+	nullID
+)
+
+// runTotals are the counts of a scope.
+type runTotals struct {
+	games, builtGames                 int64 // the schedule's final games; games with rows by the ledger
+	rows, duplicates, namesakes       int64
+	active, activeNull, activeUsage   int64
+	idle, idleNull                    int64 // listed and did not play
+	minutesNull, noID, incompleteTeam int64
+}
+
+func (t *runTotals) group(g job.GroupCount) {
+	t.rows += g.Rows
+	t.duplicates += g.Rows - g.Distinct
+	t.minutesNull += g.Nulls[nullMinutes]
+	t.noID += g.Nulls[nullID]
+	if len(g.Keys) > 0 && g.Keys[0] == boxscore.Active {
+		t.active += g.Rows
+		t.activeNull += g.Nulls[nullMinutes]
+		t.activeUsage += g.Rows - g.Nulls[nullUsage]
+		return
+	}
+	t.idle += g.Rows
+	t.idleNull += g.Nulls[nullMinutes]
+}
+
+func (t *runTotals) fact(c job.Counts) {
+	t.builtGames += c.Counts[CountGames]
+	t.namesakes += c.Counts[CountNamesakes]
+	t.incompleteTeam += c.Counts[CountIncompleteTeams]
+}
+
+// judgeRun turns the counts of a range into checks: first the whole range, then each season of it, in order.
+func judgeRun(in job.GateInput) []job.Check {
+	whole := &runTotals{}
+	bySeason := map[string]*runTotals{}
+	for year := in.Range.From.SeasonYear(); year <= in.Range.To.SeasonYear(); year++ {
+		bySeason[gamedate.SeasonName(year)] = &runTotals{}
+	}
+	both := func(d gamedate.Date, f func(*runTotals)) {
+		if !in.Range.Contains(d) {
+			return
+		}
+		f(whole)
+		f(bySeason[d.Season()])
+	}
+	for _, g := range in.Groups {
+		both(g.Date, func(t *runTotals) { t.group(g) })
+	}
+	for d, e := range in.Expected {
+		both(d, func(t *runTotals) { t.games += int64(e.Units) })
+	}
+	for d, c := range in.Facts {
+		both(d, func(t *runTotals) { t.fact(c) })
+	}
+
+	checks := whole.checks("")
+	checks = append(checks, judgeSeasons(bySeason), judgeActiveCount(whole.active, in.Baseline))
+	names := make([]string, 0, len(bySeason))
+	for name := range bySeason {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, cmp.Compare[string])
+	for _, name := range names {
+		checks = append(checks, bySeason[name].checks(name)...)
+	}
+	return checks
+}
+
+// checks judges one scope.
+func (t *runTotals) checks(scope string) []job.Check {
+	checks := []job.Check{
+		judgeActiveMinutes(t.activeNull, t.active, t.games),
+		judgeIdleMinutes(t.idleNull, t.idle),
+		judgeDuplicates(t.duplicates - t.namesakes),
+		{
+			Name: "minutes_null", Verdict: job.Shown, Seen: share(t.minutesNull, t.rows),
+			Advice: "judges nothing: rows that did not play have no minutes",
+		},
+		judgeGames(t.builtGames, t.games),
+		judgeRowsPerGame(t.rows, t.games),
+		judgeAtMost("unresolved", t.noID, t.rows, gateUnresolvedPass, "list the names and add aliases, then run their dates again"),
+		judgeUsage(t.activeUsage, t.active),
+		judgeIncomplete(t.incompleteTeam),
+	}
+	for i := range checks {
+		checks[i].Scope = scope
+	}
+	return checks
+}
+
+// share writes part of whole with its percentage for people; no judgement uses the text.
+func share(part, whole int64) string {
+	if whole == 0 {
+		return fmt.Sprintf("%d of 0", part)
+	}
+	return fmt.Sprintf("%d of %d (%.2f%%)", part, whole, 100*float64(part)/float64(whole))
+}
+
+// judgeActiveMinutes judges active rows without minutes. No rows at all are a failure where games were scheduled.
+func judgeActiveMinutes(nulls, rows, games int64) job.Check {
+	c := job.Check{
+		Name: "active_minutes_null", Verdict: job.Pass, Seen: share(nulls, rows),
+		Bound: fmt.Sprintf("pass to %d%%, warn to %d%%", gateMinutesPass, gateMinutesWarn),
+	}
+	switch {
+	case rows == 0 && games > 0:
+		c.Verdict, c.Seen = job.Failed, fmt.Sprintf("no active rows, %d games scheduled", games)
+		c.Advice = "look at the dates that are not complete"
+	case rows == 0:
+		c.Seen = "no active rows, no games scheduled"
+	case nulls*100 > gateMinutesWarn*rows:
+		c.Verdict, c.Advice = job.Failed, "look at the raw minutes of the worst dates"
+	case nulls*100 > gateMinutesPass*rows:
+		c.Verdict, c.Advice = job.Warned, "look at the raw minutes of the worst dates"
+	}
+	return c
+}
+
+// judgeIdleMinutes judges rows that did not play: not one may have minutes.
+func judgeIdleMinutes(nulls, rows int64) job.Check {
+	c := job.Check{Name: "did_not_play_minutes_null", Verdict: job.Pass, Seen: share(nulls, rows), Bound: "all"}
+	if nulls != rows {
+		c.Verdict, c.Advice = job.Failed, "rows that did not play carry minutes: another writer has changed the table"
+	}
+	return c
+}
+
+// judgeActiveCount compares the active rows with the number that the operator expects.
+func judgeActiveCount(actual, baseline int64) job.Check {
+	c := job.Check{Name: "active_row_count", Verdict: job.Pass, Seen: fmt.Sprint(actual)}
+	if baseline <= 0 {
+		c.Verdict, c.Advice = job.Shown, "no baseline was given"
+		return c
+	}
+	c.Bound = fmt.Sprintf("%d, pass within %d%%, warn within %d%%", baseline, gateCountPass, gateCountWarn)
+	switch gap := abs(actual - baseline); {
+	case gap*100 > gateCountWarn*baseline:
+		c.Verdict, c.Advice = job.Failed, "compare the rows per season with the baseline's"
+	case gap*100 > gateCountPass*baseline:
+		c.Verdict, c.Advice = job.Warned, "compare the rows per season with the baseline's"
+	}
+	return c
+}
+
+// judgeDuplicates judges rows beyond the first of their (game_date, player_lookup, team_abbr), namesakes not counted.
+func judgeDuplicates(n int64) job.Check {
+	c := job.Check{Name: "duplicate_keys", Verdict: job.Pass, Seen: fmt.Sprint(n), Bound: "0"}
+	if n != 0 {
+		c.Verdict, c.Advice = job.Failed, "list the keys and run their dates again"
+	}
+	return c
+}
+
+// judgeSeasons wants rows in every season of the range that has games.
+func judgeSeasons(bySeason map[string]*runTotals) job.Check {
+	var present, missing []string
+	for name, t := range bySeason {
+		switch {
+		case t.rows > 0:
+			present = append(present, name)
+		case t.games > 0:
+			missing = append(missing, name)
+		}
+	}
+	slices.Sort(present)
+	slices.Sort(missing)
+	c := job.Check{Name: "seasons_present", Verdict: job.Pass, Seen: fmt.Sprint(present), Bound: "every season with games"}
+	if len(missing) > 0 {
+		c.Verdict, c.Advice = job.Failed, fmt.Sprintf("no rows in %v", missing)
+	}
+	return c
+}
+
+// judgeGames compares games with rows, as the ledger recorded them, with the schedule's final games. Games that the
+// schedule does not have can exceed it; that is shown per date.
+func judgeGames(built, scheduled int64) job.Check {
+	c := job.Check{Name: "games", Verdict: job.Pass, Seen: fmt.Sprint(built), Bound: fmt.Sprintf("%d final games on the schedule", scheduled)}
+	switch {
+	case built < scheduled:
+		c.Verdict, c.Advice = job.Failed, "look at the dates that are not complete"
+	case built > scheduled:
+		c.Verdict, c.Advice = job.Warned, "some games with rows are not on the schedule"
+	}
+	return c
+}
+
+func judgeRowsPerGame(rows, games int64) job.Check {
+	c := job.Check{
+		Name: "rows_per_game", Verdict: job.Pass, Seen: "no games",
+		Bound: fmt.Sprintf("%d to %d", gameMinRows, gameMaxRows),
+	}
+	if games == 0 {
+		return c
+	}
+	c.Seen = fmt.Sprintf("%.1f", float64(rows)/float64(games))
+	if rows < gameMinRows*games || rows > gameMaxRows*games {
+		c.Verdict, c.Advice = job.Warned, "compare the rows per date with the schedule"
+	}
+	return c
+}
+
+// judgeAtMost warns where part is more than percent of whole.
+func judgeAtMost(name string, part, whole, percent int64, advice string) job.Check {
+	c := job.Check{Name: name, Verdict: job.Pass, Seen: share(part, whole), Bound: fmt.Sprintf("pass to %d%%", percent)}
+	if part*100 > percent*whole {
+		c.Verdict, c.Advice = job.Warned, advice
+	}
+	return c
+}
+
+// judgeUsage judges the share of active rows with a usage rate.
+func judgeUsage(with, active int64) job.Check {
+	c := job.Check{
+		Name: "usage_coverage", Verdict: job.Pass, Seen: share(with, active),
+		Bound: fmt.Sprintf("pass from %d%%, warn from %d%%", gateUsagePass, gateUsageWarn),
+	}
+	switch {
+	case with*100 < gateUsageWarn*active:
+		c.Verdict, c.Advice = job.Failed, "look at the team games that are not complete"
+	case with*100 < gateUsagePass*active:
+		c.Verdict, c.Advice = job.Warned, "look at the team games that are not complete"
+	}
+	return c
+}
+
+func judgeIncomplete(n int64) job.Check {
+	c := job.Check{Name: "incomplete_team_games", Verdict: job.Pass, Seen: fmt.Sprint(n), Bound: "0"}
+	if n > 0 {
+		c.Verdict, c.Advice = job.Warned, "explain the dates concerned: rows are missing or doubled in the source"
+	}
+	return c
+}
