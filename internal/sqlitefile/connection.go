@@ -12,7 +12,6 @@ import (
 	"time"
 
 	_ "modernc.org/sqlite" // registers the driver "sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // busyTimeout is how long a statement waits for another process's lock. The longest that a healthy process keeps it is
@@ -182,8 +181,6 @@ func (c *connection) closeStatements() error {
 func (c *connection) close() error {
 	return errors.Join(c.closeStatements(), c.conn.Close(), c.db.Close())
 }
-
-func isCannotOpen(err error) bool { return code(err) == sqlite3.SQLITE_CANTOPEN }
 
 // pool hands out connections that can only read, at most size of them, opened when first needed.
 type pool struct {

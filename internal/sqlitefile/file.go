@@ -178,7 +178,7 @@ func (f *File) openReadOnly(ctx context.Context, o Options) error {
 		version, err = checkOurs(ctx, c, f.path, len(migrations))
 		_ = c.close()
 	}
-	if errors.Is(err, ErrReadOnly) || isCannotOpen(err) {
+	if errors.Is(explain(f.path, err), ErrReadOnly) { // the log's own files cannot be made
 		if info, statErr := os.Stat(f.path + "-wal"); statErr == nil && info.Size() > 0 {
 			return noOpen.about(f.path, err)
 		}
