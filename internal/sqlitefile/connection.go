@@ -58,7 +58,7 @@ func connect(ctx context.Context, path string, mode openMode, pragmas []string) 
 		"foreign_keys(1)", "synchronous(FULL)", "temp_store(MEMORY)", "cache_size(-32768)",
 		"wal_autocheckpoint(4096)", "journal_size_limit(67108864)",
 	}, pragmas...)
-	query := string(mode)
+	query := string(mode) + "&_dqs=0" // a "name" that is no column is an error, not the text 'name'
 	for _, s := range settings {
 		query += "&_pragma=" + url.QueryEscape(s)
 	}

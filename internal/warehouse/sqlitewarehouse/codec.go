@@ -46,14 +46,14 @@ func (k *codec) sqlType() string {
 	return "TEXT"
 }
 
-// check refuses values of the right type that SQLite would change: NaN, which becomes NULL; instants whose text has no
+// check refuses values of the right type that SQLite would change: NaN, which becomes NULL; -0, which becomes 0; instants whose text has no
 // fixed width; bytes that are not UTF-8, which other stores and JSON do not keep.
 func (k *codec) check(v table.Value) error {
 	want := ""
 	switch v.Type() {
 	case table.FLOAT64:
-		if f, _ := v.Float64(); math.IsNaN(f) {
-			want = "a number"
+		if f, _ := v.Float64(); math.IsNaN(f) || f == 0 && math.Signbit(f) {
+			want = "a number, and no negative zero"
 		}
 	case table.TIMESTAMP:
 		if y := v.Time().Year(); y < 1 || y > 9999 {

@@ -87,7 +87,7 @@ func (l *layout) compare(live liveTable) (problems []string) {
 		return problems
 	}
 	if live.kind != "table" {
-		report("the name belongs to a %s", live.kind)
+		report("the name belongs to something else: %s", live.kind)
 		return problems
 	}
 	if live.registered && live.partition != l.t.Partition {

@@ -5,7 +5,7 @@
 //
 //	INT64      INTEGER
 //	BOOL       INTEGER, 0 or 1
-//	FLOAT64    REAL; NaN, which SQLite cannot keep, is refused
+//	FLOAT64    REAL; NaN and -0, which SQLite cannot keep, are refused
 //	NUMERIC    REAL up to a precision of 15, which a double keeps exactly, else TEXT
 //	STRING     TEXT, valid UTF-8, NUL included
 //	DATE       TEXT, YYYY-MM-DD
