@@ -275,7 +275,7 @@ func (w *Worker) end(ctx context.Context, d queue.Delivery, a *attemptRun, err e
 		return
 	case errors.Is(err, ledger.ErrLeaseLost), errors.Is(err, warehouse.ErrFenced):
 		log.WarnContext(ctx, "lease lost", "stage", a.stage, "error", err.Error())
-		w.giveBack(ctx, d, heldByDelay)
+		w.giveBack(ctx, d, w.config.HeldWait)
 		return
 	case errors.Is(err, ledger.ErrStopped), errors.Is(err, warehouse.ErrStopped):
 		log.InfoContext(ctx, "stopped before the write", "stage", a.stage)
@@ -303,7 +303,7 @@ func (w *Worker) end(ctx context.Context, d queue.Delivery, a *attemptRun, err e
 		log.ErrorContext(ctx, "date is dead")
 		if err := w.ledger.Release(ctx, lease, ledger.Release{To: ledger.Dead, Spend: true, Result: ledger.ResultDead, Failure: f}); err != nil {
 			log.WarnContext(ctx, "record the dead date", "release_error", err.Error())
-			w.giveBack(ctx, d, heldByDelay)
+			w.giveBack(ctx, d, w.config.HeldWait)
 			return
 		}
 		faultinject.Point(faultinject.AfterDeadRecorded)
@@ -338,7 +338,7 @@ func (w *Worker) release(ctx context.Context, d queue.Delivery, lease ledger.Lea
 	}
 	if err := w.ledger.Release(ctx, lease, r); err != nil {
 		w.log.WarnContext(ctx, "release", append(attrs(lease), "error", err.Error())...)
-		w.giveBack(ctx, d, heldByDelay)
+		w.giveBack(ctx, d, w.config.HeldWait)
 		return
 	}
 	if wait > longWait {

@@ -20,10 +20,6 @@ const (
 	stopReceivingNow next = true
 )
 
-// heldByDelay bounds how long a message waits that found its date held: the other holder usually finishes well before
-// its lease ends.
-const heldByDelay = 10 * time.Second
-
 // handle decides one delivery. It always ends the delivery, unless the queue itself fails; then it comes again.
 func (w *Worker) handle(ctx context.Context, d queue.Delivery) next {
 	envelope, err := queue.ParseEnvelope(d.Message())
@@ -67,13 +63,13 @@ func (w *Worker) handle(ctx context.Context, d queue.Delivery) next {
 		w.ack(ctx, d)
 		return goOn
 	case ledger.HeldBy:
-		w.giveBack(ctx, d, min(claim.Wait, heldByDelay))
+		w.giveBack(ctx, d, min(claim.Wait, w.config.HeldWait))
 		return goOn
 	case ledger.RunNotOpen:
 		w.giveBack(ctx, d, w.config.ControlEvery)
 		return stopReceivingNow
 	case ledger.OtherVersion:
-		w.giveBack(ctx, d, heldByDelay)
+		w.giveBack(ctx, d, w.config.HeldWait)
 		return stopReceivingNow
 	case ledger.Superseded:
 		w.event(ctx, ledger.Event{Job: envelope.Job, Run: envelope.Run, Date: envelope.Date, Kind: "superseded",

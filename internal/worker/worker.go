@@ -34,6 +34,7 @@ type Config struct {
 	RetryMax    time.Duration // default 10 min
 	QuotaWait   time.Duration // wait after a quota failure; default 10 min
 	NotFinal    time.Duration // wait for a date whose units are not final; default 15 min
+	HeldWait    time.Duration // longest wait of a message whose date somebody else holds; default 10 s
 	// Drain ends Run when every entry of the open run is settled.
 	Drain bool
 	// ControlEvery is how often the run's control state is read; default 1 s.
@@ -58,6 +59,7 @@ func (c *Config) setDefaults() {
 	def(&c.RetryMax, 10*time.Minute)
 	def(&c.QuotaWait, 10*time.Minute)
 	def(&c.NotFinal, 15*time.Minute)
+	def(&c.HeldWait, 10*time.Second)
 	def(&c.ControlEvery, time.Second)
 	def(&c.ReconcileEvery, 5*time.Second)
 	def(&c.FoldEvery, time.Minute)

@@ -140,7 +140,7 @@ func (w *world) publish(r publisher.Request) publisher.Result {
 // config is a fast worker's.
 func (w *world) config() worker.Config {
 	return worker.Config{Owner: fmt.Sprintf("worker-%d", w.owners.Add(1)), Concurrency: 4, LeaseTTL: 20 * time.Second, Grace: 10 * time.Second,
-		RetryBase: time.Millisecond, ControlEvery: 10 * time.Millisecond, ReconcileEvery: 20 * time.Millisecond, Drain: true}
+		RetryBase: time.Millisecond, HeldWait: 20 * time.Millisecond, ControlEvery: 10 * time.Millisecond, ReconcileEvery: 20 * time.Millisecond, Drain: true}
 }
 
 func (w *world) worker(c worker.Config) *worker.Worker {

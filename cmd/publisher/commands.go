@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/user"
+
+	"gamefill/internal/backend"
+	"gamefill/internal/boxscore"
+	"gamefill/internal/gamedate"
+	"gamefill/internal/publisher"
+	"gamefill/internal/summary"
+	"gamefill/internal/table"
+	"gamefill/internal/terminal"
+)
+
+const defaultAddress = backend.Default
+
+// Settings are the flags of every command.
+type Settings struct {
+	Queue     string `help:"Address of the message queue." default:"${default}" placeholder:"ADDR"`
+	Ledger    string `help:"Address of the completion ledger." default:"${default}" placeholder:"ADDR"`
+	Warehouse string `help:"Address of the warehouse." default:"${default}" placeholder:"ADDR"`
+	JSON      bool   `name:"json" help:"Print one JSON document instead of tables."`
+	Actor     string `help:"Who is acting, for the audit trail; default: the user's name and host."`
+}
+
+// Validate reports every bad address together, before anything is opened.
+func (s *Settings) Validate() error {
+	return backend.Addresses{Queue: s.Queue, Ledger: s.Ledger, Warehouse: s.Warehouse}.Validate()
+}
+
+// commands is the grammar of the program.
+type commands struct {
+	Settings `embed:""`
+
+	Import   importCommand   `cmd:"" help:"Load raw tables from files."`
+	Plan     planCommand     `cmd:"" help:"Show which dates would be done and why; changes nothing."`
+	Publish  publishCommand  `cmd:"" help:"Record the plan and put one message per date on the queue, for workers."`
+	Run      runCommand      `cmd:"" help:"Publish, work in this process, watch and validate."`
+	Runs     runsCommand     `cmd:"" help:"List runs, or show one."`
+	Status   statusCommand   `cmd:"" help:"Show the state of a run: dates by state, rate, what is in flight, what died."`
+	Validate validateCommand `cmd:"" help:"Read every partition back, run the checks and close the run."`
+	Pause    pauseCommand    `cmd:"" help:"Stop new claims; dates in flight finish."`
+	Resume   resumeCommand   `cmd:"" help:"Let a paused run go on."`
+	Cancel   cancelCommand   `cmd:"" help:"End a run for good; dates in flight stop before their write."`
+	Export   exportCommand   `cmd:"" help:"Write a range of a table as CSV, NDJSON or Parquet."`
+}
+
+// environment is what commands work with.
+type environment struct {
+	ctx      context.Context
+	settings *Settings
+	out, err io.Writer
+	backend  *backend.Backend
+}
+
+// open opens the backend once. Commands that only look pass mustExist.
+func (e *environment) open(mustExist bool) (*backend.Backend, error) {
+	if e.backend != nil {
+		return e.backend, nil
+	}
+	b, err := backend.Open(e.ctx, backend.Addresses{Queue: e.settings.Queue, Ledger: e.settings.Ledger, Warehouse: e.settings.Warehouse},
+		backend.Options{MustExist: mustExist, Tables: tables()})
+	e.backend = b
+	return b, err
+}
+
+// publisher opens the backend and makes the operator's engine.
+func (e *environment) publisher(mustExist bool) (*publisher.Publisher, error) {
+	b, err := e.open(mustExist)
+	if err != nil {
+		return nil, err
+	}
+	return publisher.New(e.ctx, summary.Job(), publisher.Ports{Queue: b.Queue, Ledger: b.Ledger, Store: b.Store})
+}
+
+func (e *environment) close() {
+	if e.backend != nil {
+		if err := e.backend.Close(); err != nil {
+			fmt.Fprintln(e.err, "publisher: close:", err)
+		}
+	}
+}
+
+// print writes v as one JSON document, or calls table.
+func (e *environment) print(v any, table func()) error {
+	if !e.settings.JSON {
+		table()
+		return nil
+	}
+	enc := json.NewEncoder(e.out)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// actor names who is acting.
+func (e *environment) actor() string {
+	if e.settings.Actor != "" {
+		return e.settings.Actor
+	}
+	name := "unknown"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return name
+	}
+	return name + "@" + host
+}
+
+// progress is a display for long steps, silent with --json.
+func (e *environment) progress() *terminal.Progress {
+	if e.settings.JSON {
+		return terminal.NewProgress(io.Discard)
+	}
+	return terminal.NewProgress(e.err)
+}
+
+// tables are all tables the embedded warehouse keeps.
+func tables() []*table.Schema {
+	return append([]*table.Schema{summary.Target}, boxscore.Tables...)
+}
+
+// rangeFlags choose game dates.
+type rangeFlags struct {
+	From   string `help:"First game date, YYYY-MM-DD." placeholder:"DATE"`
+	To     string `help:"Last game date, inclusive." placeholder:"DATE"`
+	Season string `help:"A whole season instead of --from and --to, e.g. 2021-22." placeholder:"SEASON"`
+	Dates  string `help:"Only these dates, comma-separated; without a range they are the range." placeholder:"DATE,..."`
+}
+
+// given reports whether any flag is set.
+func (f rangeFlags) given() bool { return f != rangeFlags{} }
+
+// resolve turns the flags into a range and, with --dates, the list of dates.
+func (f rangeFlags) resolve() (gamedate.Range, []gamedate.Date, error) {
+	var dates []gamedate.Date
+	var err error
+	if f.Dates != "" {
+		if dates, err = gamedate.ParseList(f.Dates); err != nil {
+			return gamedate.Range{}, nil, &publisher.UsageError{Problem: "--dates: " + err.Error()}
+		}
+	}
+	var r gamedate.Range
+	switch {
+	case f.Season != "" && (f.From != "" || f.To != ""):
+		return r, nil, &publisher.UsageError{Problem: "--season and --from/--to exclude each other"}
+	case f.Season != "":
+		r, err = gamedate.ParseSeason(f.Season)
+	case f.From != "" || f.To != "":
+		r, err = gamedate.ParseRange(f.From, f.To)
+	case len(dates) > 0:
+		r = gamedate.Range{From: dates[0], To: dates[0]}
+		for _, d := range dates {
+			if d.Before(r.From) {
+				r.From = d
+			}
+			if d.After(r.To) {
+				r.To = d
+			}
+		}
+	default:
+		return r, nil, &publisher.UsageError{Problem: "which dates? give --from and --to, --season or --dates"}
+	}
+	if err != nil {
+		return r, nil, &publisher.UsageError{Problem: err.Error()}
+	}
+	return r, dates, nil
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"gamefill/internal/ledger"
+	"gamefill/internal/publisher"
+)
+
+// verbFlags are shared by the verbs that change a run's state.
+type verbFlags struct {
+	RunID  string `name:"run" help:"Which run; default: the open one." placeholder:"ID"`
+	Reason string `help:"Why, for the audit trail." required:""`
+	DryRun bool   `help:"Say what would change, change nothing."`
+}
+
+// change finds the run and applies the verb.
+func (f *verbFlags) change(e *environment, verb string, apply func(p *publisher.Publisher, run string) (ledger.Run, error)) (ledger.Run, error) {
+	p, err := e.publisher(true)
+	if err != nil {
+		return ledger.Run{}, err
+	}
+	run, err := p.Find(e.ctx, f.RunID)
+	if err != nil {
+		return run, err
+	}
+	if f.DryRun {
+		fmt.Fprintf(e.out, "Would %s run %s, which is %s over %s. Nothing was changed (--dry-run).\n", verb, run.ID, run.State, run.Range)
+		return run, nil
+	}
+	return apply(p, run.ID)
+}
+
+// report prints the run's new state.
+func (f *verbFlags) report(e *environment, run ledger.Run, note string) error {
+	if f.DryRun {
+		return nil
+	}
+	view, err := viewOf(e.ctx, e.backend, run)
+	if err != nil {
+		return err
+	}
+	return e.print(view, func() { fmt.Fprintf(e.out, "Run %s is %s. %s\n", run.ID, run.State, note) })
+}
+
+type pauseCommand struct {
+	verbFlags `embed:""`
+	Wait      bool `help:"Return when no date is in flight any more."`
+}
+
+func (*pauseCommand) Help() string {
+	return `No worker claims another date; dates in flight finish. Nothing is lost: resume lets the run go on.
+
+Examples:
+  publisher pause --reason "warehouse maintenance" --wait`
+}
+
+func (c *pauseCommand) Run(e *environment) error {
+	run, err := c.change(e, "pause", func(p *publisher.Publisher, run string) (ledger.Run, error) {
+		return p.Pause(e.ctx, run, c.Reason, e.actor())
+	})
+	if err != nil {
+		return err
+	}
+	if c.Wait && !c.DryRun {
+		if err := waitIdle(e, run); err != nil {
+			return err
+		}
+	}
+	return c.report(e, run, "No date is claimed any more; `publisher resume --reason …` lets it go on.")
+}
+
+// waitIdle returns when no entry of the run is leased.
+func waitIdle(e *environment, run ledger.Run) error {
+	progress := e.progress()
+	defer progress.Done()
+	most := 0
+	for {
+		leased, err := e.backend.Ledger.CountStates(e.ctx, run.Job, run.ID)
+		if err != nil {
+			return err
+		}
+		n := leased[ledger.Leased]
+		if n == 0 {
+			return nil
+		}
+		most = max(most, n)
+		progress.Set("dates in flight finish", most-n, most, "")
+		select {
+		case <-e.ctx.Done():
+			return e.ctx.Err()
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+type resumeCommand struct {
+	verbFlags `embed:""`
+}
+
+func (*resumeCommand) Help() string {
+	return "Examples:\n  publisher resume --reason \"maintenance over\""
+}
+
+func (c *resumeCommand) Run(e *environment) error {
+	run, err := c.change(e, "resume", func(p *publisher.Publisher, run string) (ledger.Run, error) {
+		return p.Resume(e.ctx, run, c.Reason, e.actor())
+	})
+	if err != nil {
+		return err
+	}
+	return c.report(e, run, "Workers claim dates again.")
+}
+
+type cancelCommand struct {
+	verbFlags `embed:""`
+}
+
+func (*cancelCommand) Help() string {
+	return `Final: dates that wait are cancelled, dates in flight stop before their write and leave their partition untouched.
+What is done stays done; a new publish does the rest.
+
+Examples:
+  publisher cancel --reason "wrong range"`
+}
+
+func (c *cancelCommand) Run(e *environment) error {
+	run, err := c.change(e, "cancel", func(p *publisher.Publisher, run string) (ledger.Run, error) {
+		return p.Cancel(e.ctx, run, c.Reason, e.actor())
+	})
+	if err != nil {
+		return err
+	}
+	return c.report(e, run, "Publishing the range again makes a new run of what is left.")
+}

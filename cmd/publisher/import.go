@@ -1,0 +1,94 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+
+	"gamefill/internal/feed"
+	"gamefill/internal/terminal"
+)
+
+type importCommand struct {
+	Format        string   `help:"Format of the files; default: recognised by the header line. One of nba-schedule, players, nba-live, nba-gamelog." placeholder:"NAME"`
+	Files         []string `arg:"" help:"Files to load, plain or gzip."`
+	MaxRejections int      `help:"Rejected lines that are acceptable per file; 0: two, or 5 % of the lines if that is more; -1: none." default:"0"`
+	DryRun        bool     `help:"Read and judge the files, write nothing."`
+}
+
+func (*importCommand) Help() string {
+	return `Every file is loaded whole or not at all; importing it again replaces the raw rows of its games. The order of
+files does not matter. Lines that cannot be used are rejected, counted and shown with their number and reason.
+
+Examples:
+  publisher import --format nba-schedule schedule.csv
+  publisher import live_boxscores_*.csv.gz gamelog_boxscores_*.csv.gz
+  publisher import --dry-run players.csv`
+}
+
+func (c *importCommand) Run(e *environment) error {
+	b, err := e.open(false)
+	if err != nil {
+		return err
+	}
+	progress := e.progress()
+	var reports []feed.Report
+	var failed error
+	for _, file := range c.Files {
+		name := filepath.Base(file)
+		report, err := feed.Import(e.ctx, b.Store, file, feed.Options{Format: c.Format, DryRun: c.DryRun, MaxRejections: c.MaxRejections,
+			Progress: func(done, total int64) { progress.Set("import "+name, int(done>>10), int(total>>10), "KiB") }})
+		progress.Done()
+		reports = append(reports, report)
+		if err != nil {
+			failed = errors.Join(failed, err)
+			if e.ctx.Err() != nil {
+				break
+			}
+		}
+	}
+	err = e.print(reports, func() { c.table(e, reports) })
+	return errors.Join(failed, err)
+}
+
+func (c *importCommand) table(e *environment, reports []feed.Report) {
+	t := terminal.NewTable("file", "format", ">lines", ">rows", ">repeats", ">rejected", ">replaced", ">games", ">dates", "range")
+	for _, r := range reports {
+		span := ""
+		if !r.First.IsZero() {
+			span = r.First.String() + ".." + r.Last.String()
+		}
+		colour := terminal.Colour("")
+		if r.Rejected > 0 {
+			colour = terminal.Yellow
+		}
+		t.Painted(colour, filepath.Base(r.File), r.Format, terminal.Count(int64(r.Lines)), terminal.Count(int64(r.Rows)), r.Repeats, r.Rejected,
+			terminal.Count(int64(r.Removed)), terminal.Count(int64(r.Games)), r.Dates, span)
+	}
+	t.Write(e.out)
+	for _, r := range reports {
+		for _, reason := range slices.Sorted(maps.Keys(r.RejectedBy)) {
+			fmt.Fprintf(e.out, "%s: %d lines rejected: %s\n", filepath.Base(r.File), r.RejectedBy[reason], reason)
+		}
+		for i, rejection := range r.Rejections {
+			if i == shownRejections {
+				fmt.Fprintf(e.out, "  … %d more; --json lists up to a hundred\n", r.Rejected-shownRejections)
+				break
+			}
+			fmt.Fprintf(e.out, "  line %d: %s: %s\n", rejection.Line, rejection.Reason, rejection.Text)
+		}
+	}
+	if n := len(reports); n > 0 {
+		last := reports[n-1]
+		fmt.Fprintf(e.out, "Registry: %s rows, %d aliases.", terminal.Count(int64(last.Registry)), last.Aliases)
+		if c.DryRun {
+			fmt.Fprint(e.out, " Nothing was written (--dry-run).")
+		}
+		fmt.Fprintln(e.out)
+	}
+}
+
+// shownRejections is how many rejected lines a table shows per file.
+const shownRejections = 10

@@ -1,0 +1,113 @@
+// Publisher is the operator's tool: it imports raw tables, plans and publishes backfill runs, watches and judges them.
+// Workers (cmd/worker) do the work; `publisher run` does both in one process.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"gamefill/internal/gamedate"
+	"gamefill/internal/ledger"
+	"gamefill/internal/publisher"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // default handling again: a second signal ends the process
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// Exit codes; --help prints them too.
+const (
+	exitDone        = 0
+	exitError       = 1
+	exitUsage       = 2
+	exitFailed      = 3 // finished with dead letters or a failed gate
+	exitApproval    = 4 // needs approval
+	exitWarnings    = 5 // finished with warnings only
+	exitInterrupted = 130
+)
+
+const exitCodes = `Exit codes: 0 done; 1 error; 2 usage; 3 finished with dead dates or a failed check;
+4 needs approval; 5 finished with warnings only (0 with --allow-warnings); 130 interrupted.`
+
+// codeError carries an exit code through an error return; its text is printed unless it is empty.
+type codeError struct {
+	code int
+	text string
+}
+
+func (e *codeError) Error() string { return e.text }
+
+// run is the whole program: parse, wire, run, exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int) {
+	var c commands
+	exited := -1
+	parser, err := kong.New(&c, kong.Name("publisher"), kong.Description("Rebuilds "+
+		"nba_analytics.player_game_summary game date by game date.\n\n"+exitCodes),
+		kong.DefaultEnvars("GAMEFILL"), kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code; panic(exitPanic{}) }),
+		kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
+		kong.Vars{"default": defaultAddress})
+	if err != nil {
+		fmt.Fprintln(stderr, "publisher:", err)
+		return exitError
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			if _, ok := p.(exitPanic); !ok {
+				panic(p)
+			}
+			code = exited
+		}
+	}()
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(stderr, "publisher: %v\n", err)
+		if p, ok := errors.AsType[*kong.ParseError](err); ok && p.Context.Command() != "" {
+			fmt.Fprintf(stderr, "Run `publisher %s --help` for its flags.\n", p.Context.Command())
+		} else {
+			fmt.Fprintln(stderr, "Run `publisher --help` for the commands.")
+		}
+		return exitUsage
+	}
+	env := &environment{ctx: ctx, settings: &c.Settings, out: stdout, err: stderr}
+	defer env.close()
+	return exitCode(ctx, parsed.Run(env), stderr)
+}
+
+type exitPanic struct{}
+
+// exitCode turns the outcome of a command into the process's exit code, and prints what went wrong, once.
+func exitCode(ctx context.Context, err error, stderr io.Writer) int {
+	if err == nil {
+		return exitDone
+	}
+	if c, ok := errors.AsType[*codeError](err); ok {
+		if c.text != "" {
+			fmt.Fprintln(stderr, "publisher:", c.text)
+		}
+		return c.code
+	}
+	if ctx.Err() != nil {
+		fmt.Fprintln(stderr, "publisher: interrupted; nothing is lost: the same command goes on from here")
+		return exitInterrupted
+	}
+	fmt.Fprintln(stderr, "publisher:", err)
+	if open, ok := errors.AsType[*ledger.RunOpenError](err); ok {
+		fmt.Fprintf(stderr, "It pins another version or other settings. End it with `publisher validate` (when its dates are settled) or `publisher cancel --run %s`.\n", open.Open.ID)
+	}
+	if _, ok := errors.AsType[*publisher.UsageError](err); ok || errors.Is(err, gamedate.ErrReversed) {
+		return exitUsage
+	}
+	return exitError
+}

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"gamefill/internal/publisher"
+	"gamefill/internal/terminal"
+)
+
+// requestFlags are shared by plan, publish and run.
+type requestFlags struct {
+	rangeFlags `embed:""`
+
+	Force    bool     `help:"Do every date with games again, done or not."`
+	Accept   []string `help:"Acceptance rules whose errors do not fail a date in this run; needs --reason." placeholder:"RULE,..."`
+	Reason   string   `help:"Why, for the audit trail."`
+	Unowned  string   `help:"What becomes of values in columns that gamefill does not fill: refuse the date, carry them over, or erase them." enum:"refuse,carry,erase" default:"refuse"`
+	JobFlags string   `name:"job-settings" help:"Further row-affecting settings of the job, as JSON." placeholder:"JSON"`
+}
+
+func (f *requestFlags) request(e *environment) (publisher.Request, error) {
+	r, dates, err := f.resolve()
+	if err != nil {
+		return publisher.Request{}, err
+	}
+	settings, err := f.jobSettings()
+	if err != nil {
+		return publisher.Request{}, err
+	}
+	return publisher.Request{Range: r, Dates: dates, Force: f.Force, Settings: settings, Accept: f.Accept, Reason: f.Reason, Actor: e.actor()}, nil
+}
+
+type planCommand struct {
+	requestFlags `embed:""`
+	All          bool `help:"List every date, also those that are left."`
+}
+
+func (*planCommand) Help() string {
+	return `Dates are queued because they are new, failed, forced, done by a stale version, or changed: a source, the registry
+or the target is not what it was when the date was completed. Everything else is left.
+
+Examples:
+  publisher plan --from 2021-10-01 --to 2024-05-01
+  publisher plan --season 2021-22 --all
+  publisher plan --dates 2022-01-15,2022-01-16 --force`
+}
+
+func (c *planCommand) Run(e *environment) error {
+	p, err := e.publisher(true)
+	if err != nil {
+		return err
+	}
+	request, err := c.request(e)
+	if err != nil {
+		return err
+	}
+	plan, err := p.Plan(e.ctx, request)
+	if err != nil {
+		return err
+	}
+	return e.print(plan, func() {
+		if c.All || plan.Count(publisher.Queue) <= listedDates {
+			dateTable(e, plan, c.All)
+		}
+		planSummary(e, plan)
+	})
+}
+
+// listedDates is how many queued dates a plan lists unasked.
+const listedDates = 20
+
+func dateTable(e *environment, plan *publisher.Plan, all bool) {
+	t := terminal.NewTable("date", "verdict", "reason", ">games", "detail")
+	for _, d := range plan.Dates {
+		if all || d.Verdict == publisher.Queue || d.Verdict == publisher.NotFinal {
+			t.Row(d.Date, d.Verdict, d.Reason, d.Units, d.Detail)
+		}
+	}
+	if t.Len() > 0 {
+		t.Write(e.out)
+		fmt.Fprintln(e.out)
+	}
+}
+
+// planSummary prints what a plan comes to.
+func planSummary(e *environment, plan *publisher.Plan) {
+	fmt.Fprintf(e.out, "%s, %d dates: %d to do, %d left as they are", plan.Range, len(plan.Dates), plan.Count(publisher.Queue), plan.Count(publisher.Left))
+	for _, v := range []publisher.Verdict{publisher.Known, publisher.NoGames, publisher.NoSchedule, publisher.NotFinal} {
+		if n := plan.Count(v); n > 0 {
+			fmt.Fprintf(e.out, ", %d %s", n, verdictWords[v])
+		}
+	}
+	fmt.Fprintln(e.out, ".")
+	reasons := plan.Reasons()
+	var parts []string
+	for _, reason := range slices.Sorted(maps.Keys(reasons)) {
+		parts = append(parts, fmt.Sprintf("%d %s", reasons[reason], reason))
+	}
+	if len(parts) > 0 {
+		fmt.Fprintf(e.out, "Why: %s.\n", strings.Join(parts, ", "))
+	}
+	for _, s := range plan.Silences {
+		fmt.Fprintln(e.out, terminal.Paint(e.out, terminal.Yellow, fmt.Sprintf("Warning: no counted game from %s to %s although seasons run to mid-June; is the schedule complete?", s.From, s.To)))
+	}
+	if plan.OpenRun != "" {
+		fmt.Fprintf(e.out, "Run %s is open; the dates join it.\n", plan.OpenRun)
+	}
+	fmt.Fprintf(e.out, "Plan %.12s, transform version %s.\n", plan.Hash, plan.Version)
+}
+
+var verdictWords = map[publisher.Verdict]string{
+	publisher.Known: "queued before", publisher.NoGames: "without games", publisher.NoSchedule: "without a schedule",
+	publisher.NotFinal: "not final",
+}
+
+type publishCommand struct {
+	requestFlags `embed:""`
+	DryRun       bool `help:"Show the plan only."`
+}
+
+func (*publishCommand) Help() string {
+	return `The ledger is written first, then one message per date is published, then the run opens and workers begin.
+Publishing the same range again is safe: dates that are queued are known, and what a crash left unpublished is
+published.
+
+Examples:
+  publisher publish --from 2021-10-01 --to 2024-05-01 && worker --drain
+  publisher publish --dates 2022-01-15 --force --reason "box score corrected"`
+}
+
+func (c *publishCommand) Run(e *environment) error {
+	_, result, err := c.publish(e, c.DryRun)
+	if err != nil || c.DryRun {
+		return err
+	}
+	return e.print(result, func() {
+		if result.Nothing {
+			fmt.Fprintln(e.out, "Nothing to do: every date is done, and nothing it was made from has changed.")
+			return
+		}
+		fmt.Fprintf(e.out, "Run %s: %d dates queued, %d queued before, %d settled as without games, %d messages published.\n",
+			result.RunID, result.Queued, result.Known, result.Settled, result.Published)
+		if len(result.Held) > 0 {
+			fmt.Fprintf(e.out, "%d dates are still held by workers of a cancelled run, the first is %s; publish again when their leases have ended.\n", len(result.Held), result.Held[0])
+		}
+		fmt.Fprintln(e.out, "Next: `worker --drain` does the work, `publisher status --watch` follows it, `publisher validate` judges it.")
+	})
+}
+
+// publish plans and, unless dryRun, applies the plan.
+func (f *requestFlags) publish(e *environment, dryRun bool) (*publisher.Plan, publisher.Result, error) {
+	p, err := e.publisher(dryRun)
+	if err != nil {
+		return nil, publisher.Result{}, err
+	}
+	request, err := f.request(e)
+	if err != nil {
+		return nil, publisher.Result{}, err
+	}
+	plan, err := p.Plan(e.ctx, request)
+	if err != nil {
+		return nil, publisher.Result{}, err
+	}
+	if dryRun {
+		return plan, publisher.Result{}, e.print(plan, func() {
+			dateTable(e, plan, false)
+			planSummary(e, plan)
+			fmt.Fprintln(e.out, "Nothing was published (--dry-run).")
+		})
+	}
+	if !e.settings.JSON {
+		planSummary(e, plan)
+	}
+	progress := e.progress()
+	result, err := p.Publish(e.ctx, request, plan, func(step string, done, total int) { progress.Set(step, done, total, "") })
+	progress.Done()
+	return plan, result, err
+}
+
+// jobSettings merges the settings flags into the job's settings document.
+func (f *requestFlags) jobSettings() ([]byte, error) {
+	settings := map[string]any{}
+	if f.JobFlags != "" {
+		if err := json.Unmarshal([]byte(f.JobFlags), &settings); err != nil {
+			return nil, &publisher.UsageError{Problem: "--job-settings is not a JSON object: " + err.Error()}
+		}
+	}
+	if _, ok := settings["unowned"]; !ok {
+		settings["unowned"] = f.Unowned
+	}
+	return json.Marshal(settings)
+}

@@ -1,0 +1,336 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"gamefill/internal/backend"
+	"gamefill/internal/gamedate"
+	"gamefill/internal/ledger"
+	"gamefill/internal/publisher"
+	"gamefill/internal/summary"
+	"gamefill/internal/terminal"
+)
+
+type statusCommand struct {
+	RunID string        `name:"run" help:"Which run; default: the open one, or the latest." placeholder:"ID"`
+	Watch bool          `help:"Show it again and again until the run ends."`
+	Every time.Duration `help:"How often --watch looks." default:"2s"`
+}
+
+func (*statusCommand) Help() string {
+	return `Everything is counted from the records of single dates.
+
+Examples:
+  publisher status
+  publisher status --watch
+  publisher status --json`
+}
+
+// status is what the command prints.
+type status struct {
+	Run      string               `json:"run"`
+	State    ledger.RunState      `json:"state"`
+	Range    gamedate.Range       `json:"range"`
+	Version  string               `json:"version"`
+	Cause    string               `json:"cause,omitempty"`
+	Accepted []string             `json:"accepted_rules,omitempty"`
+	Verdict  string               `json:"verdict,omitempty"`
+	States   map[ledger.State]int `json:"states"`
+	Done     int                  `json:"done"`
+	Total    int                  `json:"total"`
+	Percent  float64              `json:"percent"`
+	PerHour  float64              `json:"dates_per_hour,omitempty"`
+	ETA      string               `json:"eta,omitempty"`
+	Backlog  int                  `json:"queue_backlog"`
+	InFlight []inFlight           `json:"in_flight,omitempty"`
+	Dead     []publisher.DeadDate `json:"dead,omitempty"`
+	Waiting  []waiting            `json:"waiting,omitempty"`
+	Letters  int                  `json:"open_dead_letters"`
+}
+
+type inFlight struct {
+	Date    gamedate.Date `json:"date"`
+	Owner   string        `json:"owner"`
+	Attempt int           `json:"attempt"`
+	Until   time.Time     `json:"lease_until"`
+}
+
+type waiting struct {
+	Date   gamedate.Date `json:"date"`
+	Until  time.Time     `json:"not_before"`
+	Reason string        `json:"reason"`
+}
+
+func (c *statusCommand) Run(e *environment) error {
+	p, err := e.publisher(true)
+	if err != nil {
+		return err
+	}
+	for {
+		run, err := p.FindLatest(e.ctx, c.RunID)
+		if err != nil {
+			return err
+		}
+		s, err := gather(e.ctx, e.backend, run)
+		if err != nil {
+			return err
+		}
+		if c.Watch && e.settings.JSON {
+			err = json.NewEncoder(e.out).Encode(s) // one line a look
+		} else {
+			if c.Watch && terminal.IsTerminal(e.out) {
+				fmt.Fprint(e.out, "\x1b[H\x1b[2J")
+			}
+			err = e.print(s, func() { s.write(e) })
+		}
+		if err != nil || !c.Watch || run.State.Closed() {
+			return err
+		}
+		select {
+		case <-e.ctx.Done():
+			return e.ctx.Err()
+		case <-time.After(c.Every):
+		}
+	}
+}
+
+// recentEnds is how many finished attempts the rate is taken from.
+const recentEnds = 100
+
+// gather reads a run's status from the records.
+func gather(ctx context.Context, b *backend.Backend, run ledger.Run) (status, error) {
+	s := status{Run: run.ID, State: run.State, Range: run.Range, Version: run.Version, Cause: run.Cause, Accepted: run.Accept, Verdict: string(run.Verdict)}
+	var err error
+	if s.States, err = b.Ledger.CountStates(ctx, run.Job, run.ID); err != nil {
+		return s, err
+	}
+	s.Done, s.Total = settled(s.States)
+	if s.Total > 0 {
+		s.Percent = float64(s.Done*1000/s.Total) / 10
+	}
+	entries, err := b.Ledger.RunEntries(ctx, run.Job, run.ID, ledger.Leased, ledger.Dead, ledger.Pending)
+	if err != nil {
+		return s, err
+	}
+	for _, e := range entries {
+		switch {
+		case e.State == ledger.Leased:
+			s.InFlight = append(s.InFlight, inFlight{e.Date, e.Owner, e.Attempt, e.LeaseUntil})
+		case e.State == ledger.Dead && e.Failure != nil:
+			s.Dead = append(s.Dead, publisher.DeadDate{Date: e.Date, Class: e.Failure.Class.String(), Reason: e.Failure.Reason, Message: e.Failure.Message})
+		case e.State == ledger.Dead:
+			s.Dead = append(s.Dead, publisher.DeadDate{Date: e.Date})
+		case !e.NotBefore.IsZero():
+			w := waiting{Date: e.Date, Until: e.NotBefore}
+			if e.Failure != nil {
+				w.Reason = e.Failure.Message
+			}
+			s.Waiting = append(s.Waiting, w)
+		}
+	}
+	if s.Backlog, _, err = b.Queue.Backlog(ctx); err != nil {
+		return s, err
+	}
+	letters, err := b.Ledger.DeadLetters(ctx, ledger.DeadLetterFilter{Job: run.Job, Run: run.ID, State: ledger.LetterOpen})
+	if err != nil {
+		return s, err
+	}
+	s.Letters = len(letters)
+	attempts, err := b.Ledger.Attempts(ctx, ledger.AttemptFilter{Job: run.Job, Run: run.ID, EndedOnly: true}, recentEnds)
+	if err != nil {
+		return s, err
+	}
+	if n := len(attempts); n > 1 && !run.State.Closed() {
+		if took := attempts[0].EndedAt.Sub(attempts[n-1].EndedAt); took > 0 {
+			s.PerHour = float64(n-1) / took.Hours()
+			left := time.Duration(float64(s.Total-s.Done) / s.PerHour * float64(time.Hour))
+			s.ETA = terminal.Duration(left)
+		}
+	}
+	return s, nil
+}
+
+func (s status) write(e *environment) {
+	colour := terminal.Green
+	if s.State == ledger.RunPaused || s.State == ledger.RunCancelled {
+		colour = terminal.Yellow
+	}
+	fmt.Fprintf(e.out, "Run %s: %s, %s, transform version %s\n", s.Run, terminal.Paint(e.out, colour, string(s.State)), s.Range, s.Version)
+	if s.Cause != "" {
+		fmt.Fprintln(e.out, "Cause:", s.Cause)
+	}
+	if len(s.Accepted) > 0 {
+		fmt.Fprintln(e.out, "Rules overridden:", strings.Join(s.Accepted, ", "))
+	}
+	if s.Verdict != "" {
+		fmt.Fprintln(e.out, "Verdict:", s.Verdict)
+	}
+	t := terminal.NewTable("state", ">dates")
+	for _, state := range ledger.States {
+		if n := s.States[state]; n > 0 {
+			t.Row(state, n)
+		}
+	}
+	t.Write(e.out)
+	fmt.Fprintf(e.out, "%d of %d settled (%.1f %%), %d messages waiting, %d open dead letters", s.Done, s.Total, s.Percent, s.Backlog, s.Letters)
+	if s.PerHour > 0 && s.Done < s.Total {
+		fmt.Fprintf(e.out, ", %.0f dates/hour, ETA %s", s.PerHour, s.ETA)
+	} else if s.Done < s.Total {
+		fmt.Fprint(e.out, ", not enough data for an ETA yet")
+	}
+	fmt.Fprintln(e.out)
+	for _, f := range s.InFlight {
+		fmt.Fprintf(e.out, "in flight %s: %s, attempt %d, lease until %s\n", f.Date, f.Owner, f.Attempt, f.Until.Format(time.RFC3339))
+	}
+	for i, w := range s.Waiting {
+		if i == listedDates {
+			fmt.Fprintf(e.out, "… %d more waiting\n", len(s.Waiting)-listedDates)
+			break
+		}
+		fmt.Fprintf(e.out, "waits %s: until %s: %s\n", w.Date, w.Until.Format(time.RFC3339), w.Reason)
+	}
+	for i, d := range s.Dead {
+		if i == listedDates {
+			fmt.Fprintf(e.out, "… %d more dead\n", len(s.Dead)-listedDates)
+			break
+		}
+		fmt.Fprintf(e.out, "%s %s: %s (%s): %s\n", terminal.Paint(e.out, terminal.Red, "dead"), d.Date, d.Reason, d.Class, d.Message)
+	}
+}
+
+// stateText is "553 complete, 391 no_games" in the order of the states.
+func stateText(states map[ledger.State]int) string {
+	var parts []string
+	for _, state := range ledger.States {
+		if n := states[state]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, state))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+type runsCommand struct {
+	List runsList `cmd:"" default:"withargs" help:"List runs, newest first."`
+	Show runsShow `cmd:"" help:"Show one run and its audit trail."`
+}
+
+type runsList struct {
+	Limit int `help:"At most this many; 0: all." default:"20"`
+}
+
+// runView is a run for people and scripts.
+type runView struct {
+	ID       string               `json:"id"`
+	State    ledger.RunState      `json:"state"`
+	Range    gamedate.Range       `json:"range"`
+	Version  string               `json:"version"`
+	Verdict  string               `json:"verdict,omitempty"`
+	Reason   string               `json:"reason,omitempty"`
+	Actor    string               `json:"actor"`
+	Accept   []string             `json:"accepted_rules,omitempty"`
+	Force    bool                 `json:"force,omitempty"`
+	Target   string               `json:"target"`
+	PlanHash string               `json:"plan_hash"`
+	Settings string               `json:"settings_hash"`
+	States   map[ledger.State]int `json:"states"`
+	Created  time.Time            `json:"created_at"`
+	Finished *time.Time           `json:"finished_at,omitempty"`
+	Events   []eventView          `json:"events,omitempty"`
+}
+
+type eventView struct {
+	At      time.Time      `json:"at"`
+	Date    *gamedate.Date `json:"date,omitempty"`
+	Kind    string         `json:"kind"`
+	Actor   string         `json:"actor"`
+	Message string         `json:"message"`
+}
+
+func viewOf(ctx context.Context, b *backend.Backend, r ledger.Run) (runView, error) {
+	v := runView{ID: r.ID, State: r.State, Range: r.Range, Version: r.Version, Verdict: string(r.Verdict), Reason: r.Reason, Actor: r.Actor,
+		Accept: r.Accept, Force: r.Force, Target: r.Target, PlanHash: r.PlanHash, Settings: r.SettingsHash, States: r.Counts, Created: r.CreatedAt}
+	if !r.FinishedAt.IsZero() {
+		v.Finished = &r.FinishedAt
+	}
+	if len(v.States) > 0 {
+		return v, nil
+	}
+	var err error
+	v.States, err = b.Ledger.CountStates(ctx, r.Job, r.ID)
+	return v, err
+}
+
+func (c *runsList) Run(e *environment) error {
+	b, err := e.open(true)
+	if err != nil {
+		return err
+	}
+	runs, err := b.Ledger.ListRuns(e.ctx, summary.Job().Name, c.Limit)
+	if err != nil {
+		return err
+	}
+	views := make([]runView, len(runs))
+	for i, r := range runs {
+		if views[i], err = viewOf(e.ctx, b, r); err != nil {
+			return err
+		}
+	}
+	return e.print(views, func() {
+		t := terminal.NewTable("run", "state", "verdict", "range", "version", "created", "dates", "reason")
+		for _, v := range views {
+			t.Row(v.ID, v.State, v.Verdict, v.Range, v.Version, v.Created.Format(time.DateTime), stateText(v.States), v.Reason)
+		}
+		t.Write(e.out)
+	})
+}
+
+type runsShow struct {
+	ID string `arg:"" optional:"" help:"Run id; default: the open run, or the latest."`
+}
+
+func (c *runsShow) Run(e *environment) error {
+	p, err := e.publisher(true)
+	if err != nil {
+		return err
+	}
+	run, err := p.FindLatest(e.ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	v, err := viewOf(e.ctx, e.backend, run)
+	if err != nil {
+		return err
+	}
+	events, err := e.backend.Ledger.Events(e.ctx, run.Job, run.ID, 0)
+	if err != nil {
+		return err
+	}
+	for _, event := range events {
+		view := eventView{At: event.At, Kind: event.Kind, Actor: event.Actor, Message: event.Message}
+		if !event.Date.IsZero() {
+			view.Date = &event.Date
+		}
+		v.Events = append(v.Events, view)
+	}
+	return e.print(v, func() {
+		fmt.Fprintf(e.out, "Run %s: %s %s\n  range     %s\n  version   %s\n  target    %s\n  plan      %s\n  settings  %s\n  by        %s, %s\n  dates     %s\n",
+			v.ID, v.State, v.Verdict, v.Range, v.Version, v.Target, v.PlanHash, v.Settings, v.Actor, v.Created.Format(time.RFC3339), stateText(v.States))
+		if v.Reason != "" {
+			fmt.Fprintln(e.out, "  reason   ", v.Reason)
+		}
+		if len(v.Accept) > 0 {
+			fmt.Fprintln(e.out, "  rules overridden:", strings.Join(v.Accept, ", "))
+		}
+		for _, event := range v.Events {
+			date := ""
+			if event.Date != nil {
+				date = event.Date.String() + " "
+			}
+			fmt.Fprintf(e.out, "  %s  %s%s  %s  (%s)\n", event.At.Format(time.DateTime), date, event.Kind, event.Message, event.Actor)
+		}
+	})
+}
