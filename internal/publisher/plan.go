@@ -227,11 +227,9 @@ func (p *Publisher) planDates(ctx context.Context, r Request, plan *Plan) error 
 		return err
 	}
 	plan.Silences, plan.quiet = silences, quiet
-	sources := map[string]map[gamedate.Date]warehouse.Token{}
-	for _, t := range p.job.Sources {
-		if sources[t.Name], err = p.ports.Store.Tokens(ctx, t, r.Range); err != nil {
-			return fmt.Errorf("tokens of %s: %w", t.FullName(), err)
-		}
+	sources, err := p.sourceTokens(ctx, r.Range)
+	if err != nil {
+		return err
 	}
 	targets, err := p.ports.Store.Tokens(ctx, p.job.Target, r.Range)
 	if err != nil {
@@ -251,13 +249,27 @@ func (p *Publisher) planDates(ctx context.Context, r Request, plan *Plan) error 
 	}
 	slices.SortFunc(dates, gamedate.Date.Compare)
 	for _, d := range slices.Compact(dates) {
+		plan.Dates = append(plan.Dates, judge(d, expected[d], entries[d], sources(d), targets[d], r.Force, plan))
+	}
+	return nil
+}
+
+// sourceTokens reads the tokens of every source over a range; the function returns those of one date by table name.
+func (p *Publisher) sourceTokens(ctx context.Context, r gamedate.Range) (func(gamedate.Date) map[string]warehouse.Token, error) {
+	sources := map[string]map[gamedate.Date]warehouse.Token{}
+	for _, t := range p.job.Sources {
+		var err error
+		if sources[t.Name], err = p.ports.Store.Tokens(ctx, t, r); err != nil {
+			return nil, fmt.Errorf("tokens of %s: %w", t.FullName(), err)
+		}
+	}
+	return func(d gamedate.Date) map[string]warehouse.Token {
 		now := map[string]warehouse.Token{}
 		for name, tokens := range sources {
 			now[name] = tokens[d]
 		}
-		plan.Dates = append(plan.Dates, judge(d, expected[d], entries[d], now, targets[d], r.Force, plan))
-	}
-	return nil
+		return now
+	}, nil
 }
 
 // judge plans one date from what the calendar expects, the ledger remembers and the tables hold now.

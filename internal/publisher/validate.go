@@ -3,6 +3,7 @@ package publisher
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -70,7 +71,11 @@ func (p *Publisher) Validate(ctx context.Context, r gamedate.Range, run *ledger.
 	if err != nil {
 		return out, err
 	}
-	checks = append(checks, content...)
+	inputs, err := p.checkInputs(ctx, r, entries)
+	if err != nil {
+		return out, err
+	}
+	checks = append(append(checks, content...), checkRows(entries), checkFindings(entries), inputs)
 	gates, err := p.gates(ctx, r, expected, entries, baseline)
 	if err != nil {
 		return out, err
@@ -198,7 +203,7 @@ func (p *Publisher) checkContent(ctx context.Context, r gamedate.Range, entries 
 	var mu sync.Mutex // guards the maps and counters below
 	fingerprints := map[gamedate.Date]string{}
 	var overwritten, strangers []gamedate.Date
-	unaccounted, measured := 0, 0
+	measured := 0
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(readers)
 	for _, d := range dates {
@@ -216,9 +221,6 @@ func (p *Publisher) checkContent(ctx context.Context, r gamedate.Range, entries 
 			case e != nil && e.Facts != nil && e.State == ledger.Complete:
 				if e.Facts.Fingerprint != m.Fingerprint {
 					overwritten = append(overwritten, d)
-				}
-				if c := e.Facts.Counts; c.RowsIn != c.RowsUsed+sum(c.RejectedBy) {
-					unaccounted++
 				}
 			case m.Fingerprint != table.Empty && (e == nil || e.State != ledger.Dead && e.State != ledger.RolledBack):
 				strangers = append(strangers, d)
@@ -240,11 +242,91 @@ func (p *Publisher) checkContent(ctx context.Context, r gamedate.Range, entries 
 		slices.SortFunc(both, gamedate.Date.Compare)
 		same.Advice = fmt.Sprintf("somebody else wrote %s; publish the range again to repair", some(both))
 	}
-	rows := job.Check{Name: "rows in = rows out + rejections", Bound: "every date", Verdict: job.Pass, Seen: fmt.Sprintf("%d dates differ", unaccounted)}
-	if unaccounted > 0 {
-		rows.Verdict = job.Failed
+	return []job.Check{same}, nil
+}
+
+// checkRows adds up what became of the input rows: nothing may be missing without a reason.
+func checkRows(entries []ledger.Entry) job.Check {
+	c := job.Check{Name: "rows in = rows used + rejected", Bound: "every date", Verdict: job.Pass}
+	var in, used, rejected int64
+	var differ []gamedate.Date
+	reasons := map[string]int64{}
+	for _, e := range entries {
+		if e.State != ledger.Complete || e.Facts == nil {
+			continue
+		}
+		counts := e.Facts.Counts
+		in, used, rejected = in+counts.RowsIn, used+counts.RowsUsed, rejected+sum(counts.RejectedBy)
+		for reason, n := range counts.RejectedBy {
+			reasons[reason] += n
+		}
+		if counts.RowsIn != counts.RowsUsed+sum(counts.RejectedBy) {
+			differ = append(differ, e.Date)
+		}
 	}
-	return []job.Check{same, rows}, nil
+	c.Seen = fmt.Sprintf("%d in, %d used, %d rejected", in, used, rejected)
+	if rejected > 0 {
+		c.Seen += " (" + counted(reasons) + ")"
+	}
+	if len(differ) > 0 {
+		c.Verdict, c.Advice = job.Failed, "rows are unaccounted for on "+some(differ)
+	}
+	return c
+}
+
+// checkFindings says which acceptance rules warned, and which errors the run's overrides let through.
+func checkFindings(entries []ledger.Entry) job.Check {
+	c := job.Check{Name: "acceptance without warnings", Bound: "no warnings, no overrides", Verdict: job.Pass, Seen: "none"}
+	rules := map[string]int64{}
+	var dates []gamedate.Date
+	for _, e := range entries {
+		if e.State != ledger.Complete || e.Facts == nil || len(e.Facts.Findings) == 0 {
+			continue
+		}
+		dates = append(dates, e.Date)
+		for _, f := range e.Facts.Findings {
+			if f.Accepted {
+				rules[f.Rule+" overridden"]++
+			} else {
+				rules[f.Rule]++
+			}
+		}
+	}
+	if len(dates) > 0 {
+		c.Verdict, c.Seen = job.Warned, counted(rules)
+		c.Advice = "look at " + some(dates)
+	}
+	return c
+}
+
+// checkInputs compares what completed dates were made from with what the sources hold now.
+func (p *Publisher) checkInputs(ctx context.Context, r gamedate.Range, entries []ledger.Entry) (job.Check, error) {
+	c := job.Check{Name: "sources unchanged since", Bound: "every date", Verdict: job.Pass}
+	sources, err := p.sourceTokens(ctx, r)
+	if err != nil {
+		return c, err
+	}
+	var changed []gamedate.Date
+	for _, e := range entries {
+		if e.State == ledger.Complete && e.Facts != nil &&
+			len(changes(e.Facts, sources(e.Date), e.Facts.TargetToken, e.Facts.ReferenceHash)) > 0 {
+			changed = append(changed, e.Date)
+		}
+	}
+	c.Seen = fmt.Sprintf("%d dates changed", len(changed))
+	if len(changed) > 0 {
+		c.Verdict, c.Advice = job.Warned, "publish the range again: it queues "+some(changed)
+	}
+	return c, nil
+}
+
+// counted is "3 bad_team, 1 late" in the order of names.
+func counted(m map[string]int64) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		parts = append(parts, fmt.Sprintf("%d %s", m[name], name))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // gates gathers the grouped counts and lets the job judge them.
