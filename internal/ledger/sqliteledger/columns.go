@@ -1,6 +1,7 @@
 package sqliteledger
 
 import (
+	"context"
 	"database/sql/driver"
 	"encoding/json"
 	"fmt"
@@ -122,6 +123,15 @@ func scan[T any](tx *sqlitefile.Tx, query string, args []any, read func(*columns
 		return nil, err
 	}
 	return found, nil
+}
+
+// read is scan on a snapshot of its own.
+func read[T any](ctx context.Context, l *Ledger, query string, args []any, read func(*columns) T) (found []T, err error) {
+	err = l.file.Read(ctx, func(tx *sqlitefile.Tx) (err error) {
+		found, err = scan(tx, query, args, read)
+		return err
+	})
+	return found, err
 }
 
 // micros is an instant as stored; the zero time is NULL.

@@ -33,11 +33,7 @@ func (l *Ledger) Entries(ctx context.Context, jobName string, r gamedate.Range) 
 }
 
 func (l *Ledger) entries(ctx context.Context, query string, args ...any) ([]ledger.Entry, error) {
-	var found []stored
-	err := l.file.Read(ctx, func(tx *sqlitefile.Tx) (err error) {
-		found, err = scan(tx, query, args, readEntry)
-		return err
-	})
+	found, err := read(ctx, l, query, args, readEntry)
 	if err != nil {
 		return nil, err
 	}
@@ -135,17 +131,17 @@ func (l *Ledger) MarkPublished(ctx context.Context, jobName string, published []
 
 // CountStates implements [ledger.Planning].
 func (l *Ledger) CountStates(ctx context.Context, jobName, run string) (map[ledger.State]int, error) {
-	counts := map[ledger.State]int{}
-	err := l.file.Read(ctx, func(tx *sqlitefile.Tx) error {
-		_, err := scan(tx, countStates, []any{run, jobName}, func(c *columns) struct{} {
-			state := ledger.State(c.text())
-			counts[state] = int(c.integer())
-			return struct{}{}
-		})
-		return err
-	})
+	type count struct {
+		state ledger.State
+		n     int64
+	}
+	found, err := read(ctx, l, countStates, []any{run, jobName}, func(c *columns) count { return count{ledger.State(c.text()), c.integer()} })
 	if err != nil {
 		return nil, fmt.Errorf("count states of run %s: %w", run, err)
+	}
+	counts := map[ledger.State]int{}
+	for _, c := range found {
+		counts[c.state] = int(c.n)
 	}
 	return counts, nil
 }

@@ -7,12 +7,15 @@ import (
 	"strings"
 
 	"gamefill/internal/failure"
+	"gamefill/internal/gamedate"
 	"gamefill/internal/ledger"
 	"gamefill/internal/sqlitefile"
 )
 
 const (
 	attemptColumns = `job, date, attempt, run, seq, generation, owner, started_at, ended_at, result, failure, outcome`
+
+	eventColumns = `at, job, run, date, kind, actor, message`
 
 	insertEvent = `INSERT INTO ledger_event (at, job, run, date, kind, actor, message) VALUES (?, ?, ?, ?, ?, ?, ?)`
 
@@ -24,8 +27,7 @@ const (
 	settleDeadLetter = `UPDATE ledger_dead_letter SET state = ?, actor = ?, note = ?, settled_at = ? WHERE id = ? AND state = 'open'`
 )
 
-// conditions builds a WHERE clause of the filter fields that are set. Their number keeps the number of query texts, and
-// so of prepared statements, small.
+// conditions builds a WHERE clause of the filter fields that are set.
 type conditions struct {
 	terms []string
 	args  []any
@@ -52,6 +54,15 @@ func (c *conditions) where() string {
 
 // Attempts implements [ledger.Records].
 func (l *Ledger) Attempts(ctx context.Context, f ledger.AttemptFilter, limit int) ([]ledger.Attempt, error) {
+	query, args := attemptQuery(f, limit)
+	attempts, err := read(ctx, l, query, args, readAttempt)
+	if err != nil {
+		return nil, fmt.Errorf("read attempts: %w", err)
+	}
+	return attempts, nil
+}
+
+func attemptQuery(f ledger.AttemptFilter, limit int) (query string, args []any) {
 	var c conditions
 	c.equal("job", f.Job)
 	c.equal("run", f.Run)
@@ -61,16 +72,7 @@ func (l *Ledger) Attempts(ctx context.Context, f ledger.AttemptFilter, limit int
 		c.add("ended_at IS NOT NULL")
 		order = " ORDER BY ended_at DESC, sequence DESC LIMIT ?"
 	}
-	var attempts []ledger.Attempt
-	err := l.file.Read(ctx, func(tx *sqlitefile.Tx) (err error) {
-		query := "SELECT " + attemptColumns + " FROM ledger_attempt" + c.where() + order
-		attempts, err = scan(tx, query, append(slices.Clip(c.args), orAll(limit)), readAttempt)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read attempts: %w", err)
-	}
-	return attempts, nil
+	return "SELECT " + attemptColumns + " FROM ledger_attempt" + c.where() + order, append(c.args, orAll(limit))
 }
 
 // readAttempt reads attemptColumns.
@@ -101,21 +103,22 @@ func addEvent(tx *sqlitefile.Tx, e ledger.Event) error {
 
 // Events implements [ledger.Records].
 func (l *Ledger) Events(ctx context.Context, jobName, run string, limit int) ([]ledger.Event, error) {
-	var c conditions
-	c.add("job = ?", jobName)
-	c.equal("run", run)
-	var events []ledger.Event
-	err := l.file.Read(ctx, func(tx *sqlitefile.Tx) (err error) {
-		query := "SELECT at, job, run, date, kind, actor, message FROM ledger_event" + c.where() + " ORDER BY sequence DESC LIMIT ?"
-		events, err = scan(tx, query, append(slices.Clip(c.args), orAll(limit)), readEvent)
-		return err
-	})
+	query, args := eventQuery(jobName, run, limit)
+	events, err := read(ctx, l, query, args, readEvent)
 	if err != nil {
 		return nil, fmt.Errorf("read events of %s: %w", jobName, err)
 	}
 	return events, nil
 }
 
+func eventQuery(jobName, run string, limit int) (query string, args []any) {
+	var c conditions
+	c.add("job = ?", jobName)
+	c.equal("run", run)
+	return "SELECT " + eventColumns + " FROM ledger_event" + c.where() + " ORDER BY sequence DESC LIMIT ?", append(c.args, orAll(limit))
+}
+
+// readEvent reads eventColumns.
 func readEvent(c *columns) ledger.Event {
 	return ledger.Event{At: c.instant(), Job: c.text(), Run: c.text(), Date: c.date(), Kind: c.text(), Actor: c.text(), Message: c.text()}
 }
@@ -143,22 +146,8 @@ func (l *Ledger) RecordDeadLetter(ctx context.Context, d ledger.DeadLetter) erro
 
 // DeadLetters implements [ledger.Records].
 func (l *Ledger) DeadLetters(ctx context.Context, f ledger.DeadLetterFilter) ([]ledger.DeadLetter, error) {
-	var c conditions
-	c.equal("job", f.Job)
-	c.equal("run", f.Run)
-	c.equal("state", string(f.State))
-	c.equal("failure_class", f.Class)
-	c.equal("failure_stage", f.Stage)
-	c.equal("failure_reason", f.Reason)
-	if !f.Range.From.IsZero() || !f.Range.To.IsZero() {
-		c.add("date BETWEEN ? AND ?", dateText(f.Range.From), dateText(f.Range.To))
-	}
-	var letters []ledger.DeadLetter
-	err := l.file.Read(ctx, func(tx *sqlitefile.Tx) (err error) {
-		query := "SELECT " + deadLetterColumns + " FROM ledger_dead_letter" + c.where() + " ORDER BY published_at, id"
-		letters, err = scan(tx, query, c.args, readDeadLetter)
-		return err
-	})
+	query, args := deadLetterQuery(f)
+	letters, err := read(ctx, l, query, args, readDeadLetter)
 	if err != nil {
 		return nil, fmt.Errorf("read dead letters: %w", err)
 	}
@@ -166,9 +155,24 @@ func (l *Ledger) DeadLetters(ctx context.Context, f ledger.DeadLetterFilter) ([]
 		return letters, nil
 	}
 	want := strings.ToLower(f.Text)
-	return slices.DeleteFunc(letters, func(d ledger.DeadLetter) bool { // SQLite folds the case of ASCII alone
+	return slices.DeleteFunc(letters, func(d ledger.DeadLetter) bool {
 		return !strings.Contains(strings.ToLower(d.Failure.Reason), want) && !strings.Contains(strings.ToLower(d.Failure.Message), want)
 	}), nil
+}
+
+// deadLetterQuery covers every field but Text: SQLite folds the case of ASCII alone.
+func deadLetterQuery(f ledger.DeadLetterFilter) (query string, args []any) {
+	var c conditions
+	c.equal("job", f.Job)
+	c.equal("run", f.Run)
+	c.equal("state", string(f.State))
+	c.equal("failure_class", f.Class)
+	c.equal("failure_stage", f.Stage)
+	c.equal("failure_reason", f.Reason)
+	if f.Range != (gamedate.Range{}) {
+		c.add("date BETWEEN ? AND ?", dateText(f.Range.From), dateText(f.Range.To))
+	}
+	return "SELECT " + deadLetterColumns + " FROM ledger_dead_letter" + c.where() + " ORDER BY published_at, id", c.args
 }
 
 // readDeadLetter reads deadLetterColumns.

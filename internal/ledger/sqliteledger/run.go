@@ -148,7 +148,7 @@ func targetOf(tx *sqlitefile.Tx, jobName string) (string, error) {
 
 // Run implements [ledger.Runs].
 func (l *Ledger) Run(ctx context.Context, id string) (ledger.Run, error) {
-	runs, err := l.runs(ctx, selectRun, id)
+	runs, err := read(ctx, l, selectRun, []any{id}, readRun)
 	switch {
 	case err != nil:
 		return ledger.Run{}, fmt.Errorf("read run %s: %w", id, err)
@@ -160,7 +160,7 @@ func (l *Ledger) Run(ctx context.Context, id string) (ledger.Run, error) {
 
 // OpenRun implements [ledger.Runs].
 func (l *Ledger) OpenRun(ctx context.Context, jobName string) (run ledger.Run, ok bool, err error) {
-	runs, err := l.runs(ctx, selectOpenRun, jobName)
+	runs, err := read(ctx, l, selectOpenRun, []any{jobName}, readRun)
 	switch {
 	case err != nil:
 		return ledger.Run{}, false, fmt.Errorf("look for the open run of %s: %w", jobName, err)
@@ -172,7 +172,7 @@ func (l *Ledger) OpenRun(ctx context.Context, jobName string) (run ledger.Run, o
 
 // ListRuns implements [ledger.Runs].
 func (l *Ledger) ListRuns(ctx context.Context, jobName string, limit int) ([]ledger.Run, error) {
-	runs, err := l.runs(ctx, selectRuns, jobName, orAll(limit))
+	runs, err := read(ctx, l, selectRuns, []any{jobName, orAll(limit)}, readRun)
 	if err != nil {
 		return nil, fmt.Errorf("list runs of %s: %w", jobName, err)
 	}
@@ -185,14 +185,6 @@ func orAll(limit int) int {
 		return -1
 	}
 	return limit
-}
-
-func (l *Ledger) runs(ctx context.Context, query string, args ...any) (runs []ledger.Run, err error) {
-	err = l.file.Read(ctx, func(tx *sqlitefile.Tx) (err error) {
-		runs, err = scan(tx, query, args, readRun)
-		return err
-	})
-	return runs, err
 }
 
 // UpdateRun implements [ledger.Runs]. change runs outside any transaction, so it may use the ledger itself.
@@ -214,11 +206,7 @@ func (l *Ledger) tryUpdateRun(ctx context.Context, id string, event ledger.Event
 		revision int64
 		run      ledger.Run
 	}
-	var found []revised
-	err := l.file.Read(ctx, func(tx *sqlitefile.Tx) (err error) {
-		found, err = scan(tx, selectRevision, []any{id}, func(c *columns) revised { return revised{c.integer(), readRun(c)} })
-		return err
-	})
+	found, err := read(ctx, l, selectRevision, []any{id}, func(c *columns) revised { return revised{c.integer(), readRun(c)} })
 	switch {
 	case err != nil:
 		return ledger.Run{}, err
@@ -317,15 +305,15 @@ func (l *Ledger) Reference(ctx context.Context, run string) ([]byte, error) {
 }
 
 // Target implements [ledger.Runs].
-func (l *Ledger) Target(ctx context.Context, jobName string) (target string, err error) {
-	err = l.file.Read(ctx, func(tx *sqlitefile.Tx) (err error) {
-		target, err = targetOf(tx, jobName)
-		return err
-	})
-	if err != nil {
+func (l *Ledger) Target(ctx context.Context, jobName string) (string, error) {
+	targets, err := read(ctx, l, selectTarget, []any{jobName}, (*columns).text)
+	switch {
+	case err != nil:
 		return "", fmt.Errorf("read target of %s: %w", jobName, err)
+	case len(targets) == 0:
+		return "", nil
 	}
-	return target, nil
+	return targets[0], nil
 }
 
 // pack compresses content and cuts the stream into chunks.
