@@ -219,6 +219,9 @@ func (w *Worker) receive(ctx context.Context, run ledger.Run) (done bool, err er
 	if err != nil {
 		return false, fmt.Errorf("receive: %w", err)
 	}
+	if done {
+		w.fold(ctx) // after the handlers: the last dead letter is published after its entry is settled
+	}
 	return done, watchErr
 }
 
@@ -254,7 +257,6 @@ func (w *Worker) watch(ctx context.Context, run ledger.Run) (done bool, err erro
 			return false, fmt.Errorf("count states of run %s: %w", run.ID, err)
 		}
 		if counts[ledger.Pending]+counts[ledger.Leased] == 0 {
-			w.fold(ctx)
 			return true, nil
 		}
 	}
