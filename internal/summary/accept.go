@@ -239,20 +239,21 @@ func duplicateKey(j *judged) verdicts {
 	var list []string
 	keys := make(map[string]bool, len(j.rows))
 	type name struct{ lookup, team string }
-	ids := make(map[name]map[string]bool)
-	for _, row := range j.rows {
-		key := row[out.dedupKey].Str()
+	ids := make(map[name][]string, len(j.rows)) // of the rows before
+	stored := make([]string, len(j.rows))
+	for i, row := range j.rows {
+		key, id := row[out.dedupKey].Str(), row[out.id].Str()
 		n := name{row[out.lookup].Str(), row[out.team].Str()}
-		id := row[out.id].Str()
-		twin := ids[n] != nil && (id == "" || ids[n][id] || ids[n][""])
+		others := ids[n]
+		twin := len(others) > 0 && (id == "" || slices.Contains(others, id) || slices.Contains(others, ""))
 		if keys[key] || twin {
 			list = append(list, Target.Describe(row))
 		}
 		keys[key] = true
-		if ids[n] == nil {
-			ids[n] = make(map[string]bool, 1)
+		if len(others) == 0 {
+			others = stored[i : i : i+1] // nearly always the only one
 		}
-		ids[n][id] = true
+		ids[n] = append(others, id)
 	}
 	slices.Sort(list)
 	return listed(list, fails, "rows whose key another row has")
@@ -304,8 +305,7 @@ func statsWithoutPlay(j *judged) verdicts {
 
 func impossibleShots(j *judged) verdicts {
 	var list []string
-	for i := range j.merged.entries {
-		e := &j.merged.entries[i]
+	for _, e := range j.merged.entries {
 		more := func(part, whole stat) bool {
 			return e.stats.known(part) && e.stats.known(whole) && e.stats.n[part] > e.stats.n[whole]
 		}
@@ -318,8 +318,8 @@ func impossibleShots(j *judged) verdicts {
 
 // countEntries counts active entries and those of them that a condition holds for.
 func (j *judged) countActive(f func(e *entry) bool) (part, active int64) {
-	for i := range j.merged.entries {
-		if e := &j.merged.entries[i]; e.active() {
+	for _, e := range j.merged.entries {
+		if e.active() {
 			active++
 			if f(e) {
 				part++
@@ -355,15 +355,15 @@ func activeMinutesNull(j *judged) verdicts {
 func matchRate(j *judged) verdicts {
 	of := j.merged.matchOf
 	missing := of - j.merged.matchFound
+	if !over(missing, of, matchWarnPercent) {
+		return verdicts{}
+	}
 	said := fmt.Sprintf("%d of %d players of %s in games of the gamebook meet a gamebook person; without: %s",
 		j.merged.matchFound, of, boxscore.BDL.Name, sampleOf(j.merged.unmatched, 10))
-	switch {
-	case over(missing, of, matchErrorPercent):
+	if over(missing, of, matchErrorPercent) {
 		return fails("%s; at least %d%% needed", said, 100-matchErrorPercent)
-	case over(missing, of, matchWarnPercent):
-		return warns("%s; at least %d%% expected", said, 100-matchWarnPercent)
 	}
-	return verdicts{}
+	return warns("%s; at least %d%% expected", said, 100-matchWarnPercent)
 }
 
 func usageCoverage(j *judged) verdicts {
@@ -481,8 +481,7 @@ func ofScore(t *totals) string {
 
 func secondSpelling(j *judged) verdicts {
 	var list []string
-	for i := range j.merged.entries {
-		e := &j.merged.entries[i]
+	for _, e := range j.merged.entries {
 		if e.active() && e.book == nil && j.merged.bookActive[teamGame{e.game, e.team}] >= completeMinPlayers {
 			list = append(list, e.game.id+" "+e.key)
 		}
@@ -517,8 +516,8 @@ func teamPoints(j *judged) verdicts {
 // players lists active entries that a condition holds for.
 func (j *judged) players(f func(e *entry) bool) []string {
 	var list []string
-	for i := range j.merged.entries {
-		if e := &j.merged.entries[i]; e.active() && f(e) {
+	for _, e := range j.merged.entries {
+		if e.active() && f(e) {
 			list = append(list, e.game.id+" "+e.key)
 		}
 	}
@@ -537,8 +536,8 @@ func playerMinutes(j *judged) verdicts {
 
 func unresolvedShare(j *judged) verdicts {
 	n := int64(0)
-	for i := range j.merged.entries {
-		if j.merged.entries[i].who.id == "" {
+	for _, e := range j.merged.entries {
+		if e.who.id == "" {
 			n++
 		}
 	}

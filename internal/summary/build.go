@@ -100,7 +100,7 @@ func build(run any, in job.Input) (job.Output, error) {
 	for _, row := range schedule {
 		evidence[boxscore.Schedule.Name] = append(evidence[boxscore.Schedule.Name], usedSchedule.RowHash(row))
 	}
-	c.lines = make([]line, 0, len(raw[gamebook])+len(raw[bdl]))
+	c.lines = make([]*line, 0, len(raw[gamebook])+len(raw[bdl]))
 	for src := range numSources {
 		on := sh.settings.Sources[sourceTable[src].Name].covers(in.Date)
 		evidence[sourceTable[src].Name] = c.decodeAll(src, raw[src], on)
@@ -109,8 +109,8 @@ func build(run any, in job.Input) (job.Output, error) {
 	c.findGames()
 	c.findTeamsAndNames()
 	keys := make([]string, len(c.lines))
-	for i := range c.lines {
-		keys[i] = c.lines[i].key
+	for i, l := range c.lines {
+		keys[i] = l.key
 	}
 	c.identify()
 	unresolved := c.dropUnresolved()
@@ -130,9 +130,9 @@ func build(run any, in job.Input) (job.Output, error) {
 		in: in, settings: sh.settings, slate: c.slate, merged: m, facts: facts, teams: teams, impossible: impossible,
 		rows: rows, newest: map[string]int64{}, previous: previous, games: builtGames(m),
 	}
-	for i := range c.lines {
-		name := sourceTable[c.lines[i].src].Name
-		j.newest[name] = max(j.newest[name], c.lines[i].seen)
+	for _, l := range c.lines {
+		name := sourceTable[l.src].Name
+		j.newest[name] = max(j.newest[name], l.seen)
 	}
 	j.counts = c.count(j, int64(len(raw[gamebook])+len(raw[bdl])), unresolved)
 
@@ -191,8 +191,8 @@ func (c *cleaner) decodeAll(src source, rows []table.Row, on bool) [][sha256.Siz
 // builtGames are the games that have rows, by id.
 func builtGames(m *merged) []*game {
 	var games []*game
-	for i := range m.entries { // sorted by game
-		if g := m.entries[i].game; len(games) == 0 || games[len(games)-1] != g {
+	for _, e := range m.entries { // sorted by game
+		if g := e.game; len(games) == 0 || games[len(games)-1] != g {
 			games = append(games, g)
 		}
 	}
@@ -201,7 +201,7 @@ func builtGames(m *merged) []*game {
 
 // count gathers the additive facts of the date. Every raw row is used, alone or merged with its partner in the other
 // source, or rejected.
-func (c *cleaner) count(j *judged, rowsIn int64, unresolvedNames []line) job.Counts {
+func (c *cleaner) count(j *judged, rowsIn int64, unresolvedNames []*line) job.Counts {
 	n := map[string]int64{
 		CountGames: int64(len(j.games)), CountGamesFinal: int64(len(j.slate.byState(final))),
 		CountActiveNoMinutes: 0, CountActiveUsage: 0,
@@ -224,8 +224,7 @@ func (c *cleaner) count(j *judged, rowsIn int64, unresolvedNames []line) job.Cou
 	var byIssue [numIssues]int64
 	bySource := map[string]int64{}
 	byStatus := map[string]int64{}
-	for i := range j.merged.entries {
-		e := &j.merged.entries[i]
+	for _, e := range j.merged.entries {
 		byStatus[e.status]++
 		bySource[e.used]++
 		for is := range numIssues {
@@ -264,7 +263,7 @@ func (c *cleaner) count(j *judged, rowsIn int64, unresolvedNames []line) job.Cou
 
 // unresolved lists the names that the registry does not know, one entry per name and team: those of rows without an id,
 // and inactive names that were left out.
-func (m *merged) unresolved(date gamedate.Date, left []line) []job.Unresolved {
+func (m *merged) unresolved(date gamedate.Date, left []*line) []job.Unresolved {
 	type spot struct{ lookup, team string }
 	found := map[spot]*job.Unresolved{}
 	add := func(name, lookup, team, gameID string) {
@@ -278,8 +277,8 @@ func (m *merged) unresolved(date gamedate.Date, left []line) []job.Unresolved {
 			u.Examples = append(u.Examples, gameID)
 		}
 	}
-	for i := range m.entries {
-		if e := &m.entries[i]; e.who.id == "" {
+	for _, e := range m.entries {
+		if e.who.id == "" {
 			add(e.name, e.key, e.team, e.game.id)
 		}
 	}

@@ -104,12 +104,12 @@ type cleaner struct {
 	registry *registry
 	rejected rejected
 	reversed map[string]bool // source and raw id of ids written HOME_AWAY
-	lines    []line
+	lines    []*line
 }
 
 // canonicalOrder sorts lines by source and content: from here on, no result depends on the order of the input.
 func (c *cleaner) canonicalOrder() {
-	slices.SortFunc(c.lines, func(a, b line) int {
+	slices.SortFunc(c.lines, func(a, b *line) int {
 		return cmp.Or(cmp.Compare(a.src, b.src), slices.Compare(a.hash[:], b.hash[:]))
 	})
 }
@@ -117,12 +117,12 @@ func (c *cleaner) canonicalOrder() {
 // keep drops the lines for which f gives a reason.
 func (c *cleaner) keep(f func(l *line) (reason, detail string)) {
 	kept := c.lines[:0]
-	for i := range c.lines {
-		if reason, detail := f(&c.lines[i]); reason != "" {
-			c.rejected.add(c.lines[i].src, c.lines[i].row, reason, detail)
+	for _, l := range c.lines {
+		if reason, detail := f(l); reason != "" {
+			c.rejected.add(l.src, l.row, reason, detail)
 			continue
 		}
-		kept = append(kept, c.lines[i])
+		kept = append(kept, l)
 	}
 	c.lines = kept
 }
@@ -196,8 +196,7 @@ func (c *cleaner) unscheduledOrder() []string {
 	}
 	uses := map[string]use{}
 	var ids []string
-	for i := range c.lines { // the gamebook's lines come first
-		l := &c.lines[i]
+	for _, l := range c.lines { // the gamebook's lines come first
 		raw := l.row[columnsOf[l.src].gameID].Str()
 		u, ok := uses[raw]
 		if !ok {
@@ -244,8 +243,7 @@ func (c *cleaner) findTeamsAndNames() {
 func (c *cleaner) identify() {
 	type question struct{ key, team string }
 	known := make(map[question]identity, len(c.lines))
-	for i := range c.lines {
-		l := &c.lines[i]
+	for _, l := range c.lines {
 		q := question{l.key, l.team}
 		who, ok := known[q]
 		if !ok {
@@ -260,8 +258,8 @@ func (c *cleaner) identify() {
 // line when there is none or when they disagree.
 func (c *cleaner) findMissingTeams() {
 	missing := false
-	for i := range c.lines {
-		missing = missing || c.lines[i].team == ""
+	for _, l := range c.lines {
+		missing = missing || l.team == ""
 	}
 	if !missing {
 		return
@@ -271,8 +269,7 @@ func (c *cleaner) findMissingTeams() {
 			return "", ""
 		}
 		team := ""
-		for i := range c.lines {
-			p := &c.lines[i]
+		for _, p := range c.lines {
 			same := p.key == l.key || l.who.id != "" && p.who.id == l.who.id
 			if p.src == l.src || p.game != l.game || p.team == "" || !same || p.team == team {
 				continue
@@ -292,11 +289,11 @@ func (c *cleaner) findMissingTeams() {
 }
 
 // dropUnresolved leaves out inactive names that upstream could not match to a person, and returns them.
-func (c *cleaner) dropUnresolved() (names []line) {
+func (c *cleaner) dropUnresolved() (names []*line) {
 	c.keep(func(l *line) (string, string) {
 		if l.src == gamebook && l.status == boxscore.Inactive &&
 			(l.resolution == boxscore.NotFound || l.resolution == boxscore.MultipleMatches) {
-			names = append(names, *l)
+			names = append(names, l)
 			return rejectUnresolvedName, l.resolution
 		}
 		return "", ""
@@ -312,8 +309,7 @@ func (c *cleaner) dropDuplicates() {
 		who  person
 	}
 	best := make(map[slot]*line, len(c.lines))
-	for i := range c.lines {
-		l := &c.lines[i]
+	for _, l := range c.lines {
 		at := slot{l.src, l.game, l.person()}
 		if old := best[at]; old == nil || l.better(old) {
 			best[at] = l
@@ -326,11 +322,10 @@ func (c *cleaner) dropDuplicates() {
 	for _, l := range best {
 		winners[l] = true
 	}
-	kept := make([]line, 0, len(best))
-	for i := range c.lines {
-		l := &c.lines[i]
+	kept := make([]*line, 0, len(best))
+	for _, l := range c.lines {
 		if winners[l] {
-			kept = append(kept, *l)
+			kept = append(kept, l)
 			continue
 		}
 		winner := best[slot{l.src, l.game, l.person()}]

@@ -159,9 +159,9 @@ type line struct {
 }
 
 // decode reads one raw row. reason is not "" when the row cannot be used at all.
-func decode(src source, row table.Row) (l line, reason, detail string) {
+func decode(src source, row table.Row) (l *line, reason, detail string) {
 	c := &columnsOf[src]
-	l = line{src: src, row: row, hash: usedSchema[src].RowHash(row)}
+	l = &line{src: src, row: row, hash: usedSchema[src].RowHash(row)}
 	if at := row[c.processed]; !at.IsNull() {
 		l.seen = at.Time().UnixMicro()
 	}
@@ -184,7 +184,7 @@ func decode(src source, row table.Row) (l line, reason, detail string) {
 		}
 		l.stats.set(stat(i), n)
 	}
-	if l.status = statusOf(&l); l.status == "" {
+	if l.status = statusOf(l); l.status == "" {
 		return l, rejectUnknownStatus, "player_status " + row[c.status].Text()
 	}
 	if l.status != boxscore.Active && l.reason == "" && l.minutes.Kind == MinutesNotPlayed {

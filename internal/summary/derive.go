@@ -51,8 +51,7 @@ type gameFacts struct {
 func (c *cleaner) readGameFacts() map[*game]*gameFacts {
 	at := &columnsOf[bdl]
 	facts := map[*game]*gameFacts{}
-	for i := range c.lines {
-		l := &c.lines[i]
+	for _, l := range c.lines {
 		f := facts[l.game]
 		if f == nil {
 			f = &gameFacts{score: l.game.score}
@@ -96,8 +95,7 @@ func feedScore(l *line) score {
 // written, unresolved persons included, never from another table.
 func (m *merged) sumTeams(facts map[*game]*gameFacts) map[teamGame]*totals {
 	teams := map[teamGame]*totals{}
-	for i := range m.entries {
-		e := &m.entries[i]
+	for _, e := range m.entries {
 		t := teams[teamGame{e.game, e.team}]
 		if t == nil {
 			t = &totals{}
@@ -220,8 +218,7 @@ func (r ratio) decimal(scale int, limit int64) table.Value {
 
 // derive fills the computed columns of every entry.
 func (m *merged) derive(facts map[*game]*gameFacts, teams map[teamGame]*totals) {
-	for i := range m.entries {
-		e := &m.entries[i]
+	for _, e := range m.entries {
 		d := &e.derived
 		d.completeness = d.team.completeness().decimal2()
 		own, other, known := result(e, facts[e.game], teams)

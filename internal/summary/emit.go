@@ -83,16 +83,15 @@ func (c *cleaner) lineages(m *merged, hashes []string) (all [numLineages]lineage
 		games[n] = map[*game]bool{}
 	}
 	var sums [numLineages]hashSum
-	for i := range c.lines { // in canonical order
-		l := &c.lines[i]
+	for _, l := range c.lines { // in canonical order
 		n := int(l.src)
 		all[n].newest = max(all[n].newest, l.seen)
 		all[n].rows++
 		sums[n].add(l.hash[:])
 		games[n][l.game] = true
 	}
-	for i := range m.entries {
-		games[lineageTeam][m.entries[i].game] = true
+	for i, e := range m.entries {
+		games[lineageTeam][e.game] = true
 		sums[lineageTeam].add([]byte(hashes[i]))
 	}
 	all[lineageTeam].rows = int64(len(m.entries))
@@ -119,8 +118,7 @@ func (c *cleaner) rows(m *merged, facts map[*game]*gameFacts, context string) []
 	keys := dedupKeys(m.entries)
 	sets := map[issueSet]table.Value{}
 	var buf []byte
-	for i := range m.entries {
-		e := &m.entries[i]
+	for i, e := range m.entries {
 		row := table.Row(cells[i*width : (i+1)*width : (i+1)*width])
 		rows[i] = row
 		q := e.judgeQuality()
@@ -182,19 +180,17 @@ func (c *cleaner) rows(m *merged, facts map[*game]*gameFacts, context string) []
 
 // dedupKeys are game_id|player_lookup, longer by the team where two persons of a game share the lookup, and by the id
 // where they share the team too.
-func dedupKeys(entries []entry) []string {
+func dedupKeys(entries []*entry) []string {
 	type inGame struct{ game, key string }
 	type inTeam struct{ game, key, team string }
 	games := make(map[inGame]int, len(entries))
 	teams := make(map[inTeam]int, len(entries))
-	for i := range entries {
-		e := &entries[i]
+	for _, e := range entries {
 		games[inGame{e.game.id, e.key}]++
 		teams[inTeam{e.game.id, e.key, e.team}]++
 	}
 	keys := make([]string, len(entries))
-	for i := range entries {
-		e := &entries[i]
+	for i, e := range entries {
 		keys[i] = e.game.id + "|" + e.key
 		if games[inGame{e.game.id, e.key}] > 1 {
 			keys[i] += "|" + e.team

@@ -72,6 +72,17 @@ func appendJSON(b []byte, v table.Value) []byte {
 	case table.INT64:
 		n, _ := v.Int64()
 		return strconv.AppendInt(b, n, 10)
+	case table.DATE:
+		d := v.Date()
+		n := d.Year*10000 + int(d.Month)*100 + d.Day
+		b = append(b, '"')
+		for i, unit := range [...]int{1e7, 1e6, 1e5, 1e4, 1e3, 1e2, 10, 1} {
+			if i == 4 || i == 6 {
+				b = append(b, '-')
+			}
+			b = append(b, byte('0'+n/unit%10))
+		}
+		return append(b, '"')
 	case table.BOOL:
 		return strconv.AppendBool(b, v.IsTrue())
 	case table.STRINGS:

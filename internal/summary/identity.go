@@ -166,15 +166,18 @@ func pick(candidates []candidate, season int, team string) identity {
 // same game with equal numbers is the same person listed twice and keeps the id, as does one in another game: there it
 // is somebody active in two games, which acceptance refuses.
 func (c *cleaner) withholdTaken() {
+	doubtful := func(l *line) bool { return l.played() && l.who.id != "" && l.who.rank != sameTeam }
+	if !slices.ContainsFunc(c.lines, doubtful) {
+		return
+	}
 	holders := map[string][]*line{}
-	for i := range c.lines {
-		if l := &c.lines[i]; l.played() && l.who.id != "" && l.who.rank == sameTeam {
+	for _, l := range c.lines {
+		if l.played() && l.who.id != "" && l.who.rank == sameTeam {
 			holders[l.who.id] = append(holders[l.who.id], l)
 		}
 	}
-	for i := range c.lines {
-		l := &c.lines[i]
-		if !l.played() || l.who.id == "" || l.who.rank == sameTeam {
+	for _, l := range c.lines {
+		if !doubtful(l) {
 			continue
 		}
 		taken, same := false, false

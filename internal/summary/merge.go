@@ -51,7 +51,7 @@ type teamGame struct {
 
 // merged is the date's entries with what the two sources said about each other.
 type merged struct {
-	entries []entry // by game, team, key, id
+	entries []*entry // by game, team, key, id
 	// matchOf counts secondary lines that played in games the gamebook covers, matchFound those that met a gamebook
 	// line, unmatched names the others.
 	matchOf, matchFound int64
@@ -78,19 +78,18 @@ func (c *cleaner) merge() *merged {
 		game *game
 		who  person
 	}
-	m := &merged{bookActive: map[teamGame]int{}, entries: make([]entry, 0, len(c.lines))}
+	m := &merged{bookActive: map[teamGame]int{}, entries: make([]*entry, 0, len(c.lines))}
 	at := make(map[slot]int, len(c.lines))
 	covered := map[*game]bool{}
-	for i := range c.lines { // the gamebook's lines come first
-		l := &c.lines[i]
+	for _, l := range c.lines { // the gamebook's lines come first
 		s := slot{l.game, l.person()}
 		n, ok := at[s]
 		if !ok {
 			n = len(m.entries)
 			at[s] = n
-			m.entries = append(m.entries, entry{game: l.game, team: l.team, name: l.name, key: l.key, who: l.who})
+			m.entries = append(m.entries, &entry{game: l.game, team: l.team, name: l.name, key: l.key, who: l.who})
 		}
-		e := &m.entries[n]
+		e := m.entries[n]
 		switch l.src {
 		case gamebook:
 			e.book = l
@@ -110,11 +109,11 @@ func (c *cleaner) merge() *merged {
 			}
 		}
 	}
-	for i := range m.entries {
-		c.settle(m, &m.entries[i])
+	for _, e := range m.entries {
+		c.settle(m, e)
 	}
 	m.compareSources(&c.rejected)
-	slices.SortFunc(m.entries, func(a, b entry) int {
+	slices.SortFunc(m.entries, func(a, b *entry) int {
 		return cmp.Or(cmp.Compare(a.game.id, b.game.id), cmp.Compare(a.team, b.team),
 			cmp.Compare(a.key, b.key), cmp.Compare(a.who.id, b.who.id))
 	})
@@ -221,8 +220,7 @@ func (m *merged) noteMinutes(e *entry) {
 func (m *merged) compareSources(notes *rejected) {
 	type tally struct{ both, far int }
 	games := map[*game]*tally{}
-	for i := range m.entries {
-		e := &m.entries[i]
+	for _, e := range m.entries {
 		if e.book == nil || e.second == nil || !e.book.played() || !e.second.played() {
 			continue
 		}
@@ -250,9 +248,9 @@ func (m *merged) compareSources(notes *rejected) {
 	if m.disagreements == 0 {
 		return
 	}
-	for i := range m.entries {
-		if disagree(m.entries[i].game) {
-			m.entries[i].issues.add(issueSourceDisagreement)
+	for _, e := range m.entries {
+		if disagree(e.game) {
+			e.issues.add(issueSourceDisagreement)
 		}
 	}
 }
@@ -292,8 +290,7 @@ func abs(n int64) int64 {
 func (m *merged) markTwoGames() (impossible []string) {
 	type seen struct{ rows, active int }
 	ids := make(map[string]seen, len(m.entries))
-	for i := range m.entries {
-		e := &m.entries[i]
+	for _, e := range m.entries {
 		if e.who.id == "" {
 			continue
 		}
@@ -304,8 +301,8 @@ func (m *merged) markTwoGames() (impossible []string) {
 		}
 		ids[e.who.id] = s
 	}
-	for i := range m.entries {
-		if e := &m.entries[i]; e.who.id != "" && ids[e.who.id].rows > 1 {
+	for _, e := range m.entries {
+		if e.who.id != "" && ids[e.who.id].rows > 1 {
 			e.issues.add(issueTwoGames)
 		}
 	}

@@ -1,9 +1,6 @@
 package summary
 
-import (
-	"strconv"
-	"strings"
-)
+import "strings"
 
 // MinutesKind says what a minutes text turned out to be.
 type MinutesKind uint8
@@ -69,7 +66,10 @@ func parseClock(s string) (Minutes, bool) {
 		return Minutes{Seconds: m * 60, WholeMinutes: true}, ok
 	}
 	frac, unit, okF := fractionOf(fraction)
-	return Minutes{Seconds: m*60 + (2*60*frac+unit)/(2*unit)}, ok && okF
+	if !ok || !okF {
+		return Minutes{}, false
+	}
+	return Minutes{Seconds: m*60 + (2*60*frac+unit)/(2*unit)}, true
 }
 
 // parseDuration reads what follows PT in an ISO 8601 duration of minutes and seconds: "34M56.00S", "34M", "56S".
@@ -128,13 +128,11 @@ func fractionOf(s string) (frac, unit int64, ok bool) {
 			return 0, 0, false
 		}
 	}
-	s = s[:min(len(s), 9)]
 	unit = 1
-	for range len(s) {
-		unit *= 10
+	for i := range min(len(s), 9) {
+		frac, unit = frac*10+int64(s[i]-'0'), unit*10
 	}
-	frac, err := strconv.ParseInt(s, 10, 64)
-	return frac, unit, err == nil
+	return frac, unit, s != ""
 }
 
 // MinutesPlayed is the playing time in tenths of a minute, rounded half up once from whole seconds: 735 s is 12.3.

@@ -14,25 +14,33 @@ func Lookup(name string) string {
 	if !isASCII(name) {
 		name = fold(name)
 	}
-	name = strings.ToLower(strings.Join(strings.Fields(name), " "))
+	name = strings.TrimSpace(name)
+	short := ""
 	for _, s := range suffixes {
-		if head, ok := strings.CutSuffix(name, s.ending); ok {
-			name = head + s.short
+		head := len(name) - len(s.ending)
+		if head > 0 && isSpace(name[head-1]) && strings.EqualFold(name[head:], s.ending) {
+			name, short = name[:head], s.short
 			break
 		}
 	}
-	return strings.Map(func(r rune) rune {
-		if 'a' <= r && r <= 'z' || '0' <= r && r <= '9' {
-			return r
+	key := make([]byte, 0, len(name)+len(short))
+	for i := range len(name) {
+		switch c := name[i]; {
+		case 'a' <= c && c <= 'z' || '0' <= c && c <= '9':
+			key = append(key, c)
+		case 'A' <= c && c <= 'Z':
+			key = append(key, c-'A'+'a')
 		}
-		return -1
-	}, name)
+	}
+	return string(append(key, short...))
 }
 
-// suffixes are the endings that are written in more than one way. "jr" without a full stop needs no rule.
+// suffixes are the last words that are written in more than one way. "Jr" without a full stop needs no rule.
 var suffixes = []struct{ ending, short string }{
-	{" junior", "jr"}, {" senior", "sr"}, {" jr.", "jr"}, {" sr.", "sr"},
+	{"junior", "jr"}, {"senior", "sr"}, {"jr.", "jr"}, {"sr.", "sr"},
 }
+
+func isSpace(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }
 
 // WithoutPrefix drops the digits that newer play-by-play lookups carry in front ("1630552jalenjohnson").
 func WithoutPrefix(lookup string) string { return strings.TrimLeft(lookup, "0123456789") }
