@@ -18,6 +18,7 @@ import (
 	"gamefill/internal/ledger"
 	"gamefill/internal/publisher"
 	"gamefill/internal/queue"
+	"gamefill/internal/retry"
 	"gamefill/internal/table"
 	"gamefill/internal/testjob"
 	"gamefill/internal/warehouse"
@@ -861,5 +862,22 @@ func TestUnownedColumnsAreCarriedByTheJob(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string]string{"north": "17 gauge moved", "south": "30 "}, got); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
+	}
+}
+
+func TestRepeatedCallIsNoAttempt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, monday)
+	w.publish(request(monday, monday))
+	var calls atomic.Int64
+	w.store = retry.Warehouse(&failing{Store: w.store, replace: func(warehouse.Write) (bool, error) {
+		if calls.Add(1) <= 2 {
+			return true, errors.New("503 service unavailable")
+		}
+		return false, nil
+	}}, retry.Policy{Base: time.Millisecond})
+	w.drain()
+	if e := w.entry(monday); e.State != ledger.Complete || e.Attempt != 1 || calls.Load() != 3 {
+		t.Errorf("got %s after %d attempts and %d calls, want complete after 1 and 3", e.State, e.Attempt, calls.Load())
 	}
 }
