@@ -11,6 +11,9 @@ import (
 
 	"gamefill/internal/boxscore"
 	"gamefill/internal/gamedate"
+	"gamefill/internal/job"
+	"gamefill/internal/summary"
+	"gamefill/internal/table"
 )
 
 // realData is the folder of real files beside the repository. Without it the test is skipped, unless
@@ -93,6 +96,11 @@ func TestRealFilesInAnyOrder(t *testing.T) {
 	if raceDetector {
 		return
 	}
+	rows, unresolved := summarise(t, forward)
+	if rows != 130_425 || unresolved != 0 {
+		t.Errorf("summary of 2021-10-01..2024-05-01: got %d rows, %d unresolved names; want 130425 and 0", rows, unresolved)
+	}
+
 	first := forward.fingerprints()
 	backward := newMemory()
 	for _, f := range slices.Backward(realFiles) {
@@ -111,4 +119,45 @@ func TestRealFilesInAnyOrder(t *testing.T) {
 	if diff := cmp.Diff(first, forward.fingerprints()); diff != "" {
 		t.Errorf("a second import changes tables (-want +got):\n%s", diff)
 	}
+}
+
+// summarise builds every date of the range that the files' description speaks of and counts what comes out.
+func summarise(t *testing.T, m *memory) (rows, unresolved int) {
+	t.Helper()
+	j := summary.Job()
+	settings, err := j.Settings(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	references := map[string][]table.Row{}
+	for _, s := range j.References {
+		references[s.Name] = m.rows(s, gamedate.Range{})
+	}
+	shared, err := j.Decode(settings, references)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := gamedate.Range{From: gamedate.MustParse("2021-10-01"), To: gamedate.MustParse("2024-05-01")}
+	inputs := map[gamedate.Date]map[string][]table.Row{}
+	for _, s := range j.Sources {
+		err := m.ReadRange(t.Context(), s, r, func(date gamedate.Date, part []table.Row) error {
+			if inputs[date] == nil {
+				inputs[date] = map[string][]table.Row{}
+			}
+			inputs[date][s.Name] = part
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for date, sources := range inputs {
+		out, err := j.Build(shared, job.Input{Date: date, Sources: sources, Now: date.AddDays(2).Time()})
+		if err != nil {
+			t.Fatalf("%s: %v", date, err)
+		}
+		rows += len(out.Rows)
+		unresolved += len(out.Unresolved)
+	}
+	return rows, unresolved
 }
