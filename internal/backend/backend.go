@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -38,6 +39,9 @@ const Default = "sqlite:gamefill.db"
 type Options struct {
 	// MustExist refuses to create a SQLite file that is not there: for commands that only look.
 	MustExist bool
+	// WarehouseMustExist refuses to create the warehouse's file: for commands that work on tables loaded before, where
+	// a new file would only hide a mistyped path.
+	WarehouseMustExist bool
 	// Tables are made in an embedded warehouse when missing; other warehouses are set up by `init`.
 	Tables []*table.Schema
 	// Retry bounds the tries of single warehouse calls.
@@ -81,7 +85,7 @@ func parse(port, text string) (address, error) {
 	if path == "" {
 		return address{}, fmt.Errorf("--%s %q: the file is missing", port, text)
 	}
-	for name := range params {
+	for _, name := range slices.Sorted(maps.Keys(params)) {
 		return address{}, fmt.Errorf("--%s %q: unknown parameter %q; sqlite: takes none", port, text, name)
 	}
 	return address{scheme, path, params}, nil
@@ -106,30 +110,31 @@ func Open(ctx context.Context, a Addresses, o Options) (_ *Backend, err error) {
 			err = errors.Join(err, b.Close())
 		}
 	}()
-	file := func(port, text string) (*sqlitefile.File, error) {
+	file := func(port, text string, mustExist bool) (*sqlitefile.File, error) {
 		addr, err := parse(port, text)
 		if err != nil {
 			return nil, err
 		}
-		return b.file(ctx, addr.path, o.MustExist)
+		return b.file(ctx, addr.path, mustExist)
 	}
-	ledgerFile, err := file("ledger", a.Ledger)
+	// The warehouse comes first: it is the strictest, and a file that the ports share is opened once.
+	warehouseFile, err := file("warehouse", a.Warehouse, o.MustExist || o.WarehouseMustExist)
+	if err != nil {
+		return nil, err
+	}
+	ledgerFile, err := file("ledger", a.Ledger, o.MustExist)
 	if err != nil {
 		return nil, err
 	}
 	if b.Ledger, err = sqliteledger.New(ctx, ledgerFile, sqliteledger.Options{}); err != nil {
 		return nil, fmt.Errorf("open ledger %s: %w", a.Ledger, err)
 	}
-	queueFile, err := file("queue", a.Queue)
+	queueFile, err := file("queue", a.Queue, o.MustExist)
 	if err != nil {
 		return nil, err
 	}
 	if b.Queue, err = sqlitequeue.New(ctx, queueFile, sqlitequeue.Options{}); err != nil {
 		return nil, fmt.Errorf("open queue %s: %w", a.Queue, err)
-	}
-	warehouseFile, err := file("warehouse", a.Warehouse)
-	if err != nil {
-		return nil, err
 	}
 	store, err := sqlitewarehouse.New(ctx, warehouseFile, sqlitewarehouse.Options{})
 	if err != nil {

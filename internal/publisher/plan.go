@@ -131,36 +131,40 @@ func New(ctx context.Context, j job.Job, p Ports) (*Publisher, error) {
 	return &Publisher{job: j, ports: p, target: id + "/" + j.Target.FullName()}, nil
 }
 
-// UsageError is a request that cannot be carried out as asked; nothing was done.
+// UsageError is a request that cannot be carried out as asked; nothing was done. Several problems are one a line.
 type UsageError struct{ Problem string }
 
 // Error is the problem.
 func (e *UsageError) Error() string { return e.Problem }
 
-func usage(format string, args ...any) error { return &UsageError{fmt.Sprintf(format, args...)} }
-
-// check validates a request against the job and returns its canonical settings.
-func (p *Publisher) check(r Request) ([]byte, error) {
+// Check validates a request against a job without looking at any store and returns the canonical settings. All
+// problems come together in one *UsageError, one a line.
+func Check(j job.Job, r Request) (settings []byte, err error) {
+	var problems []string
+	add := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 	for _, d := range r.Dates {
 		if !r.Range.Contains(d) {
-			return nil, usage("date %s lies outside the range %s", d, r.Range)
+			add("date %s lies outside the range %s", d, r.Range)
 		}
 	}
 	var names []string
-	for _, rule := range p.job.Rules {
+	for _, rule := range j.Rules {
 		names = append(names, rule.Name)
 	}
 	for _, rule := range r.Accept {
 		if !slices.Contains(names, rule) {
-			return nil, usage("unknown acceptance rule %q; the rules are: %s", rule, strings.Join(names, ", "))
+			add("unknown acceptance rule %q; the rules are: %s", rule, strings.Join(names, ", "))
 		}
 	}
-	if len(r.Accept) > 0 && r.Reason == "" {
-		return nil, usage("--accept overrides a safeguard: say why with --reason")
+	if len(r.Accept) > 0 && strings.TrimSpace(r.Reason) == "" {
+		add("--accept overrides a safeguard: say why with --reason")
 	}
-	settings, err := p.job.Settings(r.Settings)
+	settings, err = j.Settings(r.Settings)
 	if err != nil {
-		return nil, usage("settings: %v", err)
+		add("%v", err)
+	}
+	if len(problems) > 0 {
+		return nil, &UsageError{strings.Join(problems, "\n")}
 	}
 	return settings, nil
 }
@@ -176,7 +180,7 @@ func settingsHash(settings []byte, accept []string) string {
 // Errors: *UsageError, *ledger.OtherTargetError, *ledger.RunOpenError when an open run pins another version or other
 // settings.
 func (p *Publisher) Plan(ctx context.Context, r Request) (*Plan, error) {
-	settings, err := p.check(r)
+	settings, err := Check(p.job, r)
 	if err != nil {
 		return nil, err
 	}
@@ -345,8 +349,9 @@ func tokenText(tokens map[string]warehouse.Token) string {
 	return b.String()
 }
 
-// calendar reads what the calendar expects of every date, and the silences that are too long. It looks past both ends
-// of the range, so that a short range inside a long silence is judged like the long one.
+// calendar reads what the calendar expects of every date, and the silences that are too long and touch the range. It
+// looks past both ends of the range, so that a short range inside a long silence is judged like the long one; what lies
+// outside the range altogether is no concern of it.
 func (p *Publisher) calendar(ctx context.Context, r gamedate.Range) (map[gamedate.Date]job.Expectation, []Silence, map[gamedate.Date]bool, error) {
 	c := p.job.Calendar
 	margin := c.MaxQuietDays + 1
@@ -360,6 +365,7 @@ func (p *Publisher) calendar(ctx context.Context, r gamedate.Range) (map[gamedat
 		return nil, nil, nil, fmt.Errorf("read calendar %s: %w", c.Table.FullName(), err)
 	}
 	silences, quiet := findSilences(wide, c, expected)
+	silences = slices.DeleteFunc(silences, func(s Silence) bool { return s.To.Before(r.From) || s.From.After(r.To) })
 	return expected, silences, quiet, nil
 }
 

@@ -73,7 +73,7 @@ var (
 	newer    = complaint{ErrNewerVersion, failure.Environment, "newer_file", "use the build that upgraded the file, or a newer one; the file was left as it is"}
 	older    = complaint{ErrOlderVersion, failure.Environment, "older_file", "open it once for writing: start a worker, or publisher init"}
 	isDir    = complaint{ErrDirectory, failure.Environment, "path_is_directory", "give the path of a file, such as DIR/gamefill.db"}
-	missing  = complaint{ErrMissing, failure.Environment, "file_missing", "check the path; publisher init makes a new file"}
+	missing  = complaint{ErrMissing, failure.Environment, "file_missing", "check the path; `publisher import` makes a new file"}
 	noParent = complaint{ErrMissing, failure.Environment, "directory_missing", "make the directory first"}
 )
 

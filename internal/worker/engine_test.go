@@ -399,6 +399,9 @@ func TestStrangeMessagesAreDeadLettersAndStopNothing(t *testing.T) {
 		must(t, err)
 	}
 	w.drain()
+	stop := w.start(worker.Config{Owner: "rest", ControlEvery: 5 * time.Millisecond}) // draining waits for planned dates alone
+	eventually(t, "every message is ended", func() bool { n, _, _ := w.queue.Backlog(t.Context()); return n == 0 })
+	must(t, stop())
 	_, err := worker.Fold(t.Context(), w.queue, w.ledger)
 	must(t, err)
 	letters, err := w.ledger.DeadLetters(t.Context(), ledger.DeadLetterFilter{})
@@ -841,6 +844,56 @@ func TestDeadDateWithoutItsLetterIsHealed(t *testing.T) {
 	must(t, err)
 	if len(letters) != 1 || letters[0].Failure.Reason != "bad_station" {
 		t.Errorf("got %+v, want the letter with its reason", letters)
+	}
+}
+
+func TestDrainEndsOnlyWhenTheDeadHaveTheirLetters(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, monday)
+	w.publish(request(monday, monday))
+	// A worker takes the message, records the death and is gone before the letter; the queue still holds the message.
+	receiving, stop := context.WithCancel(t.Context())
+	defer stop()
+	recorded, held := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(held)
+		err := w.queue.Receive(receiving, 1, func(context.Context, queue.Delivery) {
+			e := w.entry(monday)
+			claim, err := w.ledger.Claim(t.Context(), ledger.ClaimRequest{Job: e.Job, Run: e.Run, Date: e.Date, Seq: e.Seq, Owner: "gone",
+				TTL: time.Minute, Version: testjob.Version, MaxAttempts: 5})
+			if err == nil {
+				err = w.ledger.Release(t.Context(), claim.Lease, ledger.Release{To: ledger.Dead, Spend: true, Result: ledger.ResultDead,
+					Failure: &ledger.Failure{Class: failure.Permanent, Reason: "bad_station", Stage: "build", Message: "a station that cannot be"}})
+			}
+			if err != nil {
+				t.Errorf("record the dead date: %v", err)
+			}
+			close(recorded)
+			<-receiving.Done()
+		})
+		if err != nil {
+			t.Errorf("receive: %v", err)
+		}
+	}()
+	<-recorded
+	c := w.config()
+	c.LeaseTTL, c.ReconcileEvery = 100*time.Millisecond, 10*time.Millisecond
+	must(t, w.worker(c).Run(t.Context()))
+	stop()
+	<-held
+	if !w.entry(monday).DeadPublished {
+		t.Error("the worker has drained and the dead date has no letter")
+	}
+	// The message comes again, and is no second letter.
+	stopLater := w.start(worker.Config{Owner: "later", ControlEvery: 5 * time.Millisecond})
+	eventually(t, "the message is acked", func() bool { n, _, _ := w.queue.Backlog(t.Context()); return n == 0 })
+	must(t, stopLater())
+	_, err := worker.Fold(t.Context(), w.queue, w.ledger)
+	must(t, err)
+	letters, err := w.ledger.DeadLetters(t.Context(), ledger.DeadLetterFilter{Job: testjob.Name})
+	must(t, err)
+	if len(letters) != 1 || letters[0].State != ledger.LetterOpen || letters[0].Failure.Reason != "bad_station" {
+		t.Errorf("letters: got %+v, want one open letter for bad_station", letters)
 	}
 }
 

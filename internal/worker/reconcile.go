@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -13,13 +14,15 @@ import (
 )
 
 // reconcileLoop heals what crashes leave behind, in whichever worker holds the role: expired leases return to the
-// queue, entries that should be published are, dead letters are folded into the ledger.
+// queue, entries that should be published are, dead dates get the letter they lack, dead letters are folded into the
+// ledger.
 func (w *Worker) reconcileLoop(ctx context.Context) {
 	lastFold := time.Now()
+	late := lateLetters{}
 	for sleep(ctx, w.config.ReconcileEvery) {
 		held, err := w.ledger.Hold(ctx, "reconciler:"+w.job.Name, w.config.Owner, 3*w.config.ReconcileEvery)
 		if err == nil && held {
-			err = w.reconcile(ctx)
+			err = w.reconcile(ctx, late)
 		}
 		if err != nil && ctx.Err() == nil {
 			w.log.WarnContext(ctx, "reconcile", "error", err.Error())
@@ -32,7 +35,7 @@ func (w *Worker) reconcileLoop(ctx context.Context) {
 }
 
 // reconcile is one pass over the open run.
-func (w *Worker) reconcile(ctx context.Context) error {
+func (w *Worker) reconcile(ctx context.Context, late lateLetters) error {
 	run, ok, err := w.ledger.OpenRun(ctx, w.job.Name)
 	if err != nil || !ok || run.State != ledger.RunOpen {
 		return err
@@ -68,7 +71,68 @@ func (w *Worker) reconcile(ctx context.Context) error {
 		}
 		publish = append(publish, again...)
 	}
-	return w.publish(ctx, publish)
+	if err := w.publish(ctx, publish); err != nil {
+		return err
+	}
+	return w.publishLate(ctx, run.ID, late)
+}
+
+// lateLetters are the dead entries seen without a published letter, by when this process saw them first. Only the
+// reconciler's own goroutine uses it.
+type lateLetters map[ledger.Published]time.Time
+
+// publishLate publishes the letters of dates that have been dead without one for the time of a lease: whoever recorded
+// the death has died before it could say so. The redelivery of the date's message does the same, but not before the
+// queue gives it out again, and a draining worker would be gone by then. Folding comes first, since a letter may be on
+// the topic already.
+func (w *Worker) publishLate(ctx context.Context, run string, late lateLetters) error {
+	silent, err := w.silentDead(ctx, run)
+	if err != nil {
+		return err
+	}
+	now, due := time.Now(), false
+	seen := map[ledger.Published]bool{}
+	for _, e := range silent {
+		key := ledger.Published{Date: e.Date, Seq: e.Seq}
+		seen[key] = true
+		if _, ok := late[key]; !ok {
+			late[key] = now
+		}
+		due = due || now.Sub(late[key]) >= w.config.LeaseTTL
+	}
+	for key := range late {
+		if !seen[key] {
+			delete(late, key)
+		}
+	}
+	if !due {
+		return nil
+	}
+	w.fold(ctx)
+	if silent, err = w.silentDead(ctx, run); err != nil {
+		return err
+	}
+	for _, e := range silent {
+		first, ok := late[ledger.Published{Date: e.Date, Seq: e.Seq}]
+		if !ok || now.Sub(first) < w.config.LeaseTTL {
+			continue
+		}
+		if err := w.queue.PublishDeadLetter(ctx, w.letterOf(e)); err != nil {
+			return fmt.Errorf("publish dead letter of %s: %w", e.Date, err)
+		}
+		w.log.WarnContext(ctx, "dead letter published late", "run_id", run, "game_date", e.Date.String())
+		w.markDeadPublished(ctx, e)
+	}
+	return nil
+}
+
+// silentDead are a run's dead entries whose letter is not known to be published.
+func (w *Worker) silentDead(ctx context.Context, run string) ([]ledger.Entry, error) {
+	dead, err := w.ledger.RunEntries(ctx, w.job.Name, run, ledger.Dead)
+	if err != nil {
+		return nil, fmt.Errorf("read dead dates of run %s: %w", run, err)
+	}
+	return slices.DeleteFunc(dead, func(e ledger.Entry) bool { return e.DeadPublished }), nil
 }
 
 // publish puts messages for entries on the queue and records which are there.

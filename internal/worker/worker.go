@@ -35,7 +35,7 @@ type Config struct {
 	QuotaWait   time.Duration // wait after a quota failure; default 10 min
 	NotFinal    time.Duration // wait for a date whose units are not final; default 15 min
 	HeldWait    time.Duration // longest wait of a message whose date somebody else holds; default 10 s
-	// Drain ends Run when every entry of the open run is settled.
+	// Drain ends Run when every entry of the open run is settled and every dead one has its dead letter.
 	Drain bool
 	// ControlEvery is how often the run's control state is read; default 1 s.
 	ControlEvery time.Duration
@@ -256,9 +256,20 @@ func (w *Worker) watch(ctx context.Context, run ledger.Run) (done bool, err erro
 		if err != nil {
 			return false, fmt.Errorf("count states of run %s: %w", run.ID, err)
 		}
-		if counts[ledger.Pending]+counts[ledger.Leased] == 0 {
+		if counts[ledger.Pending]+counts[ledger.Leased] > 0 {
+			continue
+		}
+		silent, err := w.silentDead(ctx, run.ID)
+		if ctx.Err() != nil {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		if len(silent) == 0 {
 			return true, nil
 		}
+		w.fold(ctx) // the letters may be on the topic; else they come with the redelivery, or from the reconciler
 	}
 	return false, nil
 }

@@ -159,7 +159,7 @@ var claimCases = []testCase{
 		b.open(run1, day)
 		first := b.takeBriefly(alice, day)
 		b.must(b.BeginWrite(b.Context(), first.Lease, b.ttl(), "load-1"))
-		b.pass(2 * b.ttl())
+		b.pass(b.ttl())
 		c := b.claim(request(bob, b.at(day)), ledger.Claimed)
 		b.equal("lease", c.Lease, ledger.Lease{Job: jobName, Date: day, Run: run1, Seq: 1, Generation: 2, Attempt: 2, Owner: bob, Until: c.Entry.LeaseUntil})
 		b.equal("spent", c.Entry.Spent, 1)
@@ -183,9 +183,9 @@ var claimCases = []testCase{
 		r := request(alice, b.at(day))
 		r.TTL, r.MaxAttempts = b.ttl(), 2
 		b.claim(r, ledger.Claimed)
-		b.pass(2 * b.ttl())
+		b.pass(b.ttl())
 		b.claim(r, ledger.Claimed)
-		b.pass(2 * b.ttl())
+		b.pass(b.ttl())
 		c := b.claim(r, ledger.DiedOfCrashes)
 		b.equal("state", c.Entry.State, ledger.Dead)
 		b.equal("spent", c.Entry.Spent, 2)
@@ -203,14 +203,14 @@ var claimCases = []testCase{
 		r := request(alice, b.at(day))
 		r.TTL, r.MaxAttempts = b.ttl(), 0
 		b.claim(r, ledger.Claimed)
-		b.pass(2 * b.ttl())
+		b.pass(b.ttl())
 		b.claim(r, ledger.Claimed)
 	}},
 	{"claim/expired lease of a cancelled run settles", func(b *bench) {
 		b.open(run1, day)
 		b.takeBriefly(alice, day)
 		b.move(run1, ledger.RunCancelled)
-		b.pass(2 * b.ttl())
+		b.pass(b.ttl())
 		c := b.claim(request(bob, b.at(day)), ledger.ClaimCancelled)
 		b.equal("state", c.Entry.State, ledger.Cancelled)
 		b.equal("stored entry", b.at(day), c.Entry)

@@ -70,7 +70,7 @@ var holderCases = []testCase{
 		b.open(run1, day)
 		old := b.takeBriefly(alice, day).Lease
 		b.must(b.BeginWrite(b.Context(), old, b.ttl(), "load-1"))
-		b.pass(2 * b.ttl())
+		b.pass(b.ttl())
 		current := b.claim(request(bob, b.at(day)), ledger.Claimed).Lease
 		b.unchanged("old holder", func() { b.refusedAll(old) })
 		b.must(b.Complete(b.Context(), current, simpleFacts()))
@@ -127,13 +127,13 @@ var holderCases = []testCase{
 		lease := b.takeBriefly(alice, day).Lease
 		_, err := b.Renew(b.Context(), lease, time.Hour)
 		b.must(err)
-		b.pass(2 * b.ttl())
+		b.pass(b.ttl())
 		b.claim(request(bob, b.at(day)), ledger.HeldBy)
 	}},
 	{"renew/expired but not taken", func(b *bench) {
 		b.open(run1, day)
 		lease := b.takeBriefly(alice, day).Lease
-		b.pass(2 * b.ttl())
+		b.pass(b.ttl())
 		_, err := b.Renew(b.Context(), lease, time.Hour)
 		b.must(err)
 		b.claim(request(bob, b.at(day)), ledger.HeldBy)

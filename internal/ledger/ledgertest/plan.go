@@ -122,7 +122,7 @@ var planCases = []testCase{
 		r.TTL = time.Hour
 		b.claim(r, ledger.Claimed)
 		b.move(run1, ledger.RunCancelled)
-		b.pass(2 * b.ttl())
+		b.pass(b.ttl())
 		b.must(b.CreateRun(b.Context(), newRun(run2), nil))
 		got := b.plan(run2, dates(2)...)
 		b.equal("expired", []any{got[0].State, got[0].Run, got[0].Seq}, []any{ledger.Pending, run2, int64(2)})

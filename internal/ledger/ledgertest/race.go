@@ -61,7 +61,7 @@ var raceCases = []testCase{
 		for _, d := range ds {
 			old = append(old, b.takeBriefly(alice, d).Lease)
 		}
-		b.pass(2 * b.ttl())
+		b.pass(b.ttl())
 		for i, d := range ds {
 			e := b.at(d)
 			claims := make([]ledger.Claim, 3)

@@ -39,14 +39,14 @@ var reconcileCases = []testCase{
 	}},
 	{"role/expires", func(b *bench) {
 		b.hold("reconciler", alice, b.ttl(), true)
-		b.pass(2 * b.ttl())
+		b.pass(b.ttl())
 		b.hold("reconciler", bob, time.Hour, true)
 		b.hold("reconciler", alice, time.Hour, false)
 	}},
 	{"role/renewed", func(b *bench) {
 		b.hold("reconciler", alice, b.ttl(), true)
 		b.hold("reconciler", alice, time.Hour, true)
-		b.pass(2 * b.ttl())
+		b.pass(b.ttl())
 		b.hold("reconciler", bob, time.Hour, false)
 	}},
 	{"role/given up", func(b *bench) {
@@ -133,7 +133,7 @@ var reconcileCases = []testCase{
 		none, err := b.ExpireLeases(b.Context(), jobName, run1, maxAttempts)
 		b.must(err)
 		b.equal("expired at once", len(none), 0)
-		b.pass(2 * b.ttl())
+		b.pass(b.ttl())
 		before := b.all(run1)
 		got, err := b.ExpireLeases(b.Context(), jobName, run1, maxAttempts)
 		b.must(err)
@@ -162,7 +162,7 @@ var reconcileCases = []testCase{
 		b.open(run1, day)
 		b.must(b.Release(b.Context(), b.take(alice, day).Lease, ledger.Release{To: ledger.Pending, Spend: true, Result: ledger.ResultFailed, Failure: badRows()}))
 		b.takeBriefly(alice, day)
-		b.pass(2 * b.ttl())
+		b.pass(b.ttl())
 		got, err := b.ExpireLeases(b.Context(), jobName, run1, 2)
 		b.must(err)
 		b.equal("expired", []any{got[0].State, got[0].Seq, got[0].Spent, got[0].DeadPublished}, []any{ledger.Dead, int64(1), 2, false})
@@ -172,7 +172,7 @@ var reconcileCases = []testCase{
 		b.open(run1, day)
 		b.takeBriefly(alice, day)
 		b.move(run1, ledger.RunCancelled)
-		b.pass(2 * b.ttl())
+		b.pass(b.ttl())
 		got, err := b.ExpireLeases(b.Context(), jobName, run1, maxAttempts)
 		b.must(err)
 		b.equal("expired", []any{got[0].State, got[0].Seq}, []any{ledger.Cancelled, int64(1)})
@@ -180,7 +180,7 @@ var reconcileCases = []testCase{
 	{"expire/other run", func(b *bench) {
 		b.open(run1, day)
 		b.takeBriefly(alice, day)
-		b.pass(2 * b.ttl())
+		b.pass(b.ttl())
 		b.unchanged("another run's leases", func() {
 			got, err := b.ExpireLeases(b.Context(), jobName, run2, maxAttempts)
 			b.must(err)
@@ -190,7 +190,7 @@ var reconcileCases = []testCase{
 	{"expire/old message is superseded", func(b *bench) {
 		old := request(bob, b.open(run1, day)[0])
 		b.takeBriefly(alice, day)
-		b.pass(2 * b.ttl())
+		b.pass(b.ttl())
 		_, err := b.ExpireLeases(b.Context(), jobName, run1, maxAttempts)
 		b.must(err)
 		b.claim(old, ledger.Superseded)

@@ -161,3 +161,30 @@ func BenchmarkPartitions(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkLoad times one raw season: 50,000 rows, loaded over the same rows.
+func BenchmarkLoad(b *testing.B) {
+	s := wide()
+	s.Columns = s.Columns[:35]
+	w := benchWarehouse(b, s)
+	load := func() (warehouse.LoadResult, error) {
+		return w.Load(b.Context(), s, []string{"game_date"}, func(yield func(table.Row) error) error {
+			for i := range 50_000 / benchRows {
+				for _, row := range wideRows(s, gamedate.MustParse("2021-10-19").AddDays(i)) {
+					if err := yield(row); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		})
+	}
+	if _, err := load(); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if result, err := load(); err != nil || result.Added != result.Removed {
+			b.Fatal(result, err)
+		}
+	}
+}

@@ -19,14 +19,16 @@ type codec struct {
 	column table.Column
 	real   bool    // a NUMERIC kept as REAL
 	factor float64 // 10^scale of such a column
+	unit   int64   // the same
 	limit  float64 // 10^precision
 }
 
 func newCodec(c table.Column) codec {
-	real := c.Type == table.NUMERIC && c.Precision > 0 && c.Precision <= maxRealPrecision
+	real := c.Type == table.NUMERIC && c.Precision > 0 && c.Precision <= maxRealPrecision && c.Scale <= c.Precision
 	k := codec{column: c, real: real}
 	if real {
 		k.factor, k.limit = math.Pow10(c.Scale), math.Pow10(c.Precision)
+		k.unit = int64(k.factor)
 	}
 	return k
 }
@@ -97,6 +99,9 @@ func (k *codec) encode(v table.Value) driver.Value {
 	case table.NUMERIC:
 		if k.real {
 			n, _, _ := v.Unscaled()
+			if n%k.unit == 0 { // SQLite stores it shorter, and gives it back as a REAL
+				return n / k.unit
+			}
 			return float64(n) / k.factor
 		}
 	case table.STRING:

@@ -573,3 +573,43 @@ func TestTimestampsRoundTrip(t *testing.T) {
 	}
 	x.roundTrip(rows...)
 }
+
+func TestQueriesUseThePartitionIndex(t *testing.T) {
+	t.Parallel()
+	x := newWorld(t)
+	for query, want := range map[string]string{
+		"SELECT game_date, count(*) FROM lines WHERE game_date BETWEEN '2022-01-01' AND '2022-01-31' GROUP BY 1 ORDER BY 1": "SEARCH lines USING COVERING INDEX",
+		"SELECT player FROM lines WHERE game_date = '2022-01-14'":                                                           "SEARCH lines USING INDEX",
+		"DELETE FROM lines WHERE game_date = '2022-01-14'":                                                                  "SEARCH lines USING COVERING INDEX",
+	} {
+		var id, parent, unused int
+		var plan string
+		if err := x.db.QueryRowContext(t.Context(), "EXPLAIN QUERY PLAN "+query).Scan(&id, &parent, &unused, &plan); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(plan, want) {
+			t.Errorf("%s: plan %q, want %q", query, plan, want)
+		}
+	}
+}
+
+func TestLoadKeepsOtherWritersOut(t *testing.T) {
+	t.Parallel()
+	x := newWorld(t)
+	other := newWarehouse(t, openFile(t, x.path))
+	before := x.tokens()
+	result, err := x.w.Load(t.Context(), x.s, []string{"player"}, func(yield func(table.Row) error) error {
+		if err := yield(line(saturday, "james", 99)); err != nil {
+			return err
+		}
+		// What the load has done so far is nobody's to see.
+		m, err := other.Measure(t.Context(), x.s, saturday)
+		if err == nil && (m.Rows != 1 || m.Token != before[saturday]) {
+			t.Errorf("seen from outside: %+v", m)
+		}
+		return err
+	})
+	if want := (warehouse.LoadResult{Removed: 2, Added: 1}); err != nil || result != want {
+		t.Errorf("got %+v, %v, want %+v", result, err, want)
+	}
+}
