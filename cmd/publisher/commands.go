@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"os/user"
+	"slices"
+	"strings"
 
 	"gamefill/internal/backend"
 	"gamefill/internal/boxscore"
@@ -21,9 +23,9 @@ const defaultAddress = backend.Default
 
 // Settings are the flags of every command.
 type Settings struct {
-	Queue     string `help:"Address of the message queue." default:"${default}" placeholder:"ADDR"`
-	Ledger    string `help:"Address of the completion ledger." default:"${default}" placeholder:"ADDR"`
-	Warehouse string `help:"Address of the warehouse." default:"${default}" placeholder:"ADDR"`
+	Queue     string `help:"Address of the message queue; default: ${default}." default:"${default}" placeholder:"ADDR"`
+	Ledger    string `help:"Address of the completion ledger; default: ${default}." default:"${default}" placeholder:"ADDR"`
+	Warehouse string `help:"Address of the warehouse; default: ${default}." default:"${default}" placeholder:"ADDR"`
 	JSON      bool   `name:"json" help:"Print one JSON document instead of tables."`
 	Actor     string `help:"Who is acting, for the audit trail; default: the user's name and host."`
 }
@@ -58,20 +60,29 @@ type environment struct {
 	backend  *backend.Backend
 }
 
-// open opens the backend once. Commands that only look pass mustExist.
-func (e *environment) open(mustExist bool) (*backend.Backend, error) {
+// access says which files of an embedded backend a command may create.
+type access int
+
+const (
+	looks   access = iota // none: the command shows what is there
+	works                 // queue and ledger, beside a warehouse that was loaded before
+	creates               // all: import starts from nothing
+)
+
+// open opens the backend once.
+func (e *environment) open(a access) (*backend.Backend, error) {
 	if e.backend != nil {
 		return e.backend, nil
 	}
 	b, err := backend.Open(e.ctx, backend.Addresses{Queue: e.settings.Queue, Ledger: e.settings.Ledger, Warehouse: e.settings.Warehouse},
-		backend.Options{MustExist: mustExist, Tables: tables()})
+		backend.Options{MustExist: a == looks, WarehouseMustExist: a != creates, Tables: tables()})
 	e.backend = b
 	return b, err
 }
 
 // publisher opens the backend and makes the operator's engine.
-func (e *environment) publisher(mustExist bool) (*publisher.Publisher, error) {
-	b, err := e.open(mustExist)
+func (e *environment) publisher(a access) (*publisher.Publisher, error) {
+	b, err := e.open(a)
 	if err != nil {
 		return nil, err
 	}
@@ -137,38 +148,54 @@ type rangeFlags struct {
 // given reports whether any flag is set.
 func (f rangeFlags) given() bool { return f != rangeFlags{} }
 
-// resolve turns the flags into a range and, with --dates, the list of dates.
+// resolve turns the flags into a range and, with --dates, the list of dates. All problems come together.
 func (f rangeFlags) resolve() (gamedate.Range, []gamedate.Date, error) {
+	var problems []string
+	date := func(flag, text string) (d gamedate.Date) {
+		var err error
+		if text == "" {
+			problems = append(problems, flag+" is missing")
+		} else if d, err = gamedate.Parse(text); err != nil {
+			problems = append(problems, flag+": "+err.Error())
+		}
+		return d
+	}
 	var dates []gamedate.Date
+	var r gamedate.Range
 	var err error
 	if f.Dates != "" {
 		if dates, err = gamedate.ParseList(f.Dates); err != nil {
-			return gamedate.Range{}, nil, &publisher.UsageError{Problem: "--dates: " + err.Error()}
+			problems = append(problems, "--dates: "+err.Error())
 		}
 	}
-	var r gamedate.Range
 	switch {
 	case f.Season != "" && (f.From != "" || f.To != ""):
-		return r, nil, &publisher.UsageError{Problem: "--season and --from/--to exclude each other"}
+		problems = append(problems, "--season and --from/--to exclude each other")
 	case f.Season != "":
-		r, err = gamedate.ParseSeason(f.Season)
-	case f.From != "" || f.To != "":
-		r, err = gamedate.ParseRange(f.From, f.To)
-	case len(dates) > 0:
-		r = gamedate.Range{From: dates[0], To: dates[0]}
-		for _, d := range dates {
-			if d.Before(r.From) {
-				r.From = d
-			}
-			if d.After(r.To) {
-				r.To = d
-			}
+		if r, err = gamedate.ParseSeason(f.Season); err != nil {
+			problems = append(problems, "--season: "+err.Error())
 		}
-	default:
-		return r, nil, &publisher.UsageError{Problem: "which dates? give --from and --to, --season or --dates"}
+	case f.From != "" || f.To != "":
+		r.From, r.To = date("--from", f.From), date("--to", f.To)
+		if len(problems) == 0 && r.To.Before(r.From) {
+			problems = append(problems, fmt.Sprintf("--to %s is before --from %s", r.To, r.From))
+		}
+	case len(dates) > 0:
+		r = gamedate.Range{From: slices.MinFunc(dates, gamedate.Date.Compare), To: slices.MaxFunc(dates, gamedate.Date.Compare)}
+	case f.Dates == "":
+		problems = append(problems, "which dates? give --from and --to, --season or --dates")
 	}
-	if err != nil {
-		return r, nil, &publisher.UsageError{Problem: err.Error()}
+	if len(problems) > 0 {
+		return gamedate.Range{}, nil, &publisher.UsageError{Problem: strings.Join(problems, "\n")}
 	}
 	return r, dates, nil
+}
+
+// whole resolves flags of a command that takes ranges only; verb says what it does with them.
+func (f rangeFlags) whole(verb string) (gamedate.Range, error) {
+	r, dates, err := f.resolve()
+	if err == nil && len(dates) > 0 && r.Days() != len(dates) {
+		err = &publisher.UsageError{Problem: verb + " whole ranges; give --from and --to"}
+	}
+	return r, err
 }

@@ -16,8 +16,8 @@ type verbFlags struct {
 }
 
 // change finds the run and applies the verb.
-func (f *verbFlags) change(e *environment, verb string, apply func(p *publisher.Publisher, run string) (ledger.Run, error)) (ledger.Run, error) {
-	p, err := e.publisher(true)
+func (f *verbFlags) change(e *environment, apply func(p *publisher.Publisher, run string) (ledger.Run, error)) (ledger.Run, error) {
+	p, err := e.publisher(looks)
 	if err != nil {
 		return ledger.Run{}, err
 	}
@@ -26,22 +26,24 @@ func (f *verbFlags) change(e *environment, verb string, apply func(p *publisher.
 		return run, err
 	}
 	if f.DryRun {
-		fmt.Fprintf(e.out, "Would %s run %s, which is %s over %s. Nothing was changed (--dry-run).\n", verb, run.ID, run.State, run.Range)
 		return run, nil
 	}
 	return apply(p, run.ID)
 }
 
-// report prints the run's new state.
-func (f *verbFlags) report(e *environment, run ledger.Run, note string) error {
-	if f.DryRun {
-		return nil
-	}
+// report prints the run's new state, or with --dry-run the state that it stays in.
+func (f *verbFlags) report(e *environment, verb string, run ledger.Run, note string) error {
 	view, err := viewOf(e.ctx, e.backend, run)
 	if err != nil {
 		return err
 	}
-	return e.print(view, func() { fmt.Fprintf(e.out, "Run %s is %s. %s\n", run.ID, run.State, note) })
+	return e.print(view, func() {
+		if f.DryRun {
+			fmt.Fprintf(e.out, "Would %s run %s, which is %s over %s. Nothing was changed (--dry-run).\n", verb, run.ID, run.State, run.Range)
+			return
+		}
+		fmt.Fprintf(e.out, "Run %s is %s. %s\n", run.ID, run.State, note)
+	})
 }
 
 type pauseCommand struct {
@@ -57,7 +59,7 @@ Examples:
 }
 
 func (c *pauseCommand) Run(e *environment) error {
-	run, err := c.change(e, "pause", func(p *publisher.Publisher, run string) (ledger.Run, error) {
+	run, err := c.change(e, func(p *publisher.Publisher, run string) (ledger.Run, error) {
 		return p.Pause(e.ctx, run, c.Reason, e.actor())
 	})
 	if err != nil {
@@ -68,7 +70,7 @@ func (c *pauseCommand) Run(e *environment) error {
 			return err
 		}
 	}
-	return c.report(e, run, "No date is claimed any more; `publisher resume --reason …` lets it go on.")
+	return c.report(e, "pause", run, "No date is claimed any more; `publisher resume --reason …` lets it go on.")
 }
 
 // waitIdle returns when no entry of the run is leased.
@@ -104,13 +106,13 @@ func (*resumeCommand) Help() string {
 }
 
 func (c *resumeCommand) Run(e *environment) error {
-	run, err := c.change(e, "resume", func(p *publisher.Publisher, run string) (ledger.Run, error) {
+	run, err := c.change(e, func(p *publisher.Publisher, run string) (ledger.Run, error) {
 		return p.Resume(e.ctx, run, c.Reason, e.actor())
 	})
 	if err != nil {
 		return err
 	}
-	return c.report(e, run, "Workers claim dates again.")
+	return c.report(e, "resume", run, "Workers claim dates again.")
 }
 
 type cancelCommand struct {
@@ -126,11 +128,11 @@ Examples:
 }
 
 func (c *cancelCommand) Run(e *environment) error {
-	run, err := c.change(e, "cancel", func(p *publisher.Publisher, run string) (ledger.Run, error) {
+	run, err := c.change(e, func(p *publisher.Publisher, run string) (ledger.Run, error) {
 		return p.Cancel(e.ctx, run, c.Reason, e.actor())
 	})
 	if err != nil {
 		return err
 	}
-	return c.report(e, run, "Publishing the range again makes a new run of what is left.")
+	return c.report(e, "cancel", run, "Publishing the range again makes a new run of what is left.")
 }

@@ -37,12 +37,12 @@ func (c *exportCommand) Run(e *environment) error {
 		return &publisher.UsageError{Problem: fmt.Sprintf("unknown table %q; the tables are: %s", c.Table, strings.Join(names, ", "))}
 	}
 	t := tables()[i]
-	r, dates, err := c.resolve()
+	r, err := c.whole("export writes")
 	if err != nil {
 		return err
 	}
-	if len(dates) > 0 && r.Days() != len(dates) {
-		return &publisher.UsageError{Problem: "export writes whole ranges; give --from and --to"}
+	if e.settings.JSON && c.Output == "-" {
+		return &publisher.UsageError{Problem: "--json reports on a file: name it with -o; for rows as JSON use --format ndjson"}
 	}
 	format, err := export.ParseFormat(c.Format)
 	if err != nil {
@@ -51,7 +51,7 @@ func (c *exportCommand) Run(e *environment) error {
 	if c.Format == "parquet" && c.Output == "-" && terminal.IsTerminal(e.out) {
 		return &publisher.UsageError{Problem: "parquet is binary: name a file with -o"}
 	}
-	b, err := e.open(true)
+	b, err := e.open(looks)
 	if err != nil {
 		return err
 	}

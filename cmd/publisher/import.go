@@ -4,11 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"gamefill/internal/feed"
+	"gamefill/internal/publisher"
 	"gamefill/internal/terminal"
+	"gamefill/internal/warehouse"
 )
 
 type importCommand struct {
@@ -29,16 +33,23 @@ Examples:
 }
 
 func (c *importCommand) Run(e *environment) error {
-	b, err := e.open(false)
-	if err != nil {
+	if err := c.look(); err != nil {
 		return err
+	}
+	var store warehouse.Store // a dry run reads files only and leaves no file behind
+	if !c.DryRun {
+		b, err := e.open(creates)
+		if err != nil {
+			return err
+		}
+		store = b.Store
 	}
 	progress := e.progress()
 	var reports []feed.Report
 	var failed error
 	for _, file := range c.Files {
 		name := filepath.Base(file)
-		report, err := feed.Import(e.ctx, b.Store, file, feed.Options{Format: c.Format, DryRun: c.DryRun, MaxRejections: c.MaxRejections,
+		report, err := feed.Import(e.ctx, store, file, feed.Options{Format: c.Format, DryRun: c.DryRun, MaxRejections: c.MaxRejections,
 			Progress: func(done, total int64) { progress.Set("import "+name, int(done>>10), int(total>>10), "KiB") }})
 		progress.Done()
 		reports = append(reports, report)
@@ -49,8 +60,27 @@ func (c *importCommand) Run(e *environment) error {
 			}
 		}
 	}
-	err = e.print(reports, func() { c.table(e, reports) })
+	err := e.print(reports, func() { c.table(e, reports) })
 	return errors.Join(failed, err)
+}
+
+// look finds files that are not there and a format that does not exist before anything is opened or loaded.
+func (c *importCommand) look() error {
+	var problems []string
+	if c.Format != "" {
+		if _, err := feed.ByName(c.Format); err != nil {
+			problems = append(problems, "--"+err.Error())
+		}
+	}
+	for _, file := range c.Files {
+		if _, err := os.Stat(file); err != nil {
+			problems = append(problems, err.Error())
+		}
+	}
+	if len(problems) > 0 {
+		return &publisher.UsageError{Problem: strings.Join(problems, "\n")}
+	}
+	return nil
 }
 
 func (c *importCommand) table(e *environment, reports []feed.Report) {
@@ -80,13 +110,15 @@ func (c *importCommand) table(e *environment, reports []feed.Report) {
 			fmt.Fprintf(e.out, "  line %d: %s: %s\n", rejection.Line, rejection.Reason, rejection.Text)
 		}
 	}
-	if n := len(reports); n > 0 {
-		last := reports[n-1]
-		fmt.Fprintf(e.out, "Registry: %s rows, %d aliases.", terminal.Count(int64(last.Registry)), last.Aliases)
-		if c.DryRun {
-			fmt.Fprint(e.out, " Nothing was written (--dry-run).")
+	if c.DryRun {
+		fmt.Fprintln(e.out, "Nothing was written (--dry-run).")
+		return
+	}
+	for _, r := range slices.Backward(reports) {
+		if r.Registry+r.Aliases > 0 { // a schedule leaves both alone
+			fmt.Fprintf(e.out, "Registry: %s rows, %d aliases.\n", terminal.Count(int64(r.Registry)), r.Aliases)
+			break
 		}
-		fmt.Fprintln(e.out)
 	}
 }
 

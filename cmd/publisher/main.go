@@ -9,11 +9,11 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
 
-	"gamefill/internal/gamedate"
 	"gamefill/internal/ledger"
 	"gamefill/internal/publisher"
 )
@@ -53,7 +53,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 	parser, err := kong.New(&c, kong.Name("publisher"), kong.Description("Rebuilds "+
 		"nba_analytics.player_game_summary game date by game date.\n\n"+exitCodes),
 		kong.DefaultEnvars("GAMEFILL"), kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code; panic(exitPanic{}) }),
-		kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
 		kong.Vars{"default": defaultAddress})
 	if err != nil {
 		fmt.Fprintln(stderr, "publisher:", err)
@@ -72,9 +72,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 	}
 	parsed, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintf(stderr, "publisher: %v\n", err)
-		if p, ok := errors.AsType[*kong.ParseError](err); ok && p.Context.Command() != "" {
-			fmt.Fprintf(stderr, "Run `publisher %s --help` for its flags.\n", p.Context.Command())
+		complain(stderr, err)
+		if p, ok := errors.AsType[*kong.ParseError](err); ok && p.Context.Selected() != nil {
+			fmt.Fprintf(stderr, "Run `%s --help` for its flags.\n", p.Context.Selected().Path())
 		} else {
 			fmt.Fprintln(stderr, "Run `publisher --help` for the commands.")
 		}
@@ -87,6 +87,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 
 type exitPanic struct{}
 
+// complain prints an error, one line for each of its lines.
+func complain(w io.Writer, err error) {
+	for line := range strings.Lines(err.Error()) {
+		fmt.Fprintln(w, "publisher:", strings.TrimSuffix(line, "\n"))
+	}
+}
+
 // exitCode turns the outcome of a command into the process's exit code, and prints what went wrong, once.
 func exitCode(ctx context.Context, err error, stderr io.Writer) int {
 	if err == nil {
@@ -94,7 +101,7 @@ func exitCode(ctx context.Context, err error, stderr io.Writer) int {
 	}
 	if c, ok := errors.AsType[*codeError](err); ok {
 		if c.text != "" {
-			fmt.Fprintln(stderr, "publisher:", c.text)
+			complain(stderr, c)
 		}
 		return c.code
 	}
@@ -102,11 +109,11 @@ func exitCode(ctx context.Context, err error, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "publisher: interrupted; nothing is lost: the same command goes on from here")
 		return exitInterrupted
 	}
-	fmt.Fprintln(stderr, "publisher:", err)
+	complain(stderr, err)
 	if open, ok := errors.AsType[*ledger.RunOpenError](err); ok {
 		fmt.Fprintf(stderr, "It pins another version or other settings. End it with `publisher validate` (when its dates are settled) or `publisher cancel --run %s`.\n", open.Open.ID)
 	}
-	if _, ok := errors.AsType[*publisher.UsageError](err); ok || errors.Is(err, gamedate.ErrReversed) {
+	if _, ok := errors.AsType[*publisher.UsageError](err); ok {
 		return exitUsage
 	}
 	return exitError

@@ -2,12 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
 	"gamefill/internal/publisher"
+	"gamefill/internal/summary"
 	"gamefill/internal/terminal"
 )
 
@@ -22,16 +24,27 @@ type requestFlags struct {
 	JobFlags string   `name:"job-settings" help:"Further row-affecting settings of the job, as JSON." placeholder:"JSON"`
 }
 
+// request checks all flags, before anything is opened; problems come together.
 func (f *requestFlags) request(e *environment) (publisher.Request, error) {
-	r, dates, err := f.resolve()
+	r, dates, errRange := f.resolve()
+	settings, errSettings := f.jobSettings()
+	request := publisher.Request{Range: r, Dates: dates, Force: f.Force, Settings: settings, Accept: f.Accept, Reason: f.Reason, Actor: e.actor()}
+	_, errCheck := publisher.Check(summary.Job(), request)
+	return request, errors.Join(errRange, errSettings, errCheck)
+}
+
+// plan opens the backend and plans.
+func (f *requestFlags) plan(e *environment, a access) (*publisher.Publisher, publisher.Request, *publisher.Plan, error) {
+	request, err := f.request(e)
 	if err != nil {
-		return publisher.Request{}, err
+		return nil, request, nil, err
 	}
-	settings, err := f.jobSettings()
+	p, err := e.publisher(a)
 	if err != nil {
-		return publisher.Request{}, err
+		return nil, request, nil, err
 	}
-	return publisher.Request{Range: r, Dates: dates, Force: f.Force, Settings: settings, Accept: f.Accept, Reason: f.Reason, Actor: e.actor()}, nil
+	plan, err := p.Plan(e.ctx, request)
+	return p, request, plan, err
 }
 
 type planCommand struct {
@@ -50,15 +63,7 @@ Examples:
 }
 
 func (c *planCommand) Run(e *environment) error {
-	p, err := e.publisher(true)
-	if err != nil {
-		return err
-	}
-	request, err := c.request(e)
-	if err != nil {
-		return err
-	}
-	plan, err := p.Plan(e.ctx, request)
+	_, _, plan, err := c.plan(e, looks)
 	if err != nil {
 		return err
 	}
@@ -77,7 +82,7 @@ func dateTable(e *environment, plan *publisher.Plan, all bool) {
 	t := terminal.NewTable("date", "verdict", "reason", ">games", "detail")
 	for _, d := range plan.Dates {
 		if all || d.Verdict == publisher.Queue || d.Verdict == publisher.NotFinal {
-			t.Row(d.Date, d.Verdict, d.Reason, d.Units, d.Detail)
+			t.Row(d.Date, tableWords[d.Verdict], d.Reason, d.Units, d.Detail)
 		}
 	}
 	if t.Len() > 0 {
@@ -110,6 +115,12 @@ func planSummary(e *environment, plan *publisher.Plan) {
 		fmt.Fprintf(e.out, "Run %s is open; the dates join it.\n", plan.OpenRun)
 	}
 	fmt.Fprintf(e.out, "Plan %.12s, transform version %s.\n", plan.Hash, plan.Version)
+}
+
+// tableWords are the verdicts as a table shows them.
+var tableWords = map[publisher.Verdict]string{
+	publisher.Queue: "to do", publisher.Left: "left", publisher.Known: "queued before", publisher.NoGames: "no games",
+	publisher.NoSchedule: "no schedule", publisher.NotFinal: "not final",
 }
 
 var verdictWords = map[publisher.Verdict]string{
@@ -153,21 +164,19 @@ func (c *publishCommand) Run(e *environment) error {
 
 // publish plans and, unless dryRun, applies the plan.
 func (f *requestFlags) publish(e *environment, dryRun bool) (*publisher.Plan, publisher.Result, error) {
-	p, err := e.publisher(dryRun)
-	if err != nil {
-		return nil, publisher.Result{}, err
+	a := works
+	if dryRun {
+		a = looks
 	}
-	request, err := f.request(e)
-	if err != nil {
-		return nil, publisher.Result{}, err
-	}
-	plan, err := p.Plan(e.ctx, request)
+	p, request, plan, err := f.plan(e, a)
 	if err != nil {
 		return nil, publisher.Result{}, err
 	}
 	if dryRun {
 		return plan, publisher.Result{}, e.print(plan, func() {
-			dateTable(e, plan, false)
+			if plan.Count(publisher.Queue) <= listedDates {
+				dateTable(e, plan, false)
+			}
 			planSummary(e, plan)
 			fmt.Fprintln(e.out, "Nothing was published (--dry-run).")
 		})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -25,6 +26,18 @@ type runCommand struct {
 	DryRun        bool          `help:"Show the plan only."`
 }
 
+// Validate reports settings that cannot be, all together.
+func (c *runCommand) Validate() error {
+	errs := []error{c.check()}
+	if c.Concurrency < 1 {
+		errs = append(errs, errors.New("--concurrency must be at least 1"))
+	}
+	if c.Grace < 0 {
+		errs = append(errs, errors.New("--grace must not be negative"))
+	}
+	return errors.Join(errs...)
+}
+
 func (*runCommand) Help() string {
 	return `Publishes the range, does the work in this process, shows progress, and validates. Interrupted, it gives back what
 it has not finished; the same command goes on from there.
@@ -41,7 +54,7 @@ func (c *runCommand) Run(e *environment) error {
 	if err != nil || c.DryRun {
 		return err
 	}
-	p, err := e.publisher(false)
+	p, err := e.publisher(works)
 	if err != nil {
 		return err
 	}

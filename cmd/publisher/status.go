@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,8 +23,17 @@ type statusCommand struct {
 	Every time.Duration `help:"How often --watch looks." default:"2s"`
 }
 
+// Validate refuses a watch that would never rest.
+func (c *statusCommand) Validate() error {
+	if c.Every < time.Second {
+		return errors.New("--every must be at least 1s")
+	}
+	return nil
+}
+
 func (*statusCommand) Help() string {
-	return `Everything is counted from the records of single dates.
+	return `Everything is counted from the records of single dates. With --watch --json one document is printed a line, one line a
+look.
 
 Examples:
   publisher status
@@ -66,7 +77,7 @@ type waiting struct {
 }
 
 func (c *statusCommand) Run(e *environment) error {
-	p, err := e.publisher(true)
+	p, err := e.publisher(looks)
 	if err != nil {
 		return err
 	}
@@ -222,6 +233,14 @@ type runsList struct {
 	Limit int `help:"At most this many; 0: all." default:"20"`
 }
 
+// Validate refuses a negative limit.
+func (c *runsList) Validate() error {
+	if c.Limit < 0 {
+		return errors.New("--limit must not be negative")
+	}
+	return nil
+}
+
 // runView is a run for people and scripts.
 type runView struct {
 	ID       string               `json:"id"`
@@ -265,7 +284,7 @@ func viewOf(ctx context.Context, b *backend.Backend, r ledger.Run) (runView, err
 }
 
 func (c *runsList) Run(e *environment) error {
-	b, err := e.open(true)
+	b, err := e.open(looks)
 	if err != nil {
 		return err
 	}
@@ -280,6 +299,10 @@ func (c *runsList) Run(e *environment) error {
 		}
 	}
 	return e.print(views, func() {
+		if len(views) == 0 {
+			fmt.Fprintln(e.out, "There has been no run yet; `publisher publish` or `publisher run` starts one.")
+			return
+		}
 		t := terminal.NewTable("run", "state", "verdict", "range", "version", "created", "dates", "reason")
 		for _, v := range views {
 			t.Row(v.ID, v.State, v.Verdict, v.Range, v.Version, v.Created.Format(time.DateTime), stateText(v.States), v.Reason)
@@ -293,7 +316,7 @@ type runsShow struct {
 }
 
 func (c *runsShow) Run(e *environment) error {
-	p, err := e.publisher(true)
+	p, err := e.publisher(looks)
 	if err != nil {
 		return err
 	}
@@ -309,7 +332,7 @@ func (c *runsShow) Run(e *environment) error {
 	if err != nil {
 		return err
 	}
-	for _, event := range events {
+	for _, event := range slices.Backward(events) { // oldest first, as a story is told
 		view := eventView{At: event.At, Kind: event.Kind, Actor: event.Actor, Message: event.Message}
 		if !event.Date.IsZero() {
 			view.Date = &event.Date

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"gamefill/internal/gamedate"
@@ -13,7 +14,16 @@ import (
 // validateFlags are shared by validate and run.
 type validateFlags struct {
 	AllowWarnings  bool  `help:"Exit 0, not 5, when there are only warnings."`
+	All            bool  `help:"Show every check, also those of single seasons that pass."`
 	BaselineActive int64 `help:"Number of active rows expected; without it the count is shown and judges nothing." placeholder:"N"`
+}
+
+// check refuses a baseline that no table can meet.
+func (f *validateFlags) check() error {
+	if f.BaselineActive < 0 {
+		return errors.New("--baseline-active must not be negative")
+	}
+	return nil
 }
 
 type validateCommand struct {
@@ -22,9 +32,13 @@ type validateCommand struct {
 	RunID         string `name:"run" help:"Validate this run's range; default: the open run, or the latest." placeholder:"ID"`
 }
 
+// Validate reports settings that cannot be.
+func (c *validateCommand) Validate() error { return c.check() }
+
 func (*validateCommand) Help() string {
 	return `Reads every partition of the range back and compares it with what the ledger recorded, runs the table's checks, and
-closes the run when all its dates are settled.
+closes the run when all its dates are settled. Checks are judged over the whole range and for each season in it; of the
+seasons only what does not pass is shown, unless --all is given. --json has everything.
 
 Examples:
   publisher validate
@@ -33,21 +47,21 @@ Examples:
 }
 
 func (c *validateCommand) Run(e *environment) error {
-	p, err := e.publisher(true)
+	var r gamedate.Range
+	if c.given() {
+		var err error
+		if c.RunID != "" {
+			return &publisher.UsageError{Problem: "--run and a range exclude each other"}
+		}
+		if r, err = c.whole("validate judges"); err != nil {
+			return err
+		}
+	}
+	p, err := e.publisher(looks)
 	if err != nil {
 		return err
 	}
 	if c.given() {
-		if c.RunID != "" {
-			return &publisher.UsageError{Problem: "--run and a range exclude each other"}
-		}
-		r, dates, err := c.resolve()
-		if err != nil {
-			return err
-		}
-		if len(dates) > 0 && r.Days() != len(dates) {
-			return &publisher.UsageError{Problem: "validate judges whole ranges; give --from and --to"}
-		}
 		return c.judge(e, p, r, nil)
 	}
 	run, err := p.FindLatest(e.ctx, c.RunID)
@@ -65,7 +79,7 @@ func (f *validateFlags) judge(e *environment, p *publisher.Publisher, r gamedate
 	if err != nil {
 		return err
 	}
-	if err := e.print(j, func() { judgement(e, j) }); err != nil {
+	if err := e.print(j, func() { judgement(e, j, f.All) }); err != nil {
 		return err
 	}
 	switch j.Verdict {
@@ -83,16 +97,33 @@ var verdictColours = map[job.Verdict]terminal.Colour{
 	job.Pass: terminal.Green, job.Warned: terminal.Yellow, job.Failed: terminal.Red, job.NotChecked: terminal.Red, job.Shown: terminal.Faint,
 }
 
-func judgement(e *environment, j publisher.Judgement) {
+// good reports whether a check asks for nothing.
+func good(c job.Check) bool { return c.Verdict == job.Pass || c.Verdict == job.Shown }
+
+// judgement prints the checks of the whole range and, of single seasons, those that ask for something or, with all, all.
+func judgement(e *environment, j publisher.Judgement, all bool) {
 	t := terminal.NewTable("verdict", "check", "scope", "seen", "bound")
+	hidden := 0
 	for _, c := range j.Checks {
-		t.Painted(verdictColours[c.Verdict], c.Verdict, c.Name, c.Scope, c.Seen, c.Bound)
+		switch {
+		case c.Scope == "":
+			t.Painted(verdictColours[c.Verdict], c.Verdict, c.Name, "range", c.Seen, c.Bound)
+		case all || !good(c):
+			t.Painted(verdictColours[c.Verdict], c.Verdict, c.Name, c.Scope, c.Seen, c.Bound)
+		default:
+			hidden++
+		}
 	}
 	t.Write(e.out)
+	if hidden > 0 {
+		fmt.Fprintf(e.out, "%d checks of single seasons ask for nothing and are not shown; --all shows them.\n", hidden)
+	}
 	fmt.Fprintln(e.out)
+	told := map[string]bool{} // seasons repeat the advice of the whole range
 	for _, c := range j.Checks {
-		if c.Advice != "" && c.Verdict != job.Pass && c.Verdict != job.Shown {
-			fmt.Fprintf(e.out, "%s: %s\n", c.Name, c.Advice)
+		if line := c.Name + ": " + c.Advice; c.Advice != "" && !good(c) && !told[line] {
+			told[line] = true
+			fmt.Fprintf(e.out, "%s: %s\n", c.Verdict, line)
 		}
 	}
 	for i, d := range j.DeadDates {
