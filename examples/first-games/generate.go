@@ -4,7 +4,7 @@
 // `publisher import` reads. Players and results are invented, team codes and team ids are the league's. Every run writes
 // the same bytes:
 //
-//	go run examples/first-games/generate.go -dir examples/first-games
+//	go run examples/first-games/generate.go
 //
 // The games are small but complete: minutes of a team add up to the length of the game, points to its final score, and
 // each side lists players who did not play. Among them are accents that one feed drops, a suffix that one feed leaves
@@ -23,7 +23,8 @@ import (
 )
 
 func main() {
-	dir := flag.String("dir", ".", "where to write")
+	dir := flag.String("dir", "examples/first-games", "where to write")
+	check := flag.Bool("check", false, "write nothing; fail if a file is not what would be written")
 	flag.Parse()
 	l := newLeague()
 	for _, g := range games {
@@ -32,17 +33,23 @@ func main() {
 	for name, lines := range map[string][][]string{
 		"schedule.csv": l.schedule, "players.csv": l.players(), "live_boxscores.csv": l.live, "gamelog_boxscores.csv": l.gamelog,
 	} {
-		if err := write(filepath.Join(*dir, name), lines); err != nil {
+		if err := write(filepath.Join(*dir, name), lines, *check); err != nil {
 			log.Fatal(err)
 		}
 	}
 }
 
-func write(path string, lines [][]string) error {
+func write(path string, lines [][]string, check bool) error {
 	var b strings.Builder
 	w := csv.NewWriter(&b)
 	if err := w.WriteAll(lines); err != nil {
 		return err
+	}
+	if check {
+		if there, err := os.ReadFile(path); err != nil || string(there) != b.String() {
+			return fmt.Errorf("%s is not what generate.go writes: run it again (%v)", path, err)
+		}
+		return nil
 	}
 	return os.WriteFile(path, []byte(b.String()), 0o644)
 }

@@ -159,11 +159,10 @@ func (s *slate) byState(state gameState) []string {
 
 // scheduleRow is one schedule row, decoded.
 type scheduleRow struct {
-	row        table.Row
-	id         string
-	status     int64
-	processed  int64 // microseconds, 0 for NULL
-	away, home string
+	row       table.Row
+	id        string
+	status    int64
+	processed int64 // microseconds, 0 for NULL
 }
 
 var scheduleAt = struct {

@@ -1,0 +1,64 @@
+# gamefill: `make` lists the targets.
+GO ?= go
+BIN := bin
+# Packages whose concurrency is worth the race detector's time on every check.
+RACED := ./internal/queue/... ./internal/ledger/... ./internal/warehouse/... ./internal/sqlitefile/... ./internal/worker/... ./internal/publisher/...
+DEMO := GAMEFILL_QUEUE=sqlite:$(BIN)/demo.db GAMEFILL_LEDGER=sqlite:$(BIN)/demo.db GAMEFILL_WAREHOUSE=sqlite:$(BIN)/demo.db
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build both binaries into bin/, static
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/ ./cmd/publisher ./cmd/worker
+
+.PHONY: demo
+demo: build ## Run the whole job on a few invented games, in bin/demo.db
+	@rm -f $(BIN)/demo.db $(BIN)/demo.db-wal $(BIN)/demo.db-shm
+	$(DEMO) $(BIN)/publisher import examples/first-games/*.csv
+	$(DEMO) $(BIN)/publisher run --from 2022-01-10 --to 2022-01-16
+	$(DEMO) $(BIN)/publisher export --dates 2022-01-15 --format csv -o $(BIN)/demo-2022-01-15.csv
+
+.PHONY: test
+test: ## Run every test
+	$(GO) test -shuffle=on ./...
+
+.PHONY: race
+race: ## Run the tests of engine, queue, ledger and warehouse under the race detector
+	$(GO) test -race -short $(RACED)
+
+.PHONY: lint
+lint: ## Check format, vet, staticcheck, and that go.mod is tidy
+	@unformatted=$$(gofmt -l cmd internal test examples); test -z "$$unformatted" || { echo "gofmt would change: $$unformatted"; exit 1; }
+	$(GO) vet ./...
+	$(GO) vet -tags crashtest ./...
+	$(GO) tool staticcheck ./...
+	$(GO) mod tidy -diff
+
+.PHONY: generated
+generated: ## Check that generated files are what their generators make
+	$(GO) run examples/first-games/generate.go -check
+
+.PHONY: check
+check: lint generated test race ## Everything that CI runs
+
+.PHONY: bench
+bench: ## Time the engine against a plain loop over the real range, and its peak memory
+	GAMEFILL_BENCH=1 $(GO) test -count=1 -timeout 30m -v ./test/bench
+
+FUZZTIME ?= 60s
+.PHONY: fuzz
+fuzz: ## Fuzz every parser for FUZZTIME each
+	@set -e; for pkg in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+			echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; done; done
+
+.PHONY: ci-extra
+ci-extra: ## What is too heavy for every check: race everywhere, repeated tests, many kills, fuzzing
+	$(GO) test -race -timeout 60m ./...
+	$(GO) test -count=10 -shuffle=on $(RACED)
+	GAMEFILL_CRASH_ROUNDS=20 $(GO) test -count=1 -timeout 60m ./test/crash
+	$(MAKE) fuzz FUZZTIME=20s
