@@ -74,7 +74,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 	if err != nil {
 		complain(stderr, err)
 		if p, ok := errors.AsType[*kong.ParseError](err); ok && p.Context.Selected() != nil {
-			fmt.Fprintf(stderr, "Run `%s --help` for its flags.\n", p.Context.Selected().Path())
+			fmt.Fprintf(stderr, "Run `publisher %s --help` for its flags.\n", p.Context.Selected().Path())
 		} else {
 			fmt.Fprintln(stderr, "Run `publisher --help` for the commands.")
 		}

@@ -109,7 +109,7 @@ func planSummary(e *environment, plan *publisher.Plan) {
 		fmt.Fprintf(e.out, "Why: %s.\n", strings.Join(parts, ", "))
 	}
 	for _, s := range plan.Silences {
-		fmt.Fprintln(e.out, terminal.Paint(e.out, terminal.Yellow, fmt.Sprintf("Warning: no counted game from %s to %s although seasons run to mid-June; is the schedule complete?", s.From, s.To)))
+		fmt.Fprintln(e.out, terminal.Paint(e.out, terminal.Yellow, "Warning: "+s.Note+"; is the schedule complete?"))
 	}
 	if plan.OpenRun != "" {
 		fmt.Fprintf(e.out, "Run %s is open; the dates join it.\n", plan.OpenRun)
@@ -153,7 +153,7 @@ func (c *publishCommand) Run(e *environment) error {
 			fmt.Fprintln(e.out, "Nothing to do: every date is done, and nothing it was made from has changed.")
 			return
 		}
-		fmt.Fprintf(e.out, "Run %s: %d dates queued, %d queued before, %d settled as without games, %d messages published.\n",
+		fmt.Fprintf(e.out, "Run %s: %d dates queued, %d known before, %d settled as without games, %d messages published.\n",
 			result.RunID, result.Queued, result.Known, result.Settled, result.Published)
 		if len(result.Held) > 0 {
 			fmt.Fprintf(e.out, "%d dates are still held by workers of a cancelled run, the first is %s; publish again when their leases have ended.\n", len(result.Held), result.Held[0])

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -33,9 +34,9 @@ func main() {
 
 // Config is every setting; each has a flag and an environment variable.
 type Config struct {
-	Queue     string `help:"Address of the message queue." default:"${default}" placeholder:"ADDR"`
-	Ledger    string `help:"Address of the completion ledger." default:"${default}" placeholder:"ADDR"`
-	Warehouse string `help:"Address of the warehouse." default:"${default}" placeholder:"ADDR"`
+	Queue     string `help:"Address of the message queue; default: ${default}." default:"${default}" placeholder:"ADDR"`
+	Ledger    string `help:"Address of the completion ledger; default: ${default}." default:"${default}" placeholder:"ADDR"`
+	Warehouse string `help:"Address of the warehouse; default: ${default}." default:"${default}" placeholder:"ADDR"`
 
 	Drain       bool   `help:"Exit when every date of the open run is settled; without it, work until told to stop."`
 	Concurrency int    `help:"Dates in progress at once; never more are held." default:"2"`
@@ -100,14 +101,26 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 		}
 	}()
 	if _, err := parser.Parse(args); err != nil {
-		fmt.Fprintf(stderr, "worker: %v\nRun `worker --help` for the settings.\n", err)
+		complain(stderr, err)
+		fmt.Fprintln(stderr, "Run `worker --help` for the settings.")
 		return 2
 	}
 	code, err = work(ctx, c, stderr)
+	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		fmt.Fprintln(stderr, "worker: interrupted; nothing is lost")
+		return 130
+	}
 	if err != nil {
-		fmt.Fprintln(stderr, "worker:", err)
+		complain(stderr, err)
 	}
 	return code
+}
+
+// complain prints an error, one line for each of its lines.
+func complain(w io.Writer, err error) {
+	for line := range strings.Lines(err.Error()) {
+		fmt.Fprintln(w, "worker:", strings.TrimSuffix(line, "\n"))
+	}
 }
 
 // work opens the backend and works until told to stop or, draining, until nothing is left.

@@ -53,6 +53,9 @@ type Calendar struct {
 	Expect func(date gamedate.Date, rows []table.Row) Expectation
 	// InSeason reports whether a date lies where a longer silence of the calendar is suspicious.
 	InSeason func(date gamedate.Date) bool
+	// Unit names what is counted, in the singular ("game"), and SeasonNote says in words until when a season lasts
+	// ("although seasons run to mid-June"); both are for messages.
+	Unit, SeasonNote string
 	// MaxQuietDays is the longest stretch of in-season dates without a unit that needs no warning.
 	MaxQuietDays int
 	// SeasonOf names the season of a date, for roll-ups.

@@ -38,7 +38,7 @@ type DatePlan struct {
 	Verdict  Verdict         `json:"verdict"`
 	Reason   string          `json:"reason,omitempty"` // for Queue: one of the ledger's Reason constants
 	Detail   string          `json:"detail,omitempty"` // what changed, which units are not final
-	Units    int             `json:"units"`            // counted final units (games)
+	Units    int             `json:"units"`            // counted final units
 	State    ledger.State    `json:"state,omitempty"`  // the ledger's state before the plan
 	Target   warehouse.Token `json:"-"`
 	Sources  string          `json:"-"` // tokens of the sources, canonical text
@@ -46,7 +46,10 @@ type DatePlan struct {
 }
 
 // Silence is a stretch of the calendar that is longer than a season allows.
+//
+// Note is the warning in words: "no counted game from … to … although seasons run to mid-June".
 type Silence struct {
+	Note string        `json:"note"`
 	From gamedate.Date `json:"from"` // first date without a unit
 	To   gamedate.Date `json:"to"`
 }
@@ -291,7 +294,7 @@ func judge(d gamedate.Date, expect job.Expectation, e *ledger.Entry, sources map
 		out.Verdict, out.Reason = Known, e.Reason
 		return out
 	case expect.NotFinal > 0:
-		out.Verdict, out.Detail = NotFinal, fmt.Sprintf("%d of %d games not final", expect.NotFinal, expect.NotFinal+expect.Units)
+		out.Verdict, out.Detail = NotFinal, fmt.Sprintf("%d of %d not final", expect.NotFinal, expect.NotFinal+expect.Units)
 		return out
 	case expect.Units == 0 && target != warehouse.NoToken:
 		return queue(ledger.ReasonOrphaned, "")
@@ -388,7 +391,9 @@ func findSilences(r gamedate.Range, c job.Calendar, expected map[gamedate.Date]j
 	endStretch := func() {
 		endSeason()
 		if suspicious {
-			silences = append(silences, Silence{stretch[0], stretch[len(stretch)-1]})
+			from, to := stretch[0], stretch[len(stretch)-1]
+			note := strings.TrimSpace(fmt.Sprintf("no counted %s from %s to %s %s", c.Unit, from, to, c.SeasonNote))
+			silences = append(silences, Silence{note, from, to})
 		}
 		stretch, suspicious = stretch[:0], false
 	}

@@ -26,7 +26,7 @@ type Result struct {
 	Joined    bool       `json:"joined"`    // the dates joined a run that was open
 	Nothing   bool       `json:"nothing"`   // nothing was left to do: no run was made
 	Queued    int        `json:"queued"`    // entries that became pending
-	Known     int        `json:"known"`     // queued or in progress before
+	Known     int        `json:"known"`     // queued, in progress or settled as without games before
 	Settled   int        `json:"settled"`   // recorded as without games
 	Published int        `json:"published"` // messages put on the queue
 	// Held are dates that a worker of a cancelled run still holds; publish again when its lease has ended.
@@ -68,25 +68,33 @@ func (p *Publisher) Publish(ctx context.Context, r Request, plan *Plan, progress
 		progress = func(string, int, int) {}
 	}
 	var plans []ledger.Plan
+	known := 0 // settled as without games before
+	settle := func(d DatePlan, to ledger.State) {
+		if d.State == to {
+			known++
+			return
+		}
+		plans = append(plans, ledger.Plan{Date: d.Date, To: to})
+	}
 	for _, d := range plan.Dates {
 		switch d.Verdict {
 		case Queue, Known:
 			plans = append(plans, ledger.Plan{Date: d.Date, To: ledger.Pending, Reason: d.Reason})
 		case NoGames:
-			plans = appendUnless(plans, d, ledger.NoGames)
+			settle(d, ledger.NoGames)
 		case NoSchedule:
-			plans = appendUnless(plans, d, ledger.NoSchedule)
+			settle(d, ledger.NoSchedule)
 		}
 	}
 	resuming := plan.OpenRun != "" && plan.openState == ledger.RunPlanning
 	if len(plans) == 0 && !resuming {
-		return Result{RunID: plan.OpenRun, Nothing: true}, nil
+		return Result{RunID: plan.OpenRun, Nothing: true, Known: known}, nil
 	}
 	run, joined, err := p.openRun(ctx, r, plan)
 	if err != nil {
 		return Result{}, err
 	}
-	result := Result{RunID: run.ID, Joined: joined}
+	result := Result{RunID: run.ID, Joined: joined, Known: known}
 	unpublished, err := p.record(ctx, run.ID, plans, plan, &result, progress)
 	if err != nil {
 		return result, err
@@ -108,14 +116,6 @@ func (p *Publisher) Publish(ctx context.Context, r Request, plan *Plan, progress
 	}
 	faultinject.Point(faultinject.RunOpened)
 	return result, nil
-}
-
-// appendUnless adds a settling plan unless the ledger has exactly that already.
-func appendUnless(plans []ledger.Plan, d DatePlan, to ledger.State) []ledger.Plan {
-	if d.State == to {
-		return plans
-	}
-	return append(plans, ledger.Plan{Date: d.Date, To: to})
 }
 
 // openRun creates the run, or takes the open one back to planning; both leave it in state planning.

@@ -141,7 +141,7 @@ func checkSettled(r gamedate.Range, expected map[gamedate.Date]job.Expectation, 
 		c.Advice = fmt.Sprintf("%d dates are not done: %s; publish the range and run workers", len(open), some(open))
 	case len(notFinal) > 0:
 		c.Verdict = job.Warned
-		c.Advice = fmt.Sprintf("%d dates have games that are not final: %s; publish again when they are", len(notFinal), some(notFinal))
+		c.Advice = fmt.Sprintf("%d dates are not final: %s; publish again when they are", len(notFinal), some(notFinal))
 	default:
 		c.Verdict = job.Pass
 	}
@@ -173,11 +173,11 @@ func checkSilence(silences []Silence) job.Check {
 	c := job.Check{Name: "no silence in the calendar", Bound: "none in season", Verdict: job.Pass, Seen: "none"}
 	var seen []string
 	for _, s := range silences {
-		seen = append(seen, fmt.Sprintf("no counted game from %s to %s although seasons run to mid-June", s.From, s.To))
+		seen = append(seen, fmt.Sprintf("from %s to %s", s.From, s.To))
 	}
 	if len(seen) > 0 {
-		c.Verdict, c.Seen = job.Warned, strings.Join(seen, "; ")
-		c.Advice = "import the missing part of the schedule and publish again, or accept the gap"
+		c.Verdict, c.Seen = job.Warned, fmt.Sprint(len(seen))
+		c.Advice = fmt.Sprintf("nothing that counts %s; load the missing part of the calendar and publish again, or accept the gap", strings.Join(seen, ", "))
 	}
 	return c
 }

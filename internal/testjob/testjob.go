@@ -73,7 +73,7 @@ func Job(hooks *Hooks) job.Job {
 	}
 	return job.Job{
 		Name: Name, Version: Version, Target: Target, Sources: []*table.Schema{Readings, Plan}, References: []*table.Schema{Stations},
-		Calendar: job.Calendar{Table: Plan, Expect: expect, MaxQuietDays: 3,
+		Calendar: job.Calendar{Table: Plan, Unit: "reading", Expect: expect, MaxQuietDays: 3,
 			InSeason: func(d gamedate.Date) bool { return d.Month >= 3 && d.Month <= 11 },
 			SeasonOf: func(d gamedate.Date) string { return fmt.Sprint(d.Year) }},
 		Settings: settings, Decode: decode, Rules: []job.Rule{{Name: "too_wet", Doc: "no station above 500 mm a day"}, {Name: "no_readings", Doc: "a planned day has readings"}},
