@@ -107,7 +107,7 @@ func (t *runTotals) checks(scope string) []job.Check {
 	checks := []job.Check{
 		judgeActiveMinutes(t.activeNull, t.active, t.games),
 		judgeIdleMinutes(t.idleNull, t.idle),
-		judgeDuplicates(t.duplicates - t.namesakes),
+		judgeDuplicates(max(0, t.duplicates-t.namesakes)), // namesakes of two statuses are no repeat within a group
 		{
 			Name: "minutes_null", Verdict: job.Shown, Seen: share(t.minutesNull, t.rows),
 			Advice: "judges nothing: rows that did not play have no minutes",
