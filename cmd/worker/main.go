@@ -127,7 +127,7 @@ func complain(w io.Writer, err error) {
 func work(ctx context.Context, c Config, stderr io.Writer) (code int, err error) {
 	log := logger(c, stderr)
 	b, err := backend.Open(ctx, backend.Addresses{Queue: c.Queue, Ledger: c.Ledger, Warehouse: c.Warehouse},
-		backend.Options{MustExist: true, Tables: append([]*table.Schema{summary.Target}, boxscore.Tables...)})
+		backend.Options{MustExist: true, Tables: tables()})
 	if err != nil {
 		return 1, err
 	}
@@ -153,6 +153,11 @@ func work(ctx context.Context, c Config, stderr io.Writer) (code int, err error)
 		return 0, nil
 	}
 	return drained(ctx, b, j.Name, stderr)
+}
+
+// tables are all tables the embedded warehouse keeps.
+func tables() []*table.Schema {
+	return append([]*table.Schema{summary.Target}, boxscore.Tables...)
 }
 
 // drained says how the drained run ended: 0, or 3 when dates are dead.

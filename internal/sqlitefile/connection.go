@@ -49,13 +49,13 @@ type fastStmt struct {
 	inUse bool // a Scan is going through its rows
 }
 
-// connect opens one connection. synchronous=FULL makes a commit durable in WAL mode; the page cache of 32 MiB holds one
-// load's hot pages; a log of 16 MiB between checkpoints (in pages of 4 KiB) halves the work of the default 4 MiB for
+// connect opens one connection. synchronous=FULL makes a commit durable in WAL mode; the page cache of 8 MiB holds the
+// upper pages of every index and bounds memory; a log of 16 MiB between checkpoints (in pages of 4 KiB) halves the work of the default 4 MiB for
 // whole-partition writes.
 func connect(ctx context.Context, path string, mode openMode, pragmas []string) (*connection, error) {
 	settings := append([]string{
 		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()),
-		"foreign_keys(1)", "synchronous(FULL)", "temp_store(MEMORY)", "cache_size(-32768)",
+		"foreign_keys(1)", "synchronous(FULL)", "temp_store(MEMORY)", "cache_size(-8192)",
 		"wal_autocheckpoint(4096)", "journal_size_limit(67108864)",
 	}, pragmas...)
 	query := string(mode) + "&_dqs=0" // a "name" that is no column is an error, not the text 'name'

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// helped are all commands, in the order of the program's own list; "" is the program.
+var helped = []string{
+	"", "import", "plan", "publish", "run", "runs", "runs list", "runs show", "status", "validate", "pause", "resume", "cancel", "export",
+}
+
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	page := "# publisher\n\nEvery command with its flags, as `publisher COMMAND --help` prints them. A flag beats its environment variable.\n"
+	for _, command := range helped {
+		r := cli(t.Context(), append(strings.Fields(command), "--help")...)
+		if r.code != exitDone || r.errout != "" {
+			t.Errorf("%s --help: got exit code %d and %q on standard error", command, r.code, r.errout)
+		}
+		name := strings.ReplaceAll(strings.TrimSpace("publisher "+command), " ", "-")
+		golden(t, filepath.Join("testdata", "help", name+".txt"), r.out)
+		if command != "" {
+			page += "\n## " + command + "\n"
+		}
+		page += "\n```text\n" + r.out + "```\n"
+	}
+	golden(t, filepath.Join("..", "..", "docs", "cli", "publisher.md"), page)
+}
+
+func TestHelpListsEveryCommand(t *testing.T) {
+	t.Parallel()
+	_, list, _ := strings.Cut(cli(t.Context(), "--help").out, "Commands:\n")
+	for line := range strings.Lines(list) {
+		command, _, ok := strings.Cut(strings.TrimPrefix(line, "  "), "  ")
+		if !strings.HasPrefix(line, "  ") || strings.HasPrefix(line, "   ") || !ok {
+			continue // the end of the list, or a line that goes on
+		}
+		found := false
+		for _, h := range helped {
+			found = found || h == command
+		}
+		if !found {
+			t.Errorf("command %q has no golden help: add it to helped", command)
+		}
+	}
+}
+
+func TestNoArgumentsIsHelp(t *testing.T) {
+	t.Parallel()
+	if diff := cmp.Diff(cli(t.Context(), "--help"), cli(t.Context()), cmp.AllowUnexported(result{})); diff != "" {
+		t.Errorf("no arguments (-want +got):\n%s", diff)
+	}
+}
+
+// golden compares got with a file, or writes the file with -update.
+func golden(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v: run the test with -update", err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got), refresh with -update:\n%s", path, diff)
+	}
+}
