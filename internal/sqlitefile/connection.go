@@ -50,8 +50,8 @@ type fastStmt struct {
 }
 
 // connect opens one connection. synchronous=FULL makes a commit durable in WAL mode; the page cache of 8 MiB holds the
-// upper pages of every index and bounds memory; a log of 16 MiB between checkpoints (in pages of 4 KiB) halves the work of the default 4 MiB for
-// whole-partition writes.
+// upper pages of every index and keeps memory flat, however large the file; a log of 16 MiB between checkpoints (in
+// pages of 4 KiB) halves the work of the default 4 MiB for whole-partition writes.
 func connect(ctx context.Context, path string, mode openMode, pragmas []string) (*connection, error) {
 	settings := append([]string{
 		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()),
