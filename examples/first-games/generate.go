@@ -12,7 +12,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/csv"
 	"flag"
 	"fmt"
@@ -20,6 +19,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 func main() {
@@ -39,22 +39,19 @@ func main() {
 	}
 }
 
-func text(lines [][]string) []byte {
-	var b bytes.Buffer
-	if err := csv.NewWriter(&b).WriteAll(lines); err != nil {
-		panic(err) // a buffer takes everything
+func write(path string, lines [][]string, check bool) error {
+	var b strings.Builder
+	w := csv.NewWriter(&b)
+	if err := w.WriteAll(lines); err != nil {
+		return err
 	}
-	return b.Bytes()
-}
-
-func write(path string, text []byte) error { return os.WriteFile(path, text, 0o644) }
-
-func compare(path string, text []byte) error {
-	present, err := os.ReadFile(path)
-	if err == nil && !bytes.Equal(present, text) {
-		err = fmt.Errorf("%s is not what its generator makes: run the generator, or mend it", path)
+	if check {
+		if there, err := os.ReadFile(path); err != nil || string(there) != b.String() {
+			return fmt.Errorf("%s is not what generate.go writes: run it again (%v)", path, err)
+		}
+		return nil
 	}
-	return err
+	return os.WriteFile(path, []byte(b.String()), 0o644)
 }
 
 const season, seasonYear = "2021-22", "2021"
