@@ -99,7 +99,13 @@ func (p *Publisher) Publish(ctx context.Context, r Request, plan *Plan, progress
 	if err != nil {
 		return result, err
 	}
+	if err := p.settleLetters(ctx, r.Actor, plan.Range); err != nil {
+		return result, err
+	}
 	faultinject.Point(faultinject.EntriesRecorded)
+	if err := p.settleLetters(ctx, run.ID, plan, r.Actor); err != nil {
+		return result, err
+	}
 	if err := p.send(ctx, unpublished, &result, progress); err != nil {
 		return result, err
 	}
@@ -200,6 +206,75 @@ func (p *Publisher) record(ctx context.Context, run string, plans []ledger.Plan,
 		progress("record", done, len(plans))
 	}
 	return unpublished, nil
+}
+
+// stageMessage is the stage of letters about messages that no entry stands behind: unreadable, or never planned.
+const stageMessage = "message"
+
+// settleLetters marks the open dead letters of a range whose dates have been queued again since as replayed, so that an
+// open letter always asks for something. What a crash leaves out, the next publish makes up for.
+func (p *Publisher) settleLetters(ctx context.Context, actor string, r gamedate.Range) error {
+	letters, err := p.ports.Ledger.DeadLetters(ctx, ledger.DeadLetterFilter{Job: p.job.Name, Range: r, State: ledger.LetterOpen})
+	if err != nil {
+		return fmt.Errorf("read open dead letters of %s: %w", r, err)
+	}
+	if len(letters) == 0 {
+		return nil
+	}
+	entries, err := p.ports.Ledger.Entries(ctx, p.job.Name, r)
+	if err != nil {
+		return fmt.Errorf("read entries of %s: %w", r, err)
+	}
+	seqs := map[gamedate.Date]int64{}
+	for _, e := range entries {
+		seqs[e.Date] = e.Seq
+	}
+	var old []string
+	for _, l := range letters {
+		if l.Failure.Stage != stageMessage && l.Seq < seqs[l.Date] {
+			old = append(old, l.ID)
+		}
+	}
+	if len(old) == 0 {
+		return nil
+	}
+	if _, err := p.ports.Ledger.SettleDeadLetters(ctx, old, ledger.LetterReplayed, actor, "the date was published again"); err != nil {
+		return fmt.Errorf("settle dead letters of %s: %w", r, err)
+	}
+	return nil
+}
+
+// settleLetters marks the open dead letters of dates that are queued again as replayed: the new message takes the place
+// of every copy with a lower seq.
+func (p *Publisher) settleLetters(ctx context.Context, run string, plan *Plan, actor string) error {
+	open, err := p.ports.Ledger.DeadLetters(ctx, ledger.DeadLetterFilter{Job: p.job.Name, Range: plan.Range, State: ledger.LetterOpen})
+	if err != nil {
+		return fmt.Errorf("read dead letters: %w", err)
+	}
+	if len(open) == 0 {
+		return nil
+	}
+	entries, err := p.ports.Ledger.RunEntries(ctx, p.job.Name, run, ledger.Pending, ledger.Leased)
+	if err != nil {
+		return fmt.Errorf("read entries of run %s: %w", run, err)
+	}
+	seq := map[gamedate.Date]int64{}
+	for _, e := range entries {
+		seq[e.Date] = e.Seq
+	}
+	var ids []string
+	for _, l := range open {
+		if l.Seq < seq[l.Date] {
+			ids = append(ids, l.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	if _, err := p.ports.Ledger.SettleDeadLetters(ctx, ids, ledger.LetterReplayed, actor, "published again by run "+run); err != nil {
+		return fmt.Errorf("settle dead letters: %w", err)
+	}
+	return nil
 }
 
 // send publishes messages and records which are on the queue.

@@ -231,6 +231,11 @@ func TestFailureClasses(t *testing.T) {
 			if result := w.publish(request(monday, sunday)); result.Queued != 1 {
 				t.Fatalf("after mending: got %d queued, want 1", result.Queued)
 			}
+			open, err := w.ledger.DeadLetters(t.Context(), ledger.DeadLetterFilter{Job: testjob.Name, State: ledger.LetterOpen})
+			must(t, err)
+			if len(open) != 0 {
+				t.Errorf("published again, the letter is still open: %+v", open)
+			}
 			w.drain()
 			if n := w.hooks.Builds.Load() - before; n != 1 || w.entry(monday).State != ledger.Complete {
 				t.Errorf("after mending: %d builds, state %s, want 1, complete", n, w.entry(monday).State)
