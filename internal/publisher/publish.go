@@ -103,9 +103,6 @@ func (p *Publisher) Publish(ctx context.Context, r Request, plan *Plan, progress
 		return result, err
 	}
 	faultinject.Point(faultinject.EntriesRecorded)
-	if err := p.settleLetters(ctx, run.ID, plan, r.Actor); err != nil {
-		return result, err
-	}
 	if err := p.send(ctx, unpublished, &result, progress); err != nil {
 		return result, err
 	}
@@ -240,39 +237,6 @@ func (p *Publisher) settleLetters(ctx context.Context, actor string, r gamedate.
 	}
 	if _, err := p.ports.Ledger.SettleDeadLetters(ctx, old, ledger.LetterReplayed, actor, "the date was published again"); err != nil {
 		return fmt.Errorf("settle dead letters of %s: %w", r, err)
-	}
-	return nil
-}
-
-// settleLetters marks the open dead letters of dates that are queued again as replayed: the new message takes the place
-// of every copy with a lower seq.
-func (p *Publisher) settleLetters(ctx context.Context, run string, plan *Plan, actor string) error {
-	open, err := p.ports.Ledger.DeadLetters(ctx, ledger.DeadLetterFilter{Job: p.job.Name, Range: plan.Range, State: ledger.LetterOpen})
-	if err != nil {
-		return fmt.Errorf("read dead letters: %w", err)
-	}
-	if len(open) == 0 {
-		return nil
-	}
-	entries, err := p.ports.Ledger.RunEntries(ctx, p.job.Name, run, ledger.Pending, ledger.Leased)
-	if err != nil {
-		return fmt.Errorf("read entries of run %s: %w", run, err)
-	}
-	seq := map[gamedate.Date]int64{}
-	for _, e := range entries {
-		seq[e.Date] = e.Seq
-	}
-	var ids []string
-	for _, l := range open {
-		if l.Seq < seq[l.Date] {
-			ids = append(ids, l.ID)
-		}
-	}
-	if len(ids) == 0 {
-		return nil
-	}
-	if _, err := p.ports.Ledger.SettleDeadLetters(ctx, ids, ledger.LetterReplayed, actor, "published again by run "+run); err != nil {
-		return fmt.Errorf("settle dead letters: %w", err)
 	}
 	return nil
 }
