@@ -50,7 +50,7 @@ func (c *importCommand) Run(e *environment) error {
 	for _, file := range c.Files {
 		name := filepath.Base(file)
 		report, err := feed.Import(e.ctx, store, file, feed.Options{Format: c.Format, DryRun: c.DryRun, MaxRejections: c.MaxRejections,
-			Progress: func(done, total int64) { progress.Set("import "+name, int(done>>10), int(total>>10), "KiB") }})
+			Progress: func(done, total int64) { progress.Set("import "+name+", KiB", int(done>>10), int(total>>10), "") }})
 		progress.Done()
 		reports = append(reports, report)
 		if err != nil {

@@ -1,0 +1,329 @@
+// Package docs_test keeps the documents true: it runs the commands that they show in a copy of the module, and compares
+// their tables with the program.
+package docs_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gamefill/internal/gamedate"
+	"gamefill/internal/job"
+	"gamefill/internal/publisher"
+	"gamefill/internal/summary"
+	"gamefill/test/program"
+)
+
+// shell is one ```sh block of a document and the ```text block that shows its output, if one follows before the next.
+type shell struct {
+	script string
+	output []string // lines
+}
+
+// shells returns a document's blocks in order.
+func shells(t *testing.T, path string) []shell {
+	t.Helper()
+	var blocks []shell
+	var lines []string
+	language := ""
+	for line := range strings.Lines(read(t, path)) {
+		line = strings.TrimSuffix(line, "\n")
+		fence, isFence := strings.CutPrefix(line, "```")
+		switch {
+		case isFence && language == "":
+			language, lines = fence+" ", nil // not empty: inside
+		case isFence:
+			switch n := len(blocks); {
+			case language == "sh ":
+				blocks = append(blocks, shell{script: strings.Join(lines, "\n")})
+			case language == "text " && n > 0 && blocks[n-1].output == nil:
+				blocks[n-1].output = lines
+			}
+			language = ""
+		case language != "":
+			lines = append(lines, line)
+		}
+	}
+	return blocks
+}
+
+func root(t *testing.T) string {
+	t.Helper()
+	dir, err := program.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(root(t), path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// clone copies what a build needs into a new directory, as a checkout would have it. A directory `shared` beside the
+// module is beside the copy too.
+func clone(t *testing.T) string {
+	t.Helper()
+	from, base := root(t), t.TempDir()
+	to := filepath.Join(base, "gamefill")
+	for _, name := range []string{"cmd", "internal", "examples"} {
+		if err := os.CopyFS(filepath.Join(to, name), os.DirFS(filepath.Join(from, name))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"go.mod", "go.sum", "Makefile"} {
+		if err := os.WriteFile(filepath.Join(to, name), []byte(read(t, name)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shared := filepath.Join(filepath.Dir(from), "shared")
+	if _, err := os.Stat(shared); err == nil {
+		if err := os.Symlink(shared, filepath.Join(base, "shared")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return to
+}
+
+// hasData reports whether the real box scores are there; where they must be, their absence fails the test.
+func hasData(t *testing.T) bool {
+	t.Helper()
+	_, err := os.Stat(filepath.Join(root(t), "..", "shared", "data", "schedule.csv"))
+	if errors.Is(err, fs.ErrNotExist) && os.Getenv("GAMEFILL_REQUIRE_DATA") != "" {
+		t.Fatal("GAMEFILL_REQUIRE_DATA is set and ../shared/data is not there")
+	}
+	return err == nil
+}
+
+// execute runs a block as somebody in dir would paste it, stopping at the first command that fails, and wants an exit
+// code. Both programs are on the path once the block before has built them.
+func execute(t *testing.T, dir string, b shell, code int) string {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", b.script)
+	command.Dir = dir
+	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
+	for _, setting := range os.Environ() {
+		if name, _, _ := strings.Cut(setting, "="); !strings.HasPrefix(name, "GAMEFILL_") && !strings.HasPrefix(name, "MAKE") && name != "MFLAGS" && name != "PATH" {
+			command.Env = append(command.Env, setting)
+		}
+	}
+	command.Env = append(command.Env, "PATH="+filepath.Join(dir, "bin")+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	out, err := command.CombinedOutput()
+	var exit *exec.ExitError
+	got := 0
+	if errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else if err != nil {
+		t.Fatalf("%s\n%v", b.script, err)
+	}
+	if got != code {
+		t.Fatalf("%s\ngot exit code %d, want %d\n%s", b.script, got, code, out)
+	}
+	for _, line := range b.output {
+		if !shown(string(out), line) {
+			t.Errorf("%s\ngot\n%s\nwant the line %q", b.script, out, line)
+		}
+	}
+	return string(out)
+}
+
+// shown reports whether out has the line; "…" stands for anything.
+func shown(out, line string) bool {
+	parts := strings.Split(line, "…")
+	for i := range parts {
+		parts[i] = regexp.QuoteMeta(parts[i])
+	}
+	return regexp.MustCompile("(?m)^" + strings.Join(parts, ".*") + "$").MatchString(out)
+}
+
+// step is what is expected of one block.
+type step struct {
+	begins   string // how the block begins, so that a block that moves is noticed
+	code     int
+	data     bool     // needs the real box scores
+	never    bool     // only looked at
+	contains []string // in its output
+}
+
+func follow(t *testing.T, document string, steps []step) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("builds the programs and runs them over the whole range: not with -short")
+	}
+	for _, tool := range []string{"bash", "make"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("%s is not installed", tool)
+		}
+	}
+	blocks := shells(t, document)
+	if len(blocks) != len(steps) {
+		t.Fatalf("%s: got %d sh blocks, want %d: describe new ones here", document, len(blocks), len(steps))
+	}
+	dir := clone(t)
+	withData := hasData(t)
+	for i, s := range steps {
+		if !strings.HasPrefix(blocks[i].script, s.begins) {
+			t.Fatalf("%s: block %d is %q, want it to begin with %q", document, i+1, blocks[i].script, s.begins)
+		}
+		if s.never {
+			continue
+		}
+		if s.data && !withData {
+			t.Logf("%s: block %d is not run: ../shared/data is not there", document, i+1)
+			continue
+		}
+		out := execute(t, dir, blocks[i], s.code)
+		for _, text := range s.contains {
+			if !strings.Contains(out, text) {
+				t.Errorf("%s\ngot\n%s\nwant it to contain %q", blocks[i].script, out, text)
+			}
+		}
+	}
+}
+
+func TestReadme(t *testing.T) {
+	t.Parallel()
+	follow(t, "README.md", []step{
+		{begins: "make demo", contains: []string{"nba-schedule", "6 new", "verdict", "demo-2022-01-15.csv"}},
+		{begins: "make check", never: true}, // this test is part of it
+		{begins: "export PATH=", data: true, contains: []string{"2,105 rows, 13 aliases", "944 dates: 553 to do"}},
+		{begins: "publisher publish", data: true, contains: []string{"553 dates queued", "130,425 rows", "553 complete", ": warn. ", "is finished"}},
+		{begins: "publisher run", data: true, contains: []string{"Nothing to do", "553 left as they are"}},
+		{begins: "publisher export", data: true, contains: []string{"week.parquet"}},
+	})
+}
+
+func TestOperating(t *testing.T) {
+	t.Parallel()
+	follow(t, filepath.Join("docs", "operating.md"), []step{
+		{begins: "go build", contains: []string{"6 dates queued", "7 of 7 settled", "is finished"}},
+	})
+}
+
+// `make check` is what the README names; its recipe is not this test's to run.
+func TestMakefileHasTheTargets(t *testing.T) {
+	t.Parallel()
+	makefile := read(t, "Makefile")
+	for _, target := range []string{"demo", "check"} {
+		if !regexp.MustCompile(`(?m)^` + target + `:`).MatchString(makefile) {
+			t.Errorf("Makefile has no target %s, which the README names", target)
+		}
+	}
+}
+
+// rowsOf returns the cells of a document's table rows whose first cell is code, by that code.
+func rowsOf(t *testing.T, path string) map[string][]string {
+	t.Helper()
+	rows := map[string][]string{}
+	for line := range strings.Lines(read(t, path)) {
+		if !strings.HasPrefix(line, "| `") {
+			continue
+		}
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+		for i := range cells {
+			cells[i] = strings.TrimSpace(cells[i])
+		}
+		rows[strings.Trim(cells[0], "`")+fmt.Sprintf(" (%d)", len(cells))] = cells[1:]
+	}
+	return rows
+}
+
+// docs/rules.md has every acceptance rule, word by word, and no other.
+func TestAcceptanceRules(t *testing.T) {
+	t.Parallel()
+	want, got := map[string]string{}, map[string]string{}
+	for _, r := range summary.Job().Rules {
+		want[r.Name] = r.Doc
+	}
+	for name, cells := range rowsOf(t, "docs/rules.md") {
+		if name, ok := strings.CutSuffix(name, " (2)"); ok {
+			got[name] = cells[0]
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("docs/rules.md (-program +document):\n%s", diff)
+	}
+}
+
+// ownNumber is a number of games or rows at the head of a bound: the range's own, not the rule's.
+var ownNumber = regexp.MustCompile(`^\d+(?:, | (final ))`)
+
+// docs/rules.md has every check of a validation with its bound, and no other.
+func TestChecks(t *testing.T) {
+	t.Parallel()
+	want, got := map[string]string{}, map[string]string{}
+	for _, c := range judged(t) {
+		want[c.Name] = ownNumber.ReplaceAllString(c.Bound, "$1")
+	}
+	for name, cells := range rowsOf(t, "docs/rules.md") {
+		if name, ok := strings.CutSuffix(name, " (4)"); ok {
+			got[name] = cells[0]
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("docs/rules.md (-program +document):\n%s", diff)
+	}
+}
+
+// judged runs the example games and returns the checks of the whole range.
+func judged(t *testing.T) []job.Check {
+	t.Helper()
+	set, err := program.Build(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples, err := filepath.Glob(filepath.Join(root(t), "examples", "first-games", "*.csv"))
+	if err != nil || len(examples) != 4 {
+		t.Fatalf("got examples %v, %v", examples, err)
+	}
+	file := program.File{Set: set, Path: filepath.Join(t.TempDir(), "examples.db")}
+	file.Publish(t, 0, append([]string{"import"}, examples...)...)
+	var j publisher.Judgement
+	file.JSON(t, 0, &j, "run", "--from", "2022-01-10", "--to", "2022-01-16", "--baseline-active", "180")
+	if j.Verdict != job.Pass || j.Range != (gamedate.Range{From: gamedate.MustParse("2022-01-10"), To: gamedate.MustParse("2022-01-16")}) {
+		t.Errorf("got %s over %s, want the example games to pass", j.Verdict, j.Range)
+	}
+	return slices.DeleteFunc(j.Checks, func(c job.Check) bool { return c.Scope != "" })
+}
+
+// Links between documents lead somewhere.
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	link := regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
+	var documents []string
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md", "examples/*/*.md"} {
+		found, err := filepath.Glob(filepath.Join(root(t), pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		documents = append(documents, found...)
+	}
+	if len(documents) < 5 {
+		t.Fatalf("got documents %v, want more", documents)
+	}
+	for _, document := range documents {
+		text, err := os.ReadFile(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(document), m[1])); err != nil {
+				t.Errorf("%s: link to %s leads nowhere", document, m[1])
+			}
+		}
+	}
+}
