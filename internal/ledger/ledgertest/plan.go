@@ -187,7 +187,7 @@ var planCases = []testCase{
 			byState[e.State]++
 		}
 		b.equal("entries by state", byState, counts)
-		for _, states := range [][]ledger.State{{ledger.Dead}, {ledger.Pending, ledger.Complete}, {ledger.Complete, ledger.Complete}, {ledger.RolledBack}} {
+		for _, states := range [][]ledger.State{{ledger.Dead}, {ledger.Pending, ledger.Complete}, {ledger.NoGames, ledger.Pending}, {ledger.Complete, ledger.Complete}, {ledger.RolledBack}} {
 			some, err := b.RunEntries(b.Context(), jobName, run1, states...)
 			b.must(err)
 			var want []gamedate.Date
