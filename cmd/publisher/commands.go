@@ -39,17 +39,23 @@ func (s *Settings) Validate() error {
 type commands struct {
 	Settings `embed:""`
 
-	Import   importCommand   `cmd:"" help:"Load raw tables from files."`
-	Plan     planCommand     `cmd:"" help:"Show which dates would be done and why; changes nothing."`
-	Publish  publishCommand  `cmd:"" help:"Record the plan and put one message per date on the queue, for workers."`
-	Run      runCommand      `cmd:"" help:"Publish, work in this process, watch and validate."`
-	Runs     runsCommand     `cmd:"" help:"List runs, or show one."`
-	Status   statusCommand   `cmd:"" help:"Show the state of a run: dates by state, rate, what is in flight, what died."`
-	Validate validateCommand `cmd:"" help:"Read every partition back, run the checks and close the run."`
-	Pause    pauseCommand    `cmd:"" help:"Stop new claims; dates in flight finish."`
-	Resume   resumeCommand   `cmd:"" help:"Let a paused run go on."`
-	Cancel   cancelCommand   `cmd:"" help:"End a run for good; dates in flight stop before their write."`
-	Export   exportCommand   `cmd:"" help:"Write a range of a table as CSV, NDJSON or Parquet."`
+	Import      importCommand      `cmd:"" help:"Load raw tables from files."`
+	Plan        planCommand        `cmd:"" help:"Show which dates would be done and why; changes nothing."`
+	Publish     publishCommand     `cmd:"" help:"Record the plan and put one message per date on the queue, for workers."`
+	Run         runCommand         `cmd:"" help:"Publish, work in this process, watch and validate."`
+	Runs        runsCommand        `cmd:"" help:"List runs, or show one."`
+	Status      statusCommand      `cmd:"" help:"Show the state of a run: dates by state, rate, what is in flight, what died."`
+	Validate    validateCommand    `cmd:"" help:"Read every partition back, run the checks and close the run."`
+	Pause       pauseCommand       `cmd:"" help:"Stop new claims; dates in flight finish."`
+	Resume      resumeCommand      `cmd:"" help:"Let a paused run go on."`
+	Cancel      cancelCommand      `cmd:"" help:"End a run for good; dates in flight stop before their write."`
+	Deadletters deadlettersCommand `cmd:"" help:"Browse what was given up on: list, show, causes, export."`
+	Replay      replayCommand      `cmd:"" help:"Queue the dates of dead letters again."`
+	Resolve     resolveCommand     `cmd:"" help:"Close dead letters that need nothing any more."`
+	Explain     explainCommand     `cmd:"" help:"Tell the story of one date: inputs, attempts, result, rejections."`
+	Unresolved  unresolvedCommand  `cmd:"" help:"List names that the registry does not know, with suggestions."`
+	Alias       aliasCommand       `cmd:"" help:"Tell which person a spelling means."`
+	Export      exportCommand      `cmd:"" help:"Write a range of a table as CSV, NDJSON or Parquet."`
 }
 
 // environment is what commands work with.

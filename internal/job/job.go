@@ -33,6 +33,10 @@ type Job struct {
 	// Build makes the whole partition of one date, or says why there is none. See [Output].
 	Build func(shared any, in Input) (Output, error)
 
+	// Suggest returns what in the reference tables an unresolved name may mean, the likeliest first, at most most; nil
+	// when the job has no names.
+	Suggest func(references map[string][]table.Row, u Unresolved, most int) []Suggestion
+
 	// Rules names every acceptance rule that a finding may carry and an override may accept.
 	Rules []Rule
 
@@ -152,6 +156,14 @@ type Unresolved struct {
 	Season   string   `json:"season"`
 	Group    string   `json:"group"` // the team or other unit it appeared with
 	Examples []string `json:"examples,omitempty"`
+}
+
+// Suggestion is something that an unresolved name may mean.
+type Suggestion struct {
+	Lookup string `json:"lookup"`
+	Name   string `json:"name"`
+	ID     string `json:"id,omitempty"`
+	Why    string `json:"why"` // "2 letters differ, same team and season"
 }
 
 // Gates judge a whole run from grouped counts of the target.

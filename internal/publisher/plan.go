@@ -215,14 +215,23 @@ func (p *Publisher) Plan(ctx context.Context, r Request) (*Plan, error) {
 	return plan, nil
 }
 
-func (p *Publisher) readReference(ctx context.Context) (packed []byte, hash string, err error) {
+// references reads every reference table, by table name.
+func (p *Publisher) references(ctx context.Context) (map[string][]table.Row, error) {
 	rows := map[string][]table.Row{}
 	for _, t := range p.job.References {
 		part, err := p.ports.Store.Read(ctx, t, gamedate.Date{})
 		if err != nil {
-			return nil, "", fmt.Errorf("read %s: %w", t.FullName(), err)
+			return nil, fmt.Errorf("read %s: %w", t.FullName(), err)
 		}
 		rows[t.Name] = part.Rows
+	}
+	return rows, nil
+}
+
+func (p *Publisher) readReference(ctx context.Context) (packed []byte, hash string, err error) {
+	rows, err := p.references(ctx)
+	if err != nil {
+		return nil, "", err
 	}
 	return job.PackReference(p.job.References, rows)
 }

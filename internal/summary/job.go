@@ -38,10 +38,11 @@ func Job() job.Job {
 			}
 			return s.Canonical(), nil
 		},
-		Decode: decodeRun,
-		Build:  build,
-		Rules:  list,
-		Gates:  gates(),
+		Decode:  decodeRun,
+		Build:   build,
+		Suggest: suggest,
+		Rules:   list,
+		Gates:   gates(),
 	}
 }
 

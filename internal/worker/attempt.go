@@ -149,7 +149,7 @@ func (a *attemptRun) do(ctx context.Context) (err error) {
 	}
 
 	a.enter(stageComplete)
-	a.facts.Durations = a.durations
+	a.facts.Durations, a.facts.CompletedAt = a.durations, a.config.Now().UTC()
 	if err := a.ledger.Complete(ctx, lease, a.facts); err != nil {
 		return fmt.Errorf("complete: %w", err)
 	}

@@ -34,8 +34,23 @@ func (w *Worker) reconcileLoop(ctx context.Context) {
 	}
 }
 
-// reconcile is one pass over the open run.
+// endedRuns is how many of the newest runs are looked through for leases that outlive their run.
+const endedRuns = 3
+
+// reconcile is one pass over the open run, and over the leases that a cancelled run has left.
 func (w *Worker) reconcile(ctx context.Context, late lateLetters) error {
+	runs, err := w.ledger.ListRuns(ctx, w.job.Name, endedRuns)
+	if err != nil {
+		return fmt.Errorf("list runs: %w", err)
+	}
+	for _, run := range runs {
+		if run.State != ledger.RunCancelled {
+			continue
+		}
+		if _, err := w.ledger.ExpireLeases(ctx, w.job.Name, run.ID, w.config.MaxAttempts); err != nil {
+			return fmt.Errorf("expire leases of cancelled run %s: %w", run.ID, err)
+		}
+	}
 	run, ok, err := w.ledger.OpenRun(ctx, w.job.Name)
 	if err != nil || !ok || run.State != ledger.RunOpen {
 		return err

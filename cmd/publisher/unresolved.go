@@ -1,0 +1,194 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"gamefill/internal/boxscore"
+	"gamefill/internal/gamedate"
+	"gamefill/internal/publisher"
+	"gamefill/internal/summary"
+	"gamefill/internal/table"
+	"gamefill/internal/terminal"
+)
+
+type unresolvedCommand struct {
+	rangeFlags  `embed:""`
+	Limit       int `help:"List at most this many names; 0: all." default:"20"`
+	Suggestions int `help:"At most this many suggestions a name." default:"3"`
+}
+
+func (*unresolvedCommand) Help() string {
+	return `Names are counted by the dates on which they appeared; a row with such a name is kept, without a player id.
+Suggestions are registry rows whose spelling is close, those of the same team and season first.
+
+Examples:
+  publisher unresolved
+  publisher unresolved --season 2021-22 --json`
+}
+
+func (c *unresolvedCommand) Run(e *environment) error {
+	p, err := e.publisher(looks)
+	if err != nil {
+		return err
+	}
+	r := gamedate.Range{From: gamedate.Earliest, To: gamedate.Latest}
+	if c.given() {
+		var dates []gamedate.Date
+		if r, dates, err = c.resolve(); err != nil {
+			return err
+		}
+		if len(dates) > 0 && r.Days() != len(dates) {
+			return &publisher.UsageError{Problem: "unresolved looks at whole ranges; give --from and --to"}
+		}
+	}
+	names, err := p.Unresolved(e.ctx, r, c.Suggestions)
+	if err != nil {
+		return err
+	}
+	return e.print(names, func() {
+		if len(names) == 0 {
+			fmt.Fprintln(e.out, "Every name is known to the registry.")
+			return
+		}
+		t := terminal.NewTable(">dates", "lookup", "name", "teams", "seasons", "first", "last", "example", "may be")
+		for i, u := range names {
+			if c.Limit > 0 && i == c.Limit {
+				break
+			}
+			var guesses []string
+			for _, s := range u.Suggestions {
+				guesses = append(guesses, s.Lookup+" ("+s.Why+")")
+			}
+			example := ""
+			if len(u.Examples) > 0 {
+				example = u.Examples[0]
+			}
+			t.Row(u.Occurrences, u.Lookup, u.Name, strings.Join(u.Groups, " "), strings.Join(u.Seasons, " "), u.First, u.Last, example, strings.Join(guesses, "; "))
+		}
+		t.Write(e.out)
+		if c.Limit > 0 && len(names) > c.Limit {
+			fmt.Fprintf(e.out, "… %d more; --limit 0 lists all\n", len(names)-c.Limit)
+		}
+		fmt.Fprintln(e.out, "Next: `publisher alias add LOOKUP PERSON --reason …` says who a name is, and which dates to do again.")
+	})
+}
+
+type aliasCommand struct {
+	Add aliasAdd `cmd:"" help:"Say that a spelling means a person of the registry."`
+}
+
+// operatorAliases marks aliases that an operator added; imports leave them alone.
+const operatorAliases = "operator"
+
+type aliasAdd struct {
+	Spelling string `arg:"" help:"The name or lookup that the registry does not know."`
+	Person   string `arg:"" help:"The name or lookup that it knows."`
+	Reason   string `help:"Why, kept with the alias." required:""`
+	DryRun   bool   `help:"Say what would change, change nothing."`
+}
+
+func (*aliasAdd) Help() string {
+	return `Names are normalised, so "Nikola Jokić" and nikolajokic are the same. The alias holds from the next run on; the dates
+that had the name are listed with the command that does them again.
+
+Examples:
+  publisher alias add "Cam Johnson" cameronjohnson --reason "same person, nickname"`
+}
+
+func (c *aliasAdd) Run(e *environment) error {
+	alias, person := summary.Lookup(c.Spelling), summary.Lookup(c.Person)
+	switch {
+	case alias == "" || person == "":
+		return &publisher.UsageError{Problem: "a name without letters or digits has no lookup"}
+	case alias == person:
+		return &publisher.UsageError{Problem: fmt.Sprintf("both names have the lookup %s: no alias is needed", alias)}
+	}
+	p, err := e.publisher(looks)
+	if err != nil {
+		return err
+	}
+	if err := c.check(e, alias, person); err != nil {
+		return err
+	}
+	names, err := p.Unresolved(e.ctx, gamedate.Range{From: gamedate.Earliest, To: gamedate.Latest}, 0)
+	if err != nil {
+		return err
+	}
+	var dates []gamedate.Date
+	if i := slices.IndexFunc(names, func(u publisher.Unknown) bool { return u.Lookup == alias }); i >= 0 {
+		dates = names[i].Dates
+	}
+	if !c.DryRun {
+		if err := c.write(e, alias, person); err != nil {
+			return err
+		}
+	}
+	return e.print(map[string]any{"alias": alias, "person": person, "dates": dates, "dry_run": c.DryRun}, func() { c.table(e, alias, person, dates) })
+}
+
+// check refuses an alias to nobody, of somebody known, or that is there already.
+func (c *aliasAdd) check(e *environment, alias, person string) error {
+	registry, err := e.backend.Store.Read(e.ctx, boxscore.Registry, gamedate.Date{})
+	if err != nil {
+		return err
+	}
+	lookup := boxscore.Registry.MustIndex("player_lookup")
+	knows := func(name string) bool {
+		return slices.ContainsFunc(registry.Rows, func(r table.Row) bool { return r[lookup].Str() == name })
+	}
+	if !knows(person) {
+		return fmt.Errorf("the registry knows nobody with the lookup %s; `publisher unresolved` suggests people it knows", person)
+	}
+	if knows(alias) {
+		return fmt.Errorf("the registry knows %s itself: an alias of it would never be used", alias)
+	}
+	aliases, err := e.backend.Store.Read(e.ctx, boxscore.Aliases, gamedate.Date{})
+	if err != nil {
+		return err
+	}
+	for _, row := range aliases.Rows {
+		if row[boxscore.Aliases.MustIndex("alias_lookup")].Str() == alias &&
+			row[boxscore.Aliases.MustIndex("nba_canonical_lookup")].Str() == person && row[boxscore.Aliases.MustIndex("is_active")].IsTrue() {
+			return fmt.Errorf("%s is an alias of %s already", alias, person)
+		}
+	}
+	return nil
+}
+
+func (c *aliasAdd) write(e *environment, alias, person string) error {
+	row := make(table.Row, len(boxscore.Aliases.Columns))
+	now := table.Timestamp(time.Now())
+	for column, v := range map[string]table.Value{
+		"alias_lookup": table.String(alias), "nba_canonical_lookup": table.String(person), "alias_display": table.String(c.Spelling),
+		"nba_canonical_display": table.String(c.Person), "alias_type": table.String("source_variation"), "alias_source": table.String(operatorAliases),
+		"is_active": table.Bool(true), "created_at": now, "processed_at": now,
+	} {
+		row[boxscore.Aliases.MustIndex(column)] = v
+	}
+	_, err := e.backend.Store.Load(e.ctx, boxscore.Aliases, nil, func(yield func(table.Row) error) error { return yield(row) })
+	if err != nil {
+		return fmt.Errorf("add alias %s: %w", alias, err)
+	}
+	return nil
+}
+
+func (c *aliasAdd) table(e *environment, alias, person string, dates []gamedate.Date) {
+	verb := "is"
+	if c.DryRun {
+		verb = "would be"
+	}
+	fmt.Fprintf(e.out, "%s %s an alias of %s.\n", alias, verb, person)
+	if len(dates) == 0 {
+		fmt.Fprintln(e.out, "No completed date has that name unresolved.")
+		return
+	}
+	texts := make([]string, len(dates))
+	for i, d := range dates {
+		texts[i] = d.String()
+	}
+	fmt.Fprintf(e.out, "%d dates have it unresolved. Next: `publisher run --dates %s` does them again.\n", len(dates), strings.Join(texts, ","))
+	fmt.Fprintln(e.out, "The registry counts as changed for every other date too: a run over more dates builds those, finds them equal and writes nothing.")
+}
