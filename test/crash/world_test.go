@@ -302,7 +302,7 @@ func (w *world) untilComplete(b *backend.Backend, n int, p *program.Process) {
 	}
 }
 
-// freeze stops a process with SIGSTOP at an instant at which it is in no write transaction. A process frozen within one
+// freeze freezes a process at an instant at which it is in no write transaction. A process frozen within one
 // keeps SQLite's file lock for as long as it stands still, and with it every other process out.
 func (w *world) freeze(p *program.Process) {
 	w.t.Helper()
@@ -312,7 +312,7 @@ func (w *world) freeze(p *program.Process) {
 	}
 	defer db.Close()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
-		p.Signal(syscall.SIGSTOP)
+		p.Freeze(w.t)
 		tx, err := db.Begin()
 		if err == nil {
 			if err := tx.Rollback(); err != nil {

@@ -160,6 +160,23 @@ func (f File) Start(t testing.TB, crash, name string, args ...string) *Process {
 // Signal sends a signal; a process that has ended already is left alone.
 func (p *Process) Signal(s os.Signal) { _ = p.cmd.Process.Signal(s) }
 
+// Freeze stops a running process with SIGSTOP and returns when all of it stands still; SIGCONT lets it go on.
+func (p *Process) Freeze(t testing.TB) {
+	t.Helper()
+	p.Signal(syscall.SIGSTOP)
+	var status syscall.WaitStatus
+	for {
+		_, err := syscall.Wait4(p.cmd.Process.Pid, &status, syscall.WUNTRACED, nil)
+		if errors.Is(err, syscall.EINTR) {
+			continue
+		}
+		if err != nil || !status.Stopped() {
+			t.Fatalf("freeze the process: got status %#x, %v, want a stopped one", uint32(status), err)
+		}
+		return
+	}
+}
+
 // Done is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
