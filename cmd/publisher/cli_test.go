@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"flag"
 	"io"
@@ -113,5 +114,24 @@ func contains(t *testing.T, got string, texts ...string) {
 		if !strings.Contains(got, text) {
 			t.Errorf("got\n%s\nwant it to contain %q", got, text)
 		}
+	}
+}
+
+// sql runs one statement on the desk's database as a person with a SQLite shell would; into, if not nil, gets the first
+// column of the first row.
+func (d *desk) sql(into any, statement string, args ...any) {
+	d.t.Helper()
+	db, err := sql.Open("sqlite", d.db)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer db.Close()
+	if into != nil {
+		err = db.QueryRow(statement, args...).Scan(into)
+	} else {
+		_, err = db.Exec(statement, args...)
+	}
+	if err != nil {
+		d.t.Fatalf("%s: %v", statement, err)
 	}
 }

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gamefill/internal/publisher"
+	"gamefill/test/league"
+)
+
+// A date fails, is found, explained, mended, replayed and passes, by what the program prints.
+func TestDeadLetterToTheEnd(t *testing.T) {
+	t.Parallel()
+	d := loaded(t, league.Options{Dates: 6, NoBoxScores: []int{2}})
+	dead := d.league.Dead[0].String()
+	d.want(exitFailed, append([]string{"run"}, d.span()...)...)
+
+	list := d.want(exitDone, "deadletters")
+	contains(t, list.out, "source_empty", dead, "permanent", "publisher explain", "publisher replay")
+	var listed struct {
+		Letters []letterView
+		Causes  []publisher.Cause
+	}
+	d.document(exitDone, &listed, "deadletters", "--class", "permanent", "--text", "SOURCE EMPTY")
+	if len(listed.Letters) != 1 || len(listed.Causes) != 1 || listed.Letters[0].Date.String() != dead {
+		t.Fatalf("got %+v, want the letter of %s", listed, dead)
+	}
+	id := listed.Letters[0].ID
+	for _, filter := range [][]string{{"--class", "crash"}, {"--stage", "write"}, {"--cause", "other"}, {"--dates", d.league.GameDates[0].String()}, {"--run", "none"}, {"--state", "replayed"}} {
+		contains(t, d.want(exitDone, append([]string{"deadletters", "list"}, filter...)...).out, "No dead letters match.")
+	}
+	contains(t, d.want(exitDone, "deadletters", "show", id).out, id, dead, "source_empty", `"date":"`+dead+`"`)
+	contains(t, d.want(exitDone, "explain", dead).out, dead+", season", "dead", "source_empty", id, "next publish")
+	contains(t, d.want(exitDone, "explain", d.league.GameDates[0].String()).out, "complete", "replaced by run", "unchanged since", "next publish left")
+
+	file := filepath.Join(t.TempDir(), "letters.ndjson")
+	d.want(exitDone, "deadletters", "export", "-o", file)
+	if b, err := os.ReadFile(file); err != nil || strings.Count(string(b), "\n") != 1 || !strings.Contains(string(b), id) {
+		t.Errorf("export: got %q, %v, want one line with %s", b, err, id)
+	}
+
+	// The box scores arrive.
+	whole, err := league.Write(t.TempDir(), league.Options{Dates: 6})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.want(exitDone, "import", whole.Live, whole.Gamelog)
+
+	contains(t, d.want(exitUsage, "replay").errout, "--all")
+	contains(t, d.want(exitUsage, "replay", "--all").errout, "--reason")
+	contains(t, d.want(exitDone, "replay", "--all", "--dry-run").out, "1 dates would be replayed")
+	contains(t, d.want(exitDone, "deadletters").out, dead)
+	contains(t, d.want(exitDone, "replay", "--dates", dead, "--reason", "box scores loaded").out, "1 letters read: 1 dates replayed", "worker --drain")
+	contains(t, d.want(exitDone, "replay", "--all", "--reason", "again").out, "0 letters read")
+	contains(t, d.want(exitDone, "deadletters").out, "No dead letters match.")
+	contains(t, d.want(exitDone, "deadletters", "--state", "all").out, "replayed", dead)
+	contains(t, d.want(exitDone, append([]string{"run"}, d.span()...)...).out, ": pass. ", "6 complete")
+}
+
+func TestResolve(t *testing.T) {
+	t.Parallel()
+	d := loaded(t, league.Options{Dates: 3, NoBoxScores: []int{1}})
+	d.want(exitFailed, append([]string{"run"}, d.span()...)...)
+	var listed struct{ Letters []letterView }
+	d.document(exitDone, &listed, "deadletters")
+	id := listed.Letters[0].ID
+	contains(t, d.want(exitError, "resolve", "nobody", "--reason", "x").errout, "nobody")
+	contains(t, d.want(exitDone, "resolve", id, "--reason", "forfeited", "--dry-run").out, "1 letters would be resolved")
+	contains(t, d.want(exitDone, "resolve", id, "--reason", "forfeited").out, "1 letters resolved")
+	contains(t, d.want(exitDone, "resolve", id, "--reason", "forfeited").out, "0 letters resolved, 1 were not open")
+	contains(t, d.want(exitDone, "deadletters", "show", id).out, "resolved", "forfeited")
+}
+
+// A name that the registry does not know is listed with a suggestion; an alias makes its rows a person's.
+func TestUnresolvedToAlias(t *testing.T) {
+	t.Parallel()
+	d := loaded(t, league.Options{Dates: 3})
+	day := d.league.GameDates[0].String()
+	// The registry loses one person's spelling: one letter differs from what the box scores print.
+	var known string
+	d.sql(&known, `SELECT player_lookup FROM nbac_gamebook_player_stats
+		WHERE player_status = 'active' AND player_lookup NOT IN (SELECT nba_canonical_lookup FROM player_aliases)
+		AND player_lookup NOT IN (SELECT alias_lookup FROM player_aliases) ORDER BY game_date, player_lookup LIMIT 1`)
+	d.sql(nil, `UPDATE nba_players_registry SET player_lookup = player_lookup || 'x' WHERE player_lookup = ?`, known)
+	if r := d.do(append([]string{"run"}, d.span()...)...); r.code != exitDone && r.code != exitWarnings {
+		t.Fatalf("run: got exit code %d\n%s%s", r.code, r.out, r.errout)
+	}
+	var names []publisher.Unknown
+	d.document(exitDone, &names, "unresolved")
+	found := false
+	for _, u := range names {
+		if u.Lookup == known {
+			found = true
+			if len(u.Suggestions) == 0 || u.Suggestions[0].Lookup != known+"x" || len(u.Dates) == 0 {
+				t.Errorf("got %+v, want %sx suggested", u, known)
+			}
+		}
+	}
+	if !found {
+		t.Fatalf("unresolved: got %+v, want %s (games of %s)", names, known, day)
+	}
+	contains(t, d.want(exitDone, "unresolved").out, known, "1 letters differ, same team and season")
+
+	contains(t, d.want(exitError, "alias", "add", known, "no such person", "--reason", "x").errout, "knows nobody")
+	contains(t, d.want(exitUsage, "alias", "add", "A. B.", "ab", "--reason", "x").errout, "no alias is needed")
+	contains(t, d.want(exitDone, "alias", "add", known, known+"x", "--reason", "misspelt", "--dry-run").out, "would be an alias")
+	added := d.want(exitDone, "alias", "add", known, known+"x", "--reason", "misspelt").out
+	contains(t, added, "is an alias of", "publisher run --dates")
+	contains(t, d.want(exitError, "alias", "add", known, known+"x", "--reason", "misspelt").errout, "already")
+	_, rest, _ := strings.Cut(added, "publisher run --dates ")
+	dates, _, _ := strings.Cut(rest, "`")
+	d.do("run", "--dates", dates)
+	names = nil
+	d.document(exitDone, &names, "unresolved")
+	for _, u := range names {
+		if u.Lookup == known {
+			t.Errorf("after the alias: %s is still unresolved", known)
+		}
+	}
+}
