@@ -182,3 +182,67 @@ func ignoreClosed(err error) error {
 	}
 	return err
 }
+
+// ToHive writes the partitions of r as a directory that DuckDB, Spark and pandas open as one table: one file a
+// partition, DIR/<partition column>=YYYY-MM-DD/part-0.<format>, written as by [ToFile]. The partition column is in the
+// directories' names and not in the files, as the Hive layout has it. Partitions of r that hold no rows any more lose
+// their file; other partitions of the directory are left alone, so a range can be written again. The directory is made
+// if it is missing.
+func ToHive(ctx context.Context, store warehouse.Tables, t *table.Schema, r gamedate.Range, f Format, dir string, progress func(date gamedate.Date)) (rows, files int, err error) {
+	if t.Partition == "" {
+		return 0, 0, fmt.Errorf("export to %s: table %s has no partitions: export it to one file", dir, t.FullName())
+	}
+	tokens, err := store.Tokens(ctx, t, r)
+	if err != nil {
+		return 0, 0, fmt.Errorf("export to %s: %w", dir, err)
+	}
+	narrow := narrowed{store, t, t.MustIndex(t.Partition)}
+	schema := *t
+	schema.Partition, schema.Columns = "", slices.Delete(slices.Clone(t.Columns), narrow.at, narrow.at+1)
+	schema.Key = slices.DeleteFunc(slices.Clone(t.Key), func(k string) bool { return k == t.Partition })
+	for d := range r.Dates() {
+		if err := ctx.Err(); err != nil {
+			return rows, files, err
+		}
+		folder := filepath.Join(dir, t.Partition+"="+d.String())
+		path := filepath.Join(folder, "part-0."+f.String())
+		if _, ok := tokens[d]; !ok {
+			if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return rows, files, fmt.Errorf("export to %s: %w", dir, err)
+			}
+			continue
+		}
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			return rows, files, fmt.Errorf("export to %s: %w", dir, err)
+		}
+		n, err := ToFile(ctx, narrow, &schema, gamedate.Range{From: d, To: d}, f, path)
+		if err != nil {
+			return rows, files, err
+		}
+		rows, files = rows+n, files+1
+		if progress != nil {
+			progress(d)
+		}
+	}
+	return rows, files, nil
+}
+
+// narrowed is a store that reads one table without its partition column, whatever schema it is asked for.
+type narrowed struct {
+	warehouse.Tables
+	whole *table.Schema
+	at    int // position of the partition column
+}
+
+func (n narrowed) ReadRange(ctx context.Context, _ *table.Schema, r gamedate.Range, fn func(gamedate.Date, []table.Row) error) error {
+	return n.Tables.ReadRange(ctx, n.whole, r, func(d gamedate.Date, rows []table.Row) error {
+		cut := make([]table.Row, len(rows))
+		for i, row := range rows {
+			if err := n.whole.Check(row, d); err != nil {
+				return fmt.Errorf("%s, row %s: %w", d, n.whole.Describe(row), err)
+			}
+			cut[i] = slices.Delete(slices.Clone(row), n.at, n.at+1)
+		}
+		return fn(d, cut)
+	})
+}

@@ -260,7 +260,7 @@ func TestParquetTypes(t *testing.T) {
 	optional binary text (STRING);
 	optional int64 count (INT(64,true));
 	optional double ratio;
-	optional int64 amount (DECIMAL(6,2));
+	optional int32 amount (DECIMAL(6,2));
 	optional boolean flag;
 	optional int64 at (TIMESTAMP(isAdjustedToUTC=true,unit=MICROS));
 	optional group list (LIST) {
@@ -466,5 +466,55 @@ func TestFormats(t *testing.T) {
 	}
 	if _, err := ParseFormat("CSV "); err == nil || !strings.Contains(err.Error(), "want csv, ndjson or parquet") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Tokens makes a shelf's dates known; a date with rows has a token.
+func (s shelf) Tokens(_ context.Context, _ *table.Schema, r gamedate.Range) (map[gamedate.Date]warehouse.Token, error) {
+	tokens := map[gamedate.Date]warehouse.Token{}
+	for _, d := range s.dates {
+		if r.Contains(d) && len(s.rows(d)) > 0 {
+			tokens[d] = "some"
+		}
+	}
+	return tokens, nil
+}
+
+func TestToHive(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "out")
+	rows, files, err := ToHive(t.Context(), sample(), every, both, Parquet, dir, nil)
+	if err != nil || rows != 4 || files != 2 {
+		t.Fatalf("got %d rows in %d files, %v; want 4 in 2", rows, files, err)
+	}
+	narrow := *every
+	narrow.Columns = append([]table.Column{every.Columns[0]}, every.Columns[2:]...)
+	b, err := os.ReadFile(filepath.Join(dir, "game_date=2022-01-15", "part-0.parquet"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut := func(row table.Row) table.Row { return append(table.Row{row[0]}, row[2:]...) }
+	want := []table.Row{cut(full(1, first)), cut(blank(2, first)), cut(nulls(3, first))}
+	if diff := cmp.Diff(texts(want), texts(readParquet(t, &narrow, b))); diff != "" {
+		t.Errorf("first date (-want +got):\n%s", diff)
+	}
+
+	// The second date loses its rows: written again, its file goes and the first stays.
+	less := sample()
+	less.rows = func(d gamedate.Date) []table.Row {
+		if d == second {
+			return nil
+		}
+		return sample().rows(d)
+	}
+	if rows, files, err = ToHive(t.Context(), less, every, both, Parquet, dir, nil); err != nil || rows != 3 || files != 1 {
+		t.Errorf("written again: got %d rows in %d files, %v; want 3 in 1", rows, files, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "game_date=2022-01-16", "part-0.parquet")); !os.IsNotExist(err) {
+		t.Errorf("the file of a date without rows is there: %v", err)
+	}
+	flat := &table.Schema{Name: "flat", Columns: every.Columns[:1]}
+	if _, _, err := ToHive(t.Context(), sample(), flat, both, Parquet, dir, nil); err == nil {
+		t.Error("a table without partitions: got no error")
 	}
 }

@@ -16,6 +16,9 @@ import (
 // table with a hundred columns).
 const rowGroup = 20_000
 
+// maxNarrowPrecision is up to how many digits a Parquet decimal belongs on INT32 (Parquet format, "Logical Types").
+const maxNarrowPrecision = 9
+
 // maxPrecision is how many decimal digits a Parquet decimal on INT64 has at most (Parquet format, "Logical Types").
 const (
 	maxPrecision = 18
@@ -79,7 +82,11 @@ func parquetNode(c table.Column) (parquet.Node, error) {
 		if precision > maxPrecision {
 			return nil, fmt.Errorf("column %s: a decimal of %d digits does not fit: at most %d", c.Name, precision, maxPrecision)
 		}
-		node = parquet.Decimal(c.Scale, precision, parquet.Int64Type)
+		physical := parquet.Int64Type
+		if precision <= maxNarrowPrecision {
+			physical = parquet.Int32Type
+		}
+		node = parquet.Decimal(c.Scale, precision, physical)
 	case table.STRINGS:
 		return parquet.Optional(parquet.List(parquet.String())), nil
 	default:
@@ -133,9 +140,9 @@ func (e *parquetEncoder) row(row table.Row) parquet.Row {
 				out = append(out, parquet.ByteArrayValue([]byte(s)).Level(min(n, 1), 2, i))
 			}
 		case c.Required:
-			out = append(out, parquetValue(v).Level(0, 0, i))
+			out = append(out, parquetValue(c, v).Level(0, 0, i))
 		default:
-			out = append(out, parquetValue(v).Level(0, 1, i))
+			out = append(out, parquetValue(c, v).Level(0, 1, i))
 		}
 	}
 	return out
@@ -144,7 +151,7 @@ func (e *parquetEncoder) row(row table.Row) parquet.Row {
 // epoch is day 0 of a Parquet DATE.
 var epoch = gamedate.Date{Year: 1970, Month: 1, Day: 1}
 
-func parquetValue(v table.Value) parquet.Value {
+func parquetValue(c table.Column, v table.Value) parquet.Value {
 	switch v.Type() {
 	case table.INT64:
 		n, _ := v.Int64()
@@ -154,6 +161,9 @@ func parquetValue(v table.Value) parquet.Value {
 		return parquet.DoubleValue(f)
 	case table.NUMERIC:
 		n, _, _ := v.Unscaled()
+		if c.Precision > 0 && c.Precision <= maxNarrowPrecision {
+			return parquet.Int32Value(int32(n))
+		}
 		return parquet.Int64Value(n)
 	case table.BOOL:
 		return parquet.BooleanValue(v.IsTrue())
