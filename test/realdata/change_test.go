@@ -75,10 +75,7 @@ func TestHoleInTheSchedule(t *testing.T) {
 	whole := judge(t, monthDone.open(t), 0, month)
 	f := imported.open(t).Copy(t)
 	hole := dates("2022-01-10", "2022-01-25")
-	var hidden []string
-	for _, d := range query(t, f, `SELECT DISTINCT game_date FROM nbac_schedule WHERE game_date BETWEEN '2022-01-10' AND '2022-01-25' ORDER BY 1`) {
-		hidden = append(hidden, d)
-	}
+	hidden := query(t, f, `SELECT DISTINCT game_date FROM nbac_schedule WHERE game_date BETWEEN '2022-01-10' AND '2022-01-25' ORDER BY 1`)
 	if len(hidden) < 14 {
 		t.Fatalf("game dates in the hole: got %v, want at least 14", hidden)
 	}
