@@ -46,6 +46,7 @@ func TestPublisherDiesAndPublishesAgain(t *testing.T) {
 			w := small.open(t)
 			w.crash(point, program.Publisher, w.publishArgs()...)
 			w.publish()
+			w.checkPublished()
 			w.drain(3)
 			w.check()
 		})

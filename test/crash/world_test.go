@@ -159,6 +159,22 @@ func (w *world) validate() publisher.Judgement {
 	return j
 }
 
+// checkPublished wants every game date on the queue, and the ledger to know it, before any worker could mend it.
+func (w *world) checkPublished() {
+	w.t.Helper()
+	l := w.template.league
+	entries := w.Entries(w.t, l.Range)
+	for _, d := range l.GameDates {
+		if e := entries[d]; e.State != ledger.Pending || e.PublishedSeq != e.Seq {
+			w.t.Errorf("%s after publishing again: got %s, seq %d published of %d; want pending and published", d, e.State, e.PublishedSeq, e.Seq)
+		}
+	}
+	n, ok, err := w.Open(w.t).Queue.Backlog(context.Background())
+	if err != nil || !ok || n < len(l.GameDates) {
+		w.t.Errorf("messages on the queue: got %d, %v, %v; want at least %d", n, ok, err, len(l.GameDates))
+	}
+}
+
 // check compares the file with what the undisturbed run left, after closing the run if it is open.
 func (w *world) check() {
 	w.t.Helper()
