@@ -28,6 +28,7 @@ const (
 	stageWrite    = "write"
 	stageReadBack = "read_back"
 	stageComplete = "complete"
+	stageMessage  = "message" // no attempt: a message that no entry stands behind
 )
 
 // notReadyError leaves a date open: its units are not final yet.

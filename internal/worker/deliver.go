@@ -106,7 +106,7 @@ func (w *Worker) refuse(ctx context.Context, d queue.Delivery, reason, detail st
 	w.log.WarnContext(ctx, "message refused", "message_id", d.ID(), "reason", reason, "detail", detail)
 	dl := d.Message()
 	dl.Attributes = withDeadLetterAttributes(dl.Attributes, ledger.Failure{
-		Class: failure.Permanent, Reason: reason, Stage: "message", Message: detail}, 0, 0, w.job.Version)
+		Class: failure.Permanent, Reason: reason, Stage: stageMessage, Message: detail}, 0, 0, w.job.Version)
 	if err := d.DeadLetter(context.WithoutCancel(ctx), dl); err != nil {
 		w.log.WarnContext(ctx, "dead-letter", "message_id", d.ID(), "error", err.Error())
 	}

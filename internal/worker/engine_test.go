@@ -852,6 +852,41 @@ func TestDeadDateWithoutItsLetterIsHealed(t *testing.T) {
 	}
 }
 
+func TestCopiesOfALetterAreSuperseded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, monday)
+	w.reading(monday, testjob.Permanent, 1)
+	w.publish(request(monday, monday))
+	w.drain()
+	filter := ledger.DeadLetterFilter{Job: testjob.Name}
+	letters, err := w.ledger.DeadLetters(t.Context(), filter)
+	must(t, err)
+	if len(letters) != 1 {
+		t.Fatalf("got %d letters, want 1", len(letters))
+	}
+	first := letters[0]
+	// Two more deliveries found the date dead before its letter was recorded.
+	for range 2 {
+		must(t, w.queue.PublishDeadLetter(t.Context(), queue.Message{Body: first.Body, Attributes: first.Attributes}))
+	}
+	n, err := worker.Fold(t.Context(), w.queue, w.ledger)
+	must(t, err)
+	letters, err = w.ledger.DeadLetters(t.Context(), filter)
+	must(t, err)
+	if n != 2 || len(letters) != 3 {
+		t.Fatalf("got %d folded, %d letters in all, want 2 and 3", n, len(letters))
+	}
+	for _, l := range letters {
+		want := ledger.LetterSuperseded
+		if l.ID == first.ID {
+			want = ledger.LetterOpen
+		}
+		if l.State != want {
+			t.Errorf("letter %s: got %s (%s), want %s", l.ID, l.State, l.Note, want)
+		}
+	}
+}
+
 func TestDrainEndsOnlyWhenTheDeadHaveTheirLetters(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, monday)

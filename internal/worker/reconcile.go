@@ -1,10 +1,12 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"gamefill/internal/failure"
@@ -185,7 +187,7 @@ func (w *Worker) fold(ctx context.Context) {
 
 // Fold moves every dead letter waiting on the topic into the ledger and returns how many. A letter whose entry the
 // ledger holds as dead under the same seq is recorded as published; one with a lower seq, or whose entry is not dead,
-// is kept as superseded: only the ledger decides what is dead.
+// is kept as superseded: only the ledger decides what is dead. So is every copy of a letter but the first.
 func Fold(ctx context.Context, q queue.Queue, l ledger.Ledger) (int, error) {
 	return q.FoldDeadLetters(ctx, func(ctx context.Context, dl queue.DeadLetter) error {
 		letter := letterFrom(dl)
@@ -200,13 +202,42 @@ func Fold(ctx context.Context, q queue.Queue, l ledger.Ledger) (int, error) {
 					if err := l.MarkDeadPublished(ctx, e.Job, e.Date, e.Seq); err != nil {
 						return err
 					}
-				} else if letter.Failure.Stage != "message" {
+				} else if letter.Failure.Stage != stageMessage {
 					letter.State, letter.Note = ledger.LetterSuperseded, fmt.Sprintf("the entry is %s with seq %d", e.State, e.Seq)
 				}
 			}
 		}
-		return l.RecordDeadLetter(ctx, letter)
+		if err := l.RecordDeadLetter(ctx, letter); err != nil {
+			return err
+		}
+		return supersedeCopies(ctx, l, letter)
 	})
+}
+
+// supersedeCopies leaves at most one letter of a date and seq open, the first by time and id. Copies are no mistake:
+// a second delivery that finds the date dead before its letter is recorded publishes one too. The letter is recorded
+// before the copies are looked for, so of two folders at once the later one sees both, and all agree on the first.
+func supersedeCopies(ctx context.Context, l ledger.Ledger, letter ledger.DeadLetter) error {
+	if letter.Date.IsZero() || letter.Failure.Stage == stageMessage {
+		return nil
+	}
+	copies, err := l.DeadLetters(ctx, ledger.DeadLetterFilter{Job: letter.Job, Range: gamedate.Range{From: letter.Date, To: letter.Date}})
+	if err != nil {
+		return err
+	}
+	copies = slices.DeleteFunc(copies, func(c ledger.DeadLetter) bool { return c.Seq != letter.Seq || c.Failure.Stage == stageMessage })
+	if len(copies) < 2 {
+		return nil
+	}
+	slices.SortFunc(copies, func(a, b ledger.DeadLetter) int {
+		return cmp.Or(a.PublishedAt.Compare(b.PublishedAt), strings.Compare(a.ID, b.ID))
+	})
+	var ids []string
+	for _, c := range copies[1:] {
+		ids = append(ids, c.ID)
+	}
+	_, err = l.SettleDeadLetters(ctx, ids, ledger.LetterSuperseded, "fold", "a copy of letter "+copies[0].ID)
+	return err
 }
 
 // letterFrom reads a dead-letter message; one that is unreadable becomes a letter without a date.
