@@ -43,6 +43,8 @@ type DatePlan struct {
 	Target   warehouse.Token `json:"-"`
 	Sources  string          `json:"-"` // tokens of the sources, canonical text
 	Expected job.Expectation `json:"-"`
+
+	run string // of the entry
 }
 
 // Silence is a stretch of the calendar that is longer than a season allows.
@@ -243,14 +245,8 @@ func (p *Publisher) planDates(ctx context.Context, r Request, plan *Plan) error 
 		return err
 	}
 	plan.Silences, plan.quiet = silences, quiet
-	sources, err := p.sourceTokens(ctx, r.Range)
-	if err != nil {
-		return err
-	}
-	targets, err := p.ports.Store.Tokens(ctx, p.job.Target, r.Range)
-	if err != nil {
-		return fmt.Errorf("tokens of %s: %w", p.job.Target.FullName(), err)
-	}
+	// Entries first: a date that a worker completes during the plan is then still in progress. Read after the tokens, its
+	// completion would look like a change of the target.
 	list, err := p.ports.Ledger.Entries(ctx, p.job.Name, r.Range)
 	if err != nil {
 		return fmt.Errorf("read entries: %w", err)
@@ -258,6 +254,14 @@ func (p *Publisher) planDates(ctx context.Context, r Request, plan *Plan) error 
 	entries := map[gamedate.Date]*ledger.Entry{}
 	for i := range list {
 		entries[list[i].Date] = &list[i]
+	}
+	sources, err := p.sourceTokens(ctx, r.Range)
+	if err != nil {
+		return err
+	}
+	targets, err := p.ports.Store.Tokens(ctx, p.job.Target, r.Range)
+	if err != nil {
+		return fmt.Errorf("tokens of %s: %w", p.job.Target.FullName(), err)
 	}
 	dates := r.Dates
 	if len(dates) == 0 {
@@ -292,7 +296,7 @@ func (p *Publisher) sourceTokens(ctx context.Context, r gamedate.Range) (func(ga
 func judge(d gamedate.Date, expect job.Expectation, e *ledger.Entry, sources map[string]warehouse.Token, target warehouse.Token, force bool, plan *Plan) DatePlan {
 	out := DatePlan{Date: d, Units: expect.Units, Expected: expect, Target: target, Sources: tokenText(sources)}
 	if e != nil {
-		out.State = e.State
+		out.State, out.run = e.State, e.Run
 	}
 	queue := func(reason, detail string) DatePlan {
 		out.Verdict, out.Reason, out.Detail = Queue, reason, detail

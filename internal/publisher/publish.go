@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -76,9 +77,16 @@ func (p *Publisher) Publish(ctx context.Context, r Request, plan *Plan, progress
 		}
 		plans = append(plans, ledger.Plan{Date: d.Date, To: to})
 	}
+	underWay := map[gamedate.Date]bool{} // in the open run; recorded already
 	for _, d := range plan.Dates {
 		switch d.Verdict {
-		case Queue, Known:
+		case Known:
+			if d.run == plan.OpenRun {
+				underWay[d.Date] = true
+				continue
+			}
+			plans = append(plans, ledger.Plan{Date: d.Date, To: ledger.Pending, Reason: d.Reason})
+		case Queue:
 			plans = append(plans, ledger.Plan{Date: d.Date, To: ledger.Pending, Reason: d.Reason})
 		case NoGames:
 			settle(d, ledger.NoGames)
@@ -87,7 +95,7 @@ func (p *Publisher) Publish(ctx context.Context, r Request, plan *Plan, progress
 		}
 	}
 	resuming := plan.OpenRun != "" && plan.openState == ledger.RunPlanning
-	if len(plans) == 0 && !resuming {
+	if len(plans)+len(underWay) == 0 && !resuming {
 		return Result{RunID: plan.OpenRun, Nothing: true, Known: known}, nil
 	}
 	run, joined, err := p.openRun(ctx, r, plan)
@@ -99,6 +107,12 @@ func (p *Publisher) Publish(ctx context.Context, r Request, plan *Plan, progress
 	if err != nil {
 		return result, err
 	}
+	lost, err := p.unpublished(ctx, run.ID, plan.Range, underWay)
+	if err != nil {
+		return result, err
+	}
+	result.Known += len(underWay)
+	unpublished = append(unpublished, lost...)
 	if err := p.settleLetters(ctx, r.Actor, plan.Range); err != nil {
 		return result, err
 	}
@@ -195,7 +209,7 @@ func (p *Publisher) record(ctx context.Context, run string, plans []ledger.Plan,
 			default:
 				result.Queued++
 			}
-			if e.State == ledger.Pending && e.PublishedSeq < e.Seq && e.NotBefore.IsZero() {
+			if toPublish(e) {
 				unpublished = append(unpublished, e)
 			}
 		}
@@ -203,6 +217,26 @@ func (p *Publisher) record(ctx context.Context, run string, plans []ledger.Plan,
 		progress("record", done, len(plans))
 	}
 	return unpublished, nil
+}
+
+// unpublished returns those of a run's dates under way whose message is not known to be on the queue. They are only
+// looked at: recorded again, a date that a worker has settled since the plan would be done a second time.
+func (p *Publisher) unpublished(ctx context.Context, run string, r gamedate.Range, underWay map[gamedate.Date]bool) ([]ledger.Entry, error) {
+	if len(underWay) == 0 {
+		return nil, nil
+	}
+	entries, err := p.ports.Ledger.Entries(ctx, p.job.Name, r)
+	if err != nil {
+		return nil, fmt.Errorf("read entries: %w", err)
+	}
+	return slices.DeleteFunc(entries, func(e ledger.Entry) bool {
+		return !underWay[e.Date] || e.Run != run || !toPublish(e)
+	}), nil
+}
+
+// toPublish reports whether an entry waits for a message that is not known to be on the queue.
+func toPublish(e ledger.Entry) bool {
+	return e.State == ledger.Pending && e.PublishedSeq < e.Seq && e.NotBefore.IsZero()
 }
 
 // stageMessage is the stage of letters about messages that no entry stands behind: unreadable, or never planned.

@@ -818,6 +818,59 @@ func TestOverlappingRangesJoinOneRun(t *testing.T) {
 	}
 }
 
+// afterTokens calls then once, when the target's tokens have been read and before the caller has them.
+type afterTokens struct {
+	warehouse.Store
+	then func()
+}
+
+func (s *afterTokens) Tokens(ctx context.Context, t *table.Schema, r gamedate.Range) (map[gamedate.Date]warehouse.Token, error) {
+	tokens, err := s.Store.Tokens(ctx, t, r)
+	if then := s.then; t == testjob.Target && then != nil {
+		s.then = nil
+		then()
+	}
+	return tokens, err
+}
+
+// A range is published again while workers are at it: what they complete meanwhile is not done a second time.
+func TestDatesCompletedDuringAPublishAreNotDoneAgain(t *testing.T) {
+	t.Parallel()
+	for _, when := range []string{"within the plan", "after the plan"} {
+		t.Run(when, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, week...)
+			r := request(monday, sunday)
+			w.publish(r)
+			p := w.publisher()
+			if when == "within the plan" {
+				plain := w.store
+				w.store = &afterTokens{Store: plain, then: func() {
+					w.store = plain
+					w.drain()
+				}}
+				p = w.publisher()
+			}
+			plan, err := p.Plan(t.Context(), r)
+			must(t, err)
+			if when == "after the plan" {
+				w.drain()
+			}
+			result, err := p.Publish(t.Context(), r, plan, nil)
+			must(t, err)
+			if want := len(week) + 1; result.Queued != 0 || result.Known != want || result.Published != 0 { // one day has nothing
+				t.Errorf("second publish: got %d queued, %d known, %d published; want 0, %d and 0", result.Queued, result.Known, result.Published, want)
+			}
+			w.drain()
+			for _, day := range week {
+				if e := w.entry(day); e.State != ledger.Complete || e.Attempt != 1 {
+					t.Errorf("%s: got %s after %d attempts, want complete after 1", day, e.State, e.Attempt)
+				}
+			}
+		})
+	}
+}
+
 func TestReconcilerPublishesWhatWasLost(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, week...)
