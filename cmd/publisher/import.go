@@ -16,7 +16,7 @@ import (
 )
 
 type importCommand struct {
-	Format        string   `help:"Format of the files; default: recognised by the header line. One of nba-schedule, players, nba-live, nba-gamelog." placeholder:"NAME"`
+	Format        string   `help:"Format of the files; default: recognised by their content. One of nba-schedule, players, nba-live, nba-gamelog, balldontlie, gamebook, or the name of a raw table." placeholder:"NAME"`
 	Files         []string `arg:"" help:"Files to load, plain or gzip."`
 	MaxRejections int      `help:"Rejected lines that are acceptable per file; 0: two, or 5 % of the lines if that is more; -1: none." default:"0"`
 	DryRun        bool     `help:"Read and judge the files, write nothing."`
@@ -26,9 +26,15 @@ func (*importCommand) Help() string {
 	return `Every file is loaded whole or not at all; importing it again replaces the raw rows of its games. The order of
 files does not matter. Lines that cannot be used are rejected, counted and shown with their number and reason.
 
+Besides the four public feeds, JSON answers of balldontlie, parsed gamebooks, and files in the shape of a raw table (CSV,
+JSON lines or Parquet, as a warehouse extracts them) are read. Rows of the latter are appended, and rows that are there
+already are dropped and counted as repeats.
+
 Examples:
   publisher import --format nba-schedule schedule.csv
   publisher import live_boxscores_*.csv.gz gamelog_boxscores_*.csv.gz
+  publisher import bdl_box_scores_2024-01-15.json
+  publisher import --format nbac_gamebook_player_stats extract-*.parquet
   publisher import --dry-run players.csv`
 }
 

@@ -21,6 +21,7 @@
 package feed
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -127,7 +128,59 @@ type importer struct {
 	size     int64
 }
 
+// run finds out what the file is and imports it.
 func (im *importer) run(ctx context.Context) error {
+	form, err := sniff(im.path)
+	if err != nil {
+		return err
+	}
+	if t, ok := rawFormat(im.o.Format); ok {
+		return im.importRaw(ctx, t, form)
+	}
+	d, named := documentFormat(im.o.Format)
+	switch {
+	case named && form != formDocument:
+		return fmt.Errorf("is no JSON document, which format %s is", im.o.Format)
+	case named, form == formDocument && im.o.Format == "":
+		return im.importDocument(ctx, d)
+	case form != formCSV && im.o.Format != "":
+		_, err := ByName(im.o.Format)
+		return cmp.Or(err, fmt.Errorf("is no CSV file, which format %s is", im.o.Format))
+	case form != formCSV:
+		t, err := recogniseRaw(im.path, form)
+		if err != nil {
+			return err
+		}
+		return im.importRaw(ctx, t, form)
+	}
+	if im.o.Format == "" {
+		if t := im.rawHeader(); t != nil {
+			return im.importRaw(ctx, t, form)
+		}
+	}
+	return im.importFeed(ctx)
+}
+
+// rawHeader is the raw table whose columns the file's first line names, nil if there is none.
+func (im *importer) rawHeader() *table.Schema {
+	src, err := open(im.path)
+	if err != nil {
+		return nil // the import itself says what is wrong
+	}
+	defer src.Close()
+	line, err := src.lines.next()
+	if err != nil {
+		return nil
+	}
+	names, err := split(nil, string(line))
+	if err != nil {
+		return nil
+	}
+	return rawTableOf(names)
+}
+
+// importFeed imports one of the public CSV feeds.
+func (im *importer) importFeed(ctx context.Context) error {
 	if err := im.survey(ctx); err != nil {
 		return err
 	}

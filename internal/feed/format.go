@@ -64,6 +64,12 @@ func ByName(name string) (Format, error) {
 		}
 		names = append(names, f.Name)
 	}
+	for _, d := range documents {
+		names = append(names, d.name)
+	}
+	for _, t := range boxscore.Tables {
+		names = append(names, t.Name)
+	}
 	return Format{}, fmt.Errorf("format %q: want one of %s", name, strings.Join(names, ", "))
 }
 
