@@ -190,6 +190,7 @@ func (w *world) check() {
 	}
 	b := w.Open(w.t)
 	w.checkEntries(b)
+	w.checkAttempts(b)
 	w.checkLetters(b)
 	w.checkNothingLeft()
 }
@@ -224,6 +225,38 @@ func (w *world) checkEntries(b *backend.Backend) {
 	}
 	if len(runs) != 1 || runs[0].State != ledger.RunFinished {
 		w.t.Errorf("runs: got %+v, want one finished run", runs)
+	}
+}
+
+// checkAttempts wants the history of every date to be without gaps: as many attempts as claims and generations, each
+// ended, all but the last of a publication given back, failed or expired, and the last one the date's own end.
+func (w *world) checkAttempts(b *backend.Backend) {
+	w.t.Helper()
+	ctx, l := context.Background(), w.template.league
+	entries, err := b.Ledger.Entries(ctx, summary.Job().Name, l.Range)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, e := range entries {
+		attempts, err := b.Ledger.Attempts(ctx, ledger.AttemptFilter{Job: summary.Job().Name, Date: e.Date}, 0)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if len(attempts) != e.Attempt || e.Generation != int64(e.Attempt) {
+			w.t.Errorf("%s: got %d attempts recorded, %d claims, generation %d; want one number", e.Date, len(attempts), e.Attempt, e.Generation)
+		}
+		for i, a := range attempts { // newest first
+			if a.N != len(attempts)-i || a.Generation != int64(a.N) || a.EndedAt.IsZero() {
+				w.t.Errorf("%s: attempt %d of %d: got number %d, generation %d, end %v; want them in a row and ended", e.Date, len(attempts)-i, len(attempts), a.N, a.Generation, a.EndedAt)
+			}
+			complete, dead := a.Result == ledger.ResultComplete, a.Result == ledger.ResultDead
+			switch {
+			case i == 0 && complete != (e.State == ledger.Complete), i == 0 && dead != (e.State == ledger.Dead):
+				w.t.Errorf("%s is %s: got a last attempt that is %s", e.Date, e.State, a.Result)
+			case i > 0 && complete, i > 0 && dead && a.Seq == e.Seq:
+				w.t.Errorf("%s: attempt %d of %d: got %s, want it to be the last of its publication", e.Date, a.N, len(attempts), a.Result)
+			}
+		}
 	}
 }
 
