@@ -24,10 +24,10 @@ const (
 	RunCreated = "run_created"
 	// EntriesRecorded: the dates are in the ledger, the run is still planning and nothing is on the queue.
 	EntriesRecorded = "entries_recorded"
-	// RunOpened: workers may claim; nothing is on the queue.
-	RunOpened = "run_opened"
-	// MessagePublished: messages are on the queue, their entries are not marked published.
+	// MessagePublished: messages are on the queue, their entries are not marked published, the run is still planning.
 	MessagePublished = "message_published"
+	// RunOpened: everything is published and workers may claim; the publisher has not said so.
+	RunOpened = "run_opened"
 	// Claimed: the lease is held, nothing has been read.
 	Claimed = "claimed"
 	// BeforeWrite: the ledger has recorded the write, the warehouse has not begun it.
@@ -47,7 +47,7 @@ const (
 // Points returns every crash point, in the order in which a run passes them.
 func Points() []string {
 	return []string{
-		RunCreated, EntriesRecorded, RunOpened, MessagePublished, Claimed, BeforeWrite, AfterWrite, AfterComplete,
+		RunCreated, EntriesRecorded, MessagePublished, RunOpened, Claimed, BeforeWrite, AfterWrite, AfterComplete,
 		AfterDeadRecorded, AfterDeadLetter, BeforeFinish,
 	}
 }

@@ -210,6 +210,7 @@ func teamFew(j *judged) verdicts {
 // that fits it better says how long it was.
 func teamOverTotal(j *judged) verdicts {
 	var list []string
+	over := map[teamGame]bool{}
 	for _, g := range j.games {
 		allowed, gap := int64(0), int64(-1)
 		for _, team := range []string{g.away, g.home} {
@@ -226,13 +227,32 @@ func teamOverTotal(j *judged) verdicts {
 			}
 			if t.scoreKnown && t.pts > t.finalScore {
 				list = append(list, fmt.Sprintf("%s %s %d points of %d", g.id, team, t.pts, t.finalScore))
+				over[teamGame{g, team}] = true
 			}
 			if t.seconds > allowed+t.tolerance() {
 				list = append(list, fmt.Sprintf("%s %s %d seconds of %d", g.id, team, t.seconds, allowed))
+				over[teamGame{g, team}] = true
 			}
 		}
 	}
-	return listed(list, fails, "teams over their total, so a person is doubled or a row is foreign")
+	v := listed(list, fails, "teams over their total, so a person is doubled or a row is foreign")
+	if suspects := secondOnly(j, over); len(v.errors) > 0 && len(suspects) > 0 {
+		v.errors[0] += "; in the second source only: " + strings.Join(suspects, ", ") + ": an alias joins a person spelt in two ways"
+	}
+	return v
+}
+
+// secondOnly names the active people of some teams whom the gamebook does not list: where a person is doubled, one of
+// the two rows is such a one.
+func secondOnly(j *judged, teams map[teamGame]bool) []string {
+	var names []string
+	for _, e := range j.merged.entries {
+		if e.book == nil && e.active() && teams[teamGame{e.game, e.team}] {
+			names = append(names, fmt.Sprintf("%s (%s, %s)", e.name, e.key, e.team))
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 func duplicateKey(j *judged) verdicts {

@@ -22,8 +22,8 @@ var registryAt = struct{ id, name, lookup, team, season int }{
 }
 
 // suggest finds registry rows that an unresolved name may mean: those whose lookup differs by at most maxDistance
-// letters (Levenshtein), and those of the same team and season whose lookup ends or begins with it, which is what a
-// name printed without its first part looks like. Same team and season come first, then fewer letters, then the lookup.
+// letters (Levenshtein), and those of the same team and season with the same surname, which is what a nickname or a
+// name printed by its last part looks like. Same team and season come first, then fewer letters, then the lookup.
 func suggest(references map[string][]table.Row, u job.Unresolved, most int) []job.Suggestion {
 	type candidate struct {
 		job.Suggestion
@@ -35,14 +35,14 @@ func suggest(references map[string][]table.Row, u job.Unresolved, most int) []jo
 		sameTeam := row[registryAt.team].Str() == u.Group
 		sameSeason := row[registryAt.season].Str() == u.Season
 		distance := levenshtein.ComputeDistance(u.Lookup, lookup)
-		part := sameTeam && sameSeason && len(u.Lookup) >= 3 && (strings.HasSuffix(lookup, u.Lookup) || strings.HasPrefix(lookup, u.Lookup))
-		if distance > maxDistance && !part {
+		family := sameTeam && sameSeason && surname(u.Name) != "" && surname(u.Name) == surname(row[registryAt.name].Str())
+		if distance > maxDistance && !family {
 			continue
 		}
 		c := candidate{Suggestion: job.Suggestion{Lookup: lookup, Name: row[registryAt.name].Str(), ID: row[registryAt.id].Str()}, rank: 2, distance: distance}
 		c.Why = fmt.Sprintf("%d letters differ", distance)
-		if part && distance > maxDistance {
-			c.Why = "its name contains this one"
+		if distance > maxDistance {
+			c.Why = "same surname"
 		}
 		switch {
 		case sameTeam && sameSeason:
@@ -67,4 +67,17 @@ func suggest(references map[string][]table.Row, u job.Unresolved, most int) []jo
 		out = append(out, c.Suggestion)
 	}
 	return out
+}
+
+// surname is the lookup of a name's last part, suffixes left out: "brown" for "Charlie Brown Jr.".
+func surname(name string) string {
+	parts := strings.Fields(name)
+	for len(parts) > 0 {
+		last := Lookup(parts[len(parts)-1])
+		if len(parts) == 1 || !slices.Contains([]string{"jr", "sr", "ii", "iii", "iv"}, last) {
+			return last
+		}
+		parts = parts[:len(parts)-1]
+	}
+	return ""
 }

@@ -15,6 +15,9 @@ import (
 // columns fit. Columns that the schema does not know are a difference too: a replacement would wipe them.
 func (w *Warehouse) Create(ctx context.Context, t *table.Schema) error {
 	l := newLayout(t)
+	if whole, err := w.isWhole(ctx, l); whole || err != nil {
+		return err
+	}
 	err := w.f.Write(ctx, func(tx *sqlitefile.Tx) error {
 		live, err := describe(tx, t.Name)
 		if err != nil {
@@ -29,6 +32,32 @@ func (w *Warehouse) Create(ctx context.Context, t *table.Schema) error {
 		return fmt.Errorf("create %s: %w", t.FullName(), err)
 	}
 	return nil
+}
+
+// isWhole reports whether the table, its index and its triggers are all there and fit. It only reads, so a process that
+// opens a table which others write waits for nobody.
+func (w *Warehouse) isWhole(ctx context.Context, l *layout) (whole bool, err error) {
+	err = w.f.Read(ctx, func(tx *sqlitefile.Tx) error {
+		live, err := describe(tx, l.t.Name)
+		if err != nil {
+			return err
+		}
+		_, counts := live.columns[generationColumn]
+		whole = live.registered && counts && len(l.compare(live)) == 0
+		for _, c := range l.t.Columns {
+			whole = whole && live.columns[c.Name].typeName != ""
+		}
+		helpers := len(l.triggers())
+		if l.partition >= 0 {
+			helpers++
+		}
+		return tx.Scan(`SELECT count(*) FROM sqlite_schema WHERE tbl_name = ? AND type IN ('trigger', 'index') AND name GLOB 'gamefill_*'`,
+			[]any{l.t.Name}, func(row []driver.Value) error {
+				whole = whole && row[0].(int64) == int64(helpers)
+				return nil
+			})
+	})
+	return whole, err
 }
 
 // liveTable is what the file holds under a name.
