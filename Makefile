@@ -25,6 +25,7 @@ demo: build ## Run the whole job on a few invented games, in bin/demo.db
 .PHONY: test
 test: ## Run every test
 	$(GO) test -shuffle=on ./...
+	$(GO) test -tags crashtest ./internal/faultinject
 
 .PHONY: race
 race: ## Run the tests of engine, queue, ledger and warehouse under the race detector

@@ -31,7 +31,7 @@ func TestSuggest(t *testing.T) {
 		{"Anm Tolliver", 3, []string{"anntolliver: 1 letters differ, same team and season", "anatolliver: 1 letters differ, same season", "annetolliver: 2 letters differ"}},
 		{"Anm Tolliver", 1, []string{"anntolliver: 1 letters differ, same team and season"}},
 		{"Charles Brown", 3, []string{"charliebrownjr: same surname, same team and season"}},
-		{"Brown", 3, []string{"charliebrownjr: same surname, same team and season"}},
+		{"Brown", 3, []string{"charliebrownjr: same surname, same team and season", "bobrown: 2 letters differ, same season"}},
 		{"Quite Another", 3, nil},
 	}
 	for _, tt := range tests {
