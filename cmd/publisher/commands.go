@@ -56,6 +56,7 @@ type commands struct {
 	Unresolved  unresolvedCommand  `cmd:"" help:"List names that the registry does not know, with suggestions."`
 	Alias       aliasCommand       `cmd:"" help:"Tell which person a spelling means."`
 	Export      exportCommand      `cmd:"" help:"Write a range of a table as CSV, NDJSON or Parquet."`
+	Completion  completionCommand  `cmd:"" help:"Print shell completions for bash, zsh or fish."`
 }
 
 // environment is what commands work with.

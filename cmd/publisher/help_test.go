@@ -12,7 +12,7 @@ import (
 // helped are all commands, in the order of the program's own list; "" is the program.
 var helped = []string{
 	"", "import", "plan", "publish", "run", "runs", "runs list", "runs show", "status", "validate", "pause", "resume", "cancel",
-	"deadletters", "deadletters list", "deadletters show", "deadletters export", "replay", "resolve", "explain", "unresolved", "alias", "alias add", "export",
+	"deadletters", "deadletters list", "deadletters show", "deadletters export", "replay", "resolve", "explain", "unresolved", "alias", "alias add", "export", "completion",
 }
 
 func TestHelp(t *testing.T) {
@@ -76,5 +76,19 @@ func golden(t *testing.T, path, got string) {
 	}
 	if diff := cmp.Diff(string(want), got); diff != "" {
 		t.Errorf("%s (-want +got), refresh with -update:\n%s", path, diff)
+	}
+}
+
+func TestCompletion(t *testing.T) {
+	t.Parallel()
+	for shell, want := range map[string]string{"bash": "complete -C", "zsh": "bashcompinit", "fish": "COMP_LINE"} {
+		r := cli(t.Context(), "completion", shell)
+		if r.code != exitDone {
+			t.Errorf("%s: got exit code %d: %s", shell, r.code, r.errout)
+		}
+		contains(t, r.out, want)
+	}
+	if r := cli(t.Context(), "completion", "tcsh"); r.code != exitUsage {
+		t.Errorf("unknown shell: got exit code %d, want %d", r.code, exitUsage)
 	}
 }

@@ -17,7 +17,7 @@ import (
 
 type importCommand struct {
 	Format        string   `help:"Format of the files; default: recognised by their content. One of nba-schedule, players, nba-live, nba-gamelog, balldontlie, gamebook, or the name of a raw table." placeholder:"NAME"`
-	Files         []string `arg:"" help:"Files to load, plain or gzip."`
+	Files         []string `arg:"" help:"Files to load, plain or gzip." predictor:"file"`
 	MaxRejections int      `help:"Rejected lines that are acceptable per file; 0: two, or 5 % of the lines if that is more; -1: none." default:"0"`
 	DryRun        bool     `help:"Read and judge the files, write nothing."`
 }

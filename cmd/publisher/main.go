@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	"github.com/posener/complete"
+	"github.com/willabides/kongplete"
 
 	"gamefill/internal/ledger"
 	"gamefill/internal/publisher"
@@ -67,6 +69,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 			code = exited
 		}
 	}()
+	kongplete.Complete(parser, kongplete.WithExitFunc(func(code int) { exited = code; panic(exitPanic{}) }),
+		kongplete.WithPredictor("file", complete.PredictFiles("*")))
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
