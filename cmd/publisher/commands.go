@@ -39,6 +39,7 @@ func (s *Settings) Validate() error {
 type commands struct {
 	Settings `embed:""`
 
+	Demo        demoCommand        `cmd:"" help:"Make an invented league in a fresh file and do the whole job on it."`
 	Import      importCommand      `cmd:"" help:"Load raw tables from files."`
 	Plan        planCommand        `cmd:"" help:"Show which dates would be done and why; changes nothing."`
 	Publish     publishCommand     `cmd:"" help:"Record the plan and put one message per date on the queue, for workers."`

@@ -1027,3 +1027,28 @@ func TestRepeatedCallIsNoAttempt(t *testing.T) {
 		t.Errorf("got %s after %d attempts and %d calls, want complete after 1 and 3", e.State, e.Attempt, calls.Load())
 	}
 }
+
+// mute is a ledger that answers no claim.
+type mute struct{ ledger.Ledger }
+
+func (mute) Claim(context.Context, ledger.ClaimRequest) (ledger.Claim, error) {
+	return ledger.Claim{}, errors.New("constraint broken")
+}
+
+func TestLedgerThatRefusesEveryClaimEndsTheWorker(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, week...)
+	w.publish(request(monday, sunday))
+	real := w.ledger
+	w.ledger = mute{real}
+	c := w.config()
+	c.LedgerPatience = 50 * time.Millisecond
+	if err := w.worker(c).Run(t.Context()); err == nil || !strings.Contains(err.Error(), "constraint broken") {
+		t.Fatalf("got %v, want the ledger's error", err)
+	}
+	w.ledger = real
+	w.drain()
+	if j := w.validate(monday, sunday); j.Verdict != job.Pass {
+		t.Errorf("afterwards: got %s, want pass", j.Verdict)
+	}
+}

@@ -34,7 +34,9 @@ type Config struct {
 	RetryMax    time.Duration // default 10 min
 	QuotaWait   time.Duration // wait after a quota failure; default 10 min
 	NotFinal    time.Duration // wait for a date whose units are not final; default 15 min
-	HeldWait    time.Duration // longest wait of a message whose date somebody else holds; default 10 s
+	// LedgerPatience is how long every claim may fail before Run gives up with the ledger's error; default 2 min.
+	LedgerPatience time.Duration
+	HeldWait       time.Duration // longest wait of a message whose date somebody else holds; default 10 s
 	// Drain ends Run when every entry of the open run is settled and every dead one has its dead letter.
 	Drain bool
 	// ControlEvery is how often the run's control state is read; default 1 s.
@@ -60,6 +62,7 @@ func (c *Config) setDefaults() {
 	def(&c.QuotaWait, 10*time.Minute)
 	def(&c.NotFinal, 15*time.Minute)
 	def(&c.HeldWait, 10*time.Second)
+	def(&c.LedgerPatience, 2*time.Minute)
 	def(&c.ControlEvery, time.Second)
 	def(&c.ReconcileEvery, 5*time.Second)
 	def(&c.FoldEvery, time.Minute)
@@ -85,8 +88,9 @@ type Worker struct {
 	log    *slog.Logger
 	target string // identity of the target table
 
-	mu     sync.Mutex // guards shared
+	mu     sync.Mutex // guards what follows
 	shared map[string]*sharedInputs
+	claims claimHealth
 }
 
 // sharedInputs is what all dates of one run build with: settings and reference snapshot, decoded once.
@@ -218,6 +222,9 @@ func (w *Worker) receive(ctx context.Context, run ledger.Run) (done bool, err er
 	watch.Wait()
 	if err != nil {
 		return false, fmt.Errorf("receive: %w", err)
+	}
+	if err := w.claimsBroken(); err != nil {
+		return false, err
 	}
 	if done {
 		w.fold(ctx) // after the handlers: the last dead letter is published after its entry is settled
