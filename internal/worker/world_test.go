@@ -229,3 +229,5 @@ func (w *world) start(c worker.Config) (stop func() error) {
 	w.t.Cleanup(func() { _ = stop() })
 	return stop
 }
+
+func (w *world) dateValue(text string) table.Value { return table.Date(date(text)) }

@@ -1,0 +1,137 @@
+package worker_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"gamefill/internal/failure"
+	"gamefill/internal/gamedate"
+	"gamefill/internal/job"
+	"gamefill/internal/ledger"
+	"gamefill/internal/testjob"
+	"gamefill/internal/warehouse"
+)
+
+// A date in the middle has failed, a later one was in progress when everything died, the last one is complete: what is
+// left is exactly those two, not what lies behind the last success.
+func TestResumeIsPerDate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, tenDays...)
+	fourth, seventh := date("2022-06-04"), date("2022-06-07")
+	broken := true
+	holding, held := make(chan struct{}), make(chan struct{})
+	w.hooks.Build = func(d gamedate.Date) error {
+		switch {
+		case d == fourth && broken:
+			return failure.MarkPermanent(errors.New("not there yet"), "not_there")
+		case d == seventh && broken:
+			close(held)
+			<-holding
+			return errors.New("died with its process")
+		}
+		return nil
+	}
+	w.publish(request("2022-06-01", "2022-06-10"))
+	c := w.config()
+	c.Drain, c.Grace = false, time.Millisecond
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- w.worker(c).Run(ctx) }()
+	<-held
+	eventually(t, "eight dates are complete and one is dead", func() bool {
+		counts, err := w.ledger.CountStates(t.Context(), testjob.Name, w.entry("2022-06-01").Run)
+		must(t, err)
+		return counts[ledger.Complete] == 8 && counts[ledger.Dead] == 1
+	})
+	stop() // while the seventh is in progress
+	close(holding)
+	must(t, <-done)
+	broken = false
+
+	before := w.hooks.Builds.Load()
+	if result := w.publish(request("2022-06-01", "2022-06-10")); result.Queued != 1 || result.Known != 1 {
+		t.Errorf("resume: got %d queued and %d known, want the failed one queued and the unfinished one known", result.Queued, result.Known)
+	}
+	w.drain()
+	if n := w.hooks.Builds.Load() - before; n != 2 {
+		t.Errorf("got %d builds, want exactly the 4th and the 7th", n)
+	}
+	if j := w.validate("2022-06-01", "2022-06-10"); j.Verdict != job.Pass || j.States[ledger.Complete] != 10 {
+		t.Errorf("got %s with %v, want pass with 10 of 10", j.Verdict, j.States)
+	}
+}
+
+// A date that takes several times as long as the queue's hold and the ledger's lease stays with its worker: both are
+// renewed, and a second worker finds it held.
+func TestLongDateKeepsItsLease(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, monday)
+	started, release := make(chan struct{}), make(chan struct{})
+	w.hooks.Build = func(gamedate.Date) error { close(started); <-release; return nil }
+	w.publish(request(monday, monday))
+	c := w.config()
+	c.LeaseTTL, c.Drain = 300*time.Millisecond, false
+	stopFirst := w.start(c)
+	<-started
+	first := w.entry(monday)
+	second := w.config()
+	second.LeaseTTL, second.Drain = 300*time.Millisecond, false
+	stopSecond := w.start(second)
+	eventually(t, "the lease has been renewed well past its first end", func() bool {
+		return w.entry(monday).LeaseUntil.Sub(first.LeaseUntil) > 1500*time.Millisecond // the queue's hold is a second
+	})
+	close(release)
+	eventually(t, "the date is complete", func() bool { return w.entry(monday).State == ledger.Complete })
+	must(t, stopFirst())
+	must(t, stopSecond())
+	if n := w.hooks.Builds.Load(); n != 1 || w.entry(monday).Attempt != 1 {
+		t.Errorf("got %d builds and %d attempts, want one of each", n, w.entry(monday).Attempt)
+	}
+}
+
+// The store's own report of a write decides nothing: it may say zero rows and have them all.
+func TestRowsAreCountedInTheStore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, monday)
+	w.publish(request(monday, monday))
+	w.store = &understating{w.store}
+	w.drain()
+	if e := w.entry(monday); e.State != ledger.Complete || e.Facts.Rows != 2 {
+		t.Errorf("got %s with %+v, want complete with 2 rows read back", e.State, e.Facts)
+	}
+}
+
+// understating is a store that writes and reports nothing.
+type understating struct{ warehouse.Store }
+
+func (u *understating) Replace(ctx context.Context, w warehouse.Write) (warehouse.Receipt, error) {
+	_, err := u.Store.Replace(ctx, w)
+	return warehouse.Receipt{}, err
+}
+
+// A job that builds a row of another date writes nothing anywhere.
+func TestRowOfAnotherDateFailsTheDate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, monday)
+	build := w.job.Build
+	w.job.Build = func(shared any, in job.Input) (job.Output, error) {
+		out, err := build(shared, in)
+		for _, row := range out.Rows[:1] {
+			row[0] = w.dateValue("2022-06-08")
+		}
+		return out, err
+	}
+	w.publish(request(monday, monday))
+	w.drain()
+	e := w.entry(monday)
+	if e.State != ledger.Dead || e.Failure.Reason != "bad_row" || e.Attempt != 1 {
+		t.Errorf("got %s, %+v, want dead at once as bad_row", e.State, e.Failure)
+	}
+	tokens, err := w.store.Tokens(t.Context(), testjob.Target, gamedate.Range{From: date("2022-06-01"), To: date("2022-06-30")})
+	must(t, err)
+	if len(tokens) != 0 {
+		t.Errorf("partitions written: %v", tokens)
+	}
+}
