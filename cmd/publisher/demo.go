@@ -79,7 +79,7 @@ type defectView struct {
 // nextStep is a command to copy, and why one would.
 type nextStep struct {
 	Command string `json:"command"`
-	Why     string `json:"why,omitempty"`
+	Why     string `json:"why"`
 }
 
 func (c *demoCommand) Run(e *environment) error {
@@ -182,6 +182,9 @@ func (c *demoCommand) find(e *environment) (o demo.Options, found bool, err erro
 
 // mend loads what the spoilt dates lack.
 func (c *demoCommand) mend(e *environment) error {
+	if _, err := os.Stat(c.File); err != nil {
+		return &publisher.UsageError{Problem: fmt.Sprintf("%v: make it with `publisher demo --failures`", err)}
+	}
 	b, err := e.open(looks)
 	if err != nil {
 		return err
@@ -205,7 +208,7 @@ func (c *demoCommand) mend(e *environment) error {
 	return e.print(view, func() {
 		loadedTable(e, report)
 		for _, f := range l.Failing {
-			fmt.Fprintf(e.out, "%s is mended: %s no longer.\n", f.Date, f.Cause)
+			fmt.Fprintf(e.out, "%s, dead as %s: complete and correct box scores are there now.\n", f.Date, f.Reason)
 		}
 		fmt.Fprintln(e.out, "\nNothing happens by itself. Queue the dates again:")
 		steps(e, view.Next)
@@ -261,14 +264,13 @@ func (c *demoCommand) tell(e *environment, view demoView) {
 	steps(e, view.Next)
 }
 
-// steps prints commands to copy.
+// steps prints commands to copy, each below what it is for: a comment behind it would not do in every shell.
 func steps(e *environment, list []nextStep) {
 	for _, s := range list {
-		if s.Why == "" {
-			fmt.Fprintf(e.out, "  %s\n", s.Command)
-			continue
+		if s.Why != "" {
+			fmt.Fprintf(e.out, "  %s:\n", s.Why)
 		}
-		fmt.Fprintf(e.out, "  %-58s # %s\n", s.Command, s.Why)
+		fmt.Fprintf(e.out, "    %s\n", s.Command)
 	}
 }
 
@@ -277,14 +279,14 @@ func (c *demoCommand) exports() []nextStep {
 	var list []nextStep
 	if _, err := exec.LookPath("publisher"); err != nil {
 		if self, err := os.Executable(); err == nil {
-			list = append(list, nextStep{Command: "export PATH=" + quoted(filepath.Dir(self)) + `:"$PATH"`})
+			list = append(list, nextStep{"export PATH=" + quoted(filepath.Dir(self)) + `:"$PATH"`, "where the programs are"})
 		}
 	}
 	command := "export"
 	for _, port := range []string{"QUEUE", "LEDGER", "WAREHOUSE"} {
 		command += " GAMEFILL_" + port + "=" + quoted("sqlite:"+c.File)
 	}
-	return append(list, nextStep{Command: command})
+	return append(list, nextStep{command, "where this demo is"})
 }
 
 // next are the commands that follow a demo.
@@ -302,14 +304,14 @@ func (c *demoCommand) next(l *demo.League) []nextStep {
 		nextStep{"publisher runs show", "its audit trail"},
 		nextStep{"publisher explain " + day.String(), "one date: inputs, result, rejected rows"},
 		nextStep{"publisher unresolved", "names that the registry does not know, with suggestions"},
-		nextStep{fmt.Sprintf("publisher export --from %s --to %s --format csv -o demo-%s.csv", day, day, day), ""},
-		nextStep{"sqlite3 " + quoted(c.File) + ` "` + scorers + `"`, ""},
+		nextStep{fmt.Sprintf("publisher export --from %s --to %s --format csv -o demo-%s.csv", day, day, day), "take a date elsewhere"},
+		nextStep{"sqlite3 " + quoted(c.File) + ` "` + scorers + `"`, "the best scorers"},
 		nextStep{"publisher demo --failures --fresh --file " + quoted(c.File), "the same with dates that fail, and how they are mended"})
 }
 
 // scorers is a query that anybody would try first.
 const scorers = "SELECT player_full_name, team_abbr, count(*) AS games, round(avg(points), 1) AS points " +
-	"FROM player_game_summary WHERE is_active GROUP BY 1, 2 ORDER BY 4 DESC LIMIT 10"
+	"FROM player_game_summary WHERE is_active GROUP BY 1, 2 HAVING games >= 20 ORDER BY 4 DESC LIMIT 10"
 
 // again are the commands that do mended dates again.
 func (c *demoCommand) again(l *demo.League) []nextStep {
