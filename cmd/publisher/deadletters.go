@@ -2,15 +2,13 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"gamefill/internal/export"
 	"gamefill/internal/failure"
 	"gamefill/internal/gamedate"
 	"gamefill/internal/ledger"
@@ -249,15 +247,7 @@ func (c *lettersExport) Run(e *environment) error {
 	if c.Output == "-" {
 		return write(e.out)
 	}
-	f, err := os.CreateTemp(filepath.Dir(c.Output), ".letters-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // nothing is there any more after the rename
-	if err := errors.Join(write(f), f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", c.Output, err)
-	}
-	if err := os.Rename(f.Name(), c.Output); err != nil {
+	if err := export.File(c.Output, write); err != nil {
 		return err
 	}
 	return e.print(map[string]any{"file": c.Output, "letters": len(letters)}, func() {

@@ -84,7 +84,7 @@ func (c *runCommand) Run(e *environment) error {
 
 // work runs workers in this process until the run is settled, with live progress.
 func (c *runCommand) work(e *environment, run ledger.Run) error {
-	host, _ := os.Hostname()                                                                  // only a name in leases; the pid and the run id make it unique enough on one host
+	host, _ := os.Hostname()                                                                 // only a name in leases; the pid and the run id make it unique enough on one host
 	log := slog.New(slog.NewTextHandler(e.err, &slog.HandlerOptions{Level: slog.LevelWarn})) // what goes wrong; the rest is in the ledger
 	w, err := worker.New(e.ctx, summary.Job(), e.backend.Queue, e.backend.Ledger, e.backend.Store, log, worker.Config{
 		Owner: fmt.Sprintf("%s-%d-run", host, os.Getpid()), Concurrency: c.Concurrency, Drain: true, Grace: c.Grace})

@@ -146,24 +146,36 @@ func compare(a, b table.Row, key []int) int {
 	return 0
 }
 
-// ToFile is [Write] to a file. It writes a temporary file in the same folder, makes it durable and gives it its name at
-// the end: whoever sees path sees the old file or the whole new one. After an error path is as it was and the temporary
-// file is gone. The folder must exist.
+// ToFile is [Write] to a file, by [File]. The folder must exist.
 func ToFile(ctx context.Context, store warehouse.Tables, t *table.Schema, r gamedate.Range, f Format, path string) (rows int, err error) {
+	err = File(path, func(w io.Writer) error {
+		rows, err = Write(ctx, store, t, r, f, w)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return rows, nil
+}
+
+// File writes a file whole or not at all: write fills a temporary file in the same folder, which is made durable and
+// gets its name at the end, so whoever sees path sees the old file or the whole new one. After an error path is as it
+// was and the temporary file is gone.
+func File(path string, write func(w io.Writer) error) (err error) {
 	if info, statErr := os.Stat(path); statErr == nil && !info.Mode().IsRegular() {
-		return 0, fmt.Errorf("export to %s: is not a regular file: name a file to write", path)
+		return fmt.Errorf("export to %s: is not a regular file: name a file to write", path)
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
-		return 0, fmt.Errorf("export to %s: %w", path, err)
+		return fmt.Errorf("export to %s: %w", path, err)
 	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, ignoreClosed(tmp.Close()), os.Remove(tmp.Name()))
 		}
 	}()
-	if rows, err = Write(ctx, store, t, r, f, tmp); err != nil {
-		return 0, err
+	if err := write(tmp); err != nil {
+		return err
 	}
 	// CreateTemp makes files that nobody else may read; an export is an ordinary file.
 	err = cmp.Or(tmp.Chmod(0o644), tmp.Sync(), tmp.Close())
@@ -171,9 +183,9 @@ func ToFile(ctx context.Context, store warehouse.Tables, t *table.Schema, r game
 		err = os.Rename(tmp.Name(), path)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("export to %s: %w", path, err)
+		return fmt.Errorf("export to %s: %w", path, err)
 	}
-	return rows, nil
+	return nil
 }
 
 func ignoreClosed(err error) error {

@@ -220,13 +220,7 @@ func (p *Publisher) runToReplay(ctx context.Context, r ReplayRequest, dates []ga
 		for _, d := range dates {
 			run.Range = span(run.Range, gamedate.Range{From: d, To: d})
 		}
-		switch run.State {
-		case ledger.RunPlanning:
-			return nil
-		case ledger.RunPaused:
-			return fmt.Errorf("run %s is paused (%s): resume it first", run.ID, run.Cause)
-		}
-		return run.Move(ledger.RunPlanning)
+		return backToPlanning(run)
 	})
 	if err != nil {
 		return run, fmt.Errorf("open run for replay: %w", err)

@@ -144,13 +144,7 @@ func (p *Publisher) openRun(ctx context.Context, r Request, plan *Plan) (run led
 			if r.Force {
 				run.Force = true
 			}
-			switch run.State {
-			case ledger.RunPlanning:
-				return nil
-			case ledger.RunPaused:
-				return fmt.Errorf("run %s is paused (%s): resume it first", run.ID, run.Cause)
-			}
-			return run.Move(ledger.RunPlanning)
+			return backToPlanning(run)
 		})
 		if err != nil {
 			return run, true, fmt.Errorf("join run %s: %w", plan.OpenRun, err)
@@ -165,6 +159,17 @@ func (p *Publisher) openRun(ctx context.Context, r Request, plan *Plan) (run led
 	}
 	faultinject.Point(faultinject.RunCreated)
 	return run, false, nil
+}
+
+// backToPlanning lets a run take more dates. Nobody concludes meanwhile that nothing is left.
+func backToPlanning(run *ledger.Run) error {
+	switch run.State {
+	case ledger.RunPlanning:
+		return nil
+	case ledger.RunPaused:
+		return fmt.Errorf("run %s is paused (%s): resume it first", run.ID, run.Cause)
+	}
+	return run.Move(ledger.RunPlanning)
 }
 
 // span is the smallest range that contains both.

@@ -153,6 +153,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer stopBackground()
 	tidy.Go(func() { w.reconcileLoop(background) })
 
+	waiting := "" // the run whose planning has been waited for
 	for ctx.Err() == nil {
 		run, ok, err := w.ledger.OpenRun(ctx, w.job.Name)
 		switch {
@@ -179,6 +180,9 @@ func (w *Worker) Run(ctx context.Context) error {
 				return nil
 			}
 			continue
+		case ok && run.State == ledger.RunPlanning && run.ID != waiting:
+			waiting = run.ID
+			w.log.InfoContext(ctx, "waiting: the run is still planning; if no publisher is at work, publish its range again or cancel it", "run_id", run.ID)
 		case ok && run.State == ledger.RunPaused && w.config.Drain:
 			return &PausedError{Run: run}
 		}
