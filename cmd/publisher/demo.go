@@ -22,7 +22,7 @@ import (
 )
 
 type demoCommand struct {
-	File     string `help:"SQLite file to make; it holds everything, whatever --queue, --ledger and --warehouse say." default:"gamefill-demo.db"`
+	File     string `help:"SQLite file to make; it holds everything, whatever --queue, --ledger and --warehouse say." default:"gamefill-demo.db" predictor:"file"`
 	Fresh    bool   `help:"Make the file anew if it is there; only a demo's file is ever replaced."`
 	Seasons  int    `help:"Seasons to play, from 2021-22 on; at most 4." default:"1"`
 	Failures bool   `help:"Spoil three dates of the first season, to see how dates fail and how they are mended."`
@@ -91,15 +91,11 @@ func (c *demoCommand) Run(e *environment) error {
 	if err := c.clear(e); err != nil {
 		return err
 	}
-	b, err := e.open(creates)
-	if err != nil {
-		return err
-	}
 	began := time.Now()
 	l := demo.Generate(demo.Options{Seasons: c.Seasons, Failures: c.Failures})
-	report, err := demo.Load(e.ctx, b.Store, l)
+	report, err := c.load(e, l)
 	if err != nil {
-		return c.interrupted(e, err)
+		return err
 	}
 	view := c.view(l, report)
 	if !e.settings.JSON {
@@ -117,7 +113,7 @@ func (c *demoCommand) Run(e *environment) error {
 	run.From, run.To, run.Unowned = l.Range.From.String(), l.Range.To.String(), summary.UnownedRefuse
 	verdict := run.Run(&inner)
 	if _, judged := errors.AsType[*codeError](verdict); verdict != nil && !judged {
-		return c.interrupted(e, verdict)
+		return c.interrupted(e, verdict, fmt.Sprintf("`publisher demo --fresh --file %s` begins anew", quoted(c.File)))
 	}
 	if view.Defects, err = defectsSeen(e, l); err != nil {
 		return err
@@ -135,12 +131,28 @@ func (c *demoCommand) view(l *demo.League, report demo.Report) demoView {
 		Failing: l.Failing, Next: c.next(l)}
 }
 
-// interrupted says how to go on after a signal: the same command would refuse the file that it has begun.
-func (c *demoCommand) interrupted(e *environment, err error) error {
+// load makes the file and fills it. A file that is not filled does not stay: nothing would say that it is a demo's.
+func (c *demoCommand) load(e *environment, l *demo.League) (report demo.Report, err error) {
+	b, err := e.open(creates)
+	if err == nil {
+		report, err = demo.Load(e.ctx, b.Store, l)
+	}
+	if err == nil {
+		return report, nil
+	}
+	if e.backend != nil {
+		err = errors.Join(err, e.backend.Close())
+		e.backend = nil
+	}
+	return report, c.interrupted(e, errors.Join(err, c.remove()), "no file is left behind")
+}
+
+// interrupted says what follows after a signal, where the same command would not go on.
+func (c *demoCommand) interrupted(e *environment, err error, follows string) error {
 	if e.ctx.Err() == nil {
 		return err
 	}
-	return &codeError{exitInterrupted, fmt.Sprintf("interrupted; `publisher demo --fresh --file %s` begins anew", quoted(c.File))}
+	return &codeError{exitInterrupted, "interrupted; " + follows}
 }
 
 // clear makes room for the file. Whatever is no demo's is left alone.
@@ -161,6 +173,11 @@ func (c *demoCommand) clear(e *environment) error {
 	if err != nil || !found {
 		return errors.Join(&publisher.UsageError{Problem: c.File + " is no demo's file and is left alone: choose another with --file"}, err)
 	}
+	return c.remove()
+}
+
+// remove removes the file and what SQLite keeps beside it; files that are not there are no error.
+func (c *demoCommand) remove() error {
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		if err := os.Remove(c.File + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err

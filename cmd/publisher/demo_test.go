@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"database/sql"
 	"encoding/json"
 	"os"
@@ -214,6 +215,21 @@ func TestDemoLeavesFilesAlone(t *testing.T) {
 	}
 	contains(t, other.want(exitDone, "plan", "--dates", "2021-10-19").out, "1 to do")
 	made.demo(exitDone, "--fresh")
+}
+
+func TestDemoInterrupted(t *testing.T) {
+	t.Parallel()
+	d := demoDesk(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := cli(ctx, "demo", "--file", d.db)
+	if r.code != exitInterrupted {
+		t.Errorf("got exit code %d, want %d\n%s", r.code, exitInterrupted, r.errout)
+	}
+	contains(t, r.errout, "interrupted; no file is left behind")
+	if files := listing(t, filepath.Dir(d.db)); len(files) > 0 {
+		t.Errorf("got files %v, want none", files)
+	}
 }
 
 // listing is the files of a folder with their content.

@@ -60,7 +60,7 @@ func (s *season) side(date gamedate.Date, team, overtimes int, counted bool) *si
 		s.shareTime(lines, regulationSeconds+overtimeSeconds*overtimes)
 		sd.score = 0
 		for i := range lines {
-			lines[i].box = s.box(lines[i].seconds)
+			lines[i].box = s.box(lines[i].seconds, lines[i].player.skill())
 			sd.score += lines[i].box.points()
 		}
 	}
@@ -84,25 +84,26 @@ func (s *season) shareTime(lines []line, total int) {
 }
 
 // box throws the dice for one player's game: about 87 shots and 27 free throws a team in regulation.
-func (s *season) box(seconds int) (b box) {
+// skill is added to the percentages.
+func (s *season) box(seconds, skill int) (b box) {
 	percent := func(n int) bool { return s.dice.IntN(100) < n }
-	for range (seconds*30/100 + s.dice.IntN(240)) / 60 {
+	for range (seconds*(30+skill)/100 + s.dice.IntN(240)) / 60 {
 		b.fga++
 		three := percent(38)
 		if three {
 			b.tpa++
 		}
 		switch {
-		case three && percent(36):
+		case three && percent(36+skill):
 			b.fgm++
 			b.tpm++
-		case !three && percent(52):
+		case !three && percent(52+skill):
 			b.fgm++
 		}
 	}
 	for range (seconds*9/100 + s.dice.IntN(120)) / 60 {
 		b.fta++
-		if percent(78) {
+		if percent(78 + skill) {
 			b.ftm++
 		}
 	}

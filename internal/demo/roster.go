@@ -99,3 +99,6 @@ func (p *player) spell() {
 
 // surname is what a gamebook prints of inactive players.
 func (p *player) surname() string { return strings.Fields(p.book)[1] }
+
+// skill is how much better than the average a player is, from -6 to 6.
+func (p *player) skill() int { return p.number*5%13 - 6 }
