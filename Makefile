@@ -3,7 +3,6 @@ GO ?= go
 BIN := bin
 # Packages whose concurrency is worth the race detector's time on every check.
 RACED := ./internal/queue/... ./internal/ledger/... ./internal/warehouse/... ./internal/sqlitefile/... ./internal/worker/... ./internal/publisher/...
-DEMO := GAMEFILL_QUEUE=sqlite:$(BIN)/demo.db GAMEFILL_LEDGER=sqlite:$(BIN)/demo.db GAMEFILL_WAREHOUSE=sqlite:$(BIN)/demo.db
 
 .DEFAULT_GOAL := help
 
@@ -16,11 +15,8 @@ build: ## Build both binaries into bin/, static
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/ ./cmd/publisher ./cmd/worker
 
 .PHONY: demo
-demo: build ## Run the whole job on a few invented games, in bin/demo.db
-	@rm -f $(BIN)/demo.db $(BIN)/demo.db-wal $(BIN)/demo.db-shm
-	$(DEMO) $(BIN)/publisher import examples/first-games/*.csv
-	$(DEMO) $(BIN)/publisher run --from 2022-01-10 --to 2022-01-16
-	$(DEMO) $(BIN)/publisher export --dates 2022-01-15 --format csv -o $(BIN)/demo-2022-01-15.csv
+demo: build ## Run the whole job on an invented league season, in bin/demo.db
+	$(BIN)/publisher demo --fresh --file $(BIN)/demo.db
 
 .PHONY: test
 test: ## Run every test

@@ -151,7 +151,7 @@ var engine = []string{
 }
 
 // basketball are the packages that know the game.
-var basketball = []string{Module + "/internal/summary", Module + "/internal/boxscore", Module + "/internal/feed"}
+var basketball = []string{Module + "/internal/summary", Module + "/internal/boxscore", Module + "/internal/feed", Module + "/internal/demo"}
 
 func engineKnowsNoBasketball(g Graph) (broken []string) {
 	for _, p := range g.own() {
