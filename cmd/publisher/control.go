@@ -73,22 +73,28 @@ func (c *pauseCommand) Run(e *environment) error {
 	return c.report(e, "pause", run, "No date is claimed any more; `publisher resume --reason …` lets it go on.")
 }
 
-// waitIdle returns when no entry of the run is leased.
+// waitIdle returns when no entry of the run is leased. Leases of dead workers end here when they expire, since no worker
+// may be left to end them.
 func waitIdle(e *environment, run ledger.Run) error {
+	p, err := e.publisher(looks)
+	if err != nil {
+		return err
+	}
 	progress := e.progress()
 	defer progress.Done()
 	most := 0
 	for {
-		leased, err := e.backend.Ledger.CountStates(e.ctx, run.Job, run.ID)
+		held, err := p.Idle(e.ctx, run)
 		if err != nil {
 			return err
 		}
-		n := leased[ledger.Leased]
+		n := len(held)
 		if n == 0 {
 			return nil
 		}
 		most = max(most, n)
-		progress.Set("dates in flight finish", most-n, most, "")
+		first := held[0]
+		progress.Set("dates in flight finish", most-n, most, fmt.Sprintf("waiting for %s, held by %s until %s", first.Date, first.Owner, first.LeaseUntil.Format(time.TimeOnly)))
 		select {
 		case <-e.ctx.Done():
 			return e.ctx.Err()

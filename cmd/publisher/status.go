@@ -195,7 +195,11 @@ func (s status) write(e *environment) {
 	}
 	fmt.Fprintln(e.out)
 	for _, f := range s.InFlight {
-		fmt.Fprintf(e.out, "in flight %s: %s, attempt %d, lease until %s\n", f.Date, f.Owner, f.Attempt, f.Until.Format(time.RFC3339))
+		note := "lease until " + f.Until.Format(time.RFC3339)
+		if time.Now().After(f.Until) {
+			note = "lease expired at " + f.Until.Format(time.RFC3339) + ": its worker is gone, the date goes back to the queue"
+		}
+		fmt.Fprintf(e.out, "in flight %s: %s, attempt %d, %s\n", f.Date, f.Owner, f.Attempt, note)
 	}
 	for i, w := range s.Waiting {
 		if i == listedDates {

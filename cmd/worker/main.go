@@ -152,7 +152,7 @@ func work(ctx context.Context, c Config, stderr io.Writer) (code int, err error)
 	if !c.Drain || ctx.Err() != nil {
 		return 0, nil
 	}
-	return drained(ctx, b, j.Name, stderr)
+	return drained(ctx, b, j.Name, log, stderr)
 }
 
 // tables are all tables the embedded warehouse keeps.
@@ -161,7 +161,7 @@ func tables() []*table.Schema {
 }
 
 // drained says how the drained run ended: 0, or 3 when dates are dead.
-func drained(ctx context.Context, b *backend.Backend, jobName string, stderr io.Writer) (int, error) {
+func drained(ctx context.Context, b *backend.Backend, jobName string, log *slog.Logger, stderr io.Writer) (int, error) {
 	runs, err := b.Ledger.ListRuns(ctx, jobName, 1)
 	if err != nil {
 		return 1, err
@@ -174,8 +174,15 @@ func drained(ctx context.Context, b *backend.Backend, jobName string, stderr io.
 	if err != nil {
 		return 1, err
 	}
+	attrs := []any{"run_id", runs[0].ID}
+	for _, state := range ledger.States {
+		if n := counts[state]; n > 0 {
+			attrs = append(attrs, string(state), n)
+		}
+	}
+	log.InfoContext(ctx, "drained; `publisher validate` judges the run", attrs...)
 	if n := counts[ledger.Dead]; n > 0 {
-		fmt.Fprintf(stderr, "worker: run %s is drained with %d dead dates; `publisher status` names them\n", runs[0].ID, n)
+		fmt.Fprintf(stderr, "worker: run %s is drained with %d dead dates; `publisher deadletters` says why, `publisher status` names them\n", runs[0].ID, n)
 		return 3, nil
 	}
 	return 0, nil

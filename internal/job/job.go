@@ -26,6 +26,10 @@ type Job struct {
 	// impossible values are errors. The canonical text is stored with the run and hashed; workers build with it.
 	Settings func(settings []byte) (canonical []byte, err error)
 
+	// RowSettings is the part of canonical settings whose change makes finished dates stale: what decides rows, without
+	// what only decides whether rows may be written (overrides, how to treat the old partition). nil: all of them.
+	RowSettings func(settings []byte) []byte
+
 	// Decode prepares what one run shares between dates: settings as canonicalised and reference rows by table name.
 	// The result is passed to Build unchanged and MUST be safe for concurrent reads.
 	Decode func(settings []byte, references map[string][]table.Row) (shared any, err error)
@@ -42,6 +46,14 @@ type Job struct {
 
 	// Grouping asks the warehouse for the counts that Gates judges, over the whole range of a run.
 	Gates Gates
+}
+
+// RowSettingsHash is the SHA-256, in hex, of the settings that decide rows; see Job.RowSettings.
+func (j *Job) RowSettingsHash(settings []byte) string {
+	if j.RowSettings != nil {
+		settings = j.RowSettings(settings)
+	}
+	return HashOf(settings)
 }
 
 // Rule is one acceptance rule.

@@ -76,7 +76,8 @@ const (
 	ReasonNew      = "new"                // never done
 	ReasonFailed   = "failed"             // dead or cancelled before
 	ReasonForced   = "forced"             // asked for by --force
-	ReasonStale    = "stale version"      // done by another transform version or other settings
+	ReasonStale    = "stale version"      // done by another transform version
+	ReasonSettings = "other settings"     // done with other settings that decide rows
 	ReasonChanged  = "changed"            // a source, the references or the target changed since
 	ReasonOrphaned = "rows without games" // the target holds rows of a date without games: they are to be removed
 	ReasonReplayed = "replayed"           // a dead letter was replayed
@@ -137,11 +138,13 @@ const (
 
 // Facts are recorded with a completion. Everything later asked about the date is answered from here.
 type Facts struct {
-	Outcome       Outcome `json:"outcome"`
-	Run           string  `json:"run"`
-	Version       string  `json:"version"` // transform version
-	SettingsHash  string  `json:"settings_hash"`
-	ReferenceHash string  `json:"reference_hash"`
+	Outcome      Outcome `json:"outcome"`
+	Run          string  `json:"run"`
+	Version      string  `json:"version"` // transform version
+	SettingsHash string  `json:"settings_hash"`
+	// RowSettingsHash is of the settings that decide rows alone: a date done under another one is stale.
+	RowSettingsHash string `json:"row_settings_hash"`
+	ReferenceHash   string `json:"reference_hash"`
 
 	Rows             int                        `json:"rows"`        // read back from the warehouse
 	Fingerprint      string                     `json:"fingerprint"` // read back from the warehouse

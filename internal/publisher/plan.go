@@ -70,10 +70,12 @@ type Plan struct {
 	// OpenRun is the id of the run that the dates would join, "" when a new one would be created.
 	OpenRun string `json:"open_run,omitempty"`
 
-	settings  []byte
-	reference []byte // nil when the open run's snapshot is used
-	openState ledger.RunState
-	quiet     map[gamedate.Date]bool // in-season dates of a silence
+	settings []byte
+	// rowSettings is the hash of the settings that decide rows.
+	rowSettings string
+	reference   []byte // nil when the open run's snapshot is used
+	openState   ledger.RunState
+	quiet       map[gamedate.Date]bool // in-season dates of a silence
 }
 
 // Count is the number of dates with a verdict.
@@ -190,7 +192,7 @@ func (p *Publisher) Plan(ctx context.Context, r Request) (*Plan, error) {
 		return nil, err
 	}
 	plan := &Plan{Job: p.job.Name, Range: r.Range, Target: p.target, Version: p.job.Version,
-		SettingsHash: settingsHash(settings, r.Accept), settings: settings}
+		SettingsHash: settingsHash(settings, r.Accept), settings: settings, rowSettings: p.job.RowSettingsHash(settings)}
 	bound, err := p.ports.Ledger.Target(ctx, p.job.Name)
 	if err != nil {
 		return nil, fmt.Errorf("read the ledger's target: %w", err)
@@ -330,8 +332,8 @@ func judge(d gamedate.Date, expect job.Expectation, e *ledger.Entry, sources map
 		return queue(ledger.ReasonNew, "")
 	case e.Facts.Version != plan.Version:
 		return queue(ledger.ReasonStale, "version "+e.Facts.Version)
-	case e.Facts.SettingsHash != plan.SettingsHash:
-		return queue(ledger.ReasonStale, "other settings")
+	case e.Facts.RowSettingsHash != plan.rowSettings:
+		return queue(ledger.ReasonSettings, "")
 	}
 	if changed := changes(e.Facts, sources, target, plan.ReferenceHash); len(changed) > 0 {
 		return queue(ledger.ReasonChanged, strings.Join(changed, ", "))

@@ -99,6 +99,13 @@ func (p *Publisher) Publish(ctx context.Context, r Request, plan *Plan, progress
 		return Result{RunID: plan.OpenRun, Nothing: true, Known: known}, nil
 	}
 	run, joined, err := p.openRun(ctx, r, plan)
+	if _, raced := errors.AsType[*ledger.RunOpenError](err); raced && plan.OpenRun == "" {
+		// Somebody else made a run between our plan and now: plan again, which joins it or says why it cannot.
+		if plan, err = p.Plan(ctx, r); err != nil {
+			return Result{}, err
+		}
+		return p.Publish(ctx, r, plan, progress)
+	}
 	if err != nil {
 		return Result{}, err
 	}
@@ -126,6 +133,9 @@ func (p *Publisher) Publish(ctx context.Context, r Request, plan *Plan, progress
 	event := ledger.Event{Kind: "run_opened", Actor: r.Actor, Message: fmt.Sprintf("%d queued, %d known, %d without games", result.Queued, result.Known, result.Settled)}
 	result.Run, err = p.ports.Ledger.UpdateRun(ctx, run.ID, event, func(run *ledger.Run) error {
 		run.PlanHash = plan.Hash
+		if run.State == ledger.RunOpen {
+			return nil // by another publisher that joined it too
+		}
 		return run.Move(ledger.RunOpen)
 	})
 	if err != nil {
@@ -307,23 +317,53 @@ func (p *Publisher) send(ctx context.Context, entries []ledger.Entry, result *Re
 	return nil
 }
 
-// Pause stops new claims; dates in flight finish. A paused run stays paused.
+// Pause stops new claims; dates in flight finish. A run that is paused already stays as it is, with its first reason.
 func (p *Publisher) Pause(ctx context.Context, run, reason, actor string) (ledger.Run, error) {
+	now, err := p.ports.Ledger.Run(ctx, run)
+	if err != nil || now.State == ledger.RunPaused {
+		return now, err
+	}
 	return p.ports.Ledger.UpdateRun(ctx, run, ledger.Event{Kind: "paused", Actor: actor, Message: reason}, func(r *ledger.Run) error {
 		r.Cause, r.CauseKind = reason, "operator"
 		return r.Move(ledger.RunPaused)
 	})
 }
 
-// Resume opens a paused run again.
+// Idle returns the entries of a run that are still leased, after ending the leases that have expired: their workers are
+// gone. Ended dates wait in the ledger and are published by Resume.
+func (p *Publisher) Idle(ctx context.Context, run ledger.Run) (held []ledger.Entry, err error) {
+	if _, err := p.ports.Ledger.ExpireLeases(ctx, run.Job, run.ID, 0); err != nil {
+		return nil, fmt.Errorf("expire leases: %w", err)
+	}
+	return p.ports.Ledger.RunEntries(ctx, run.Job, run.ID, ledger.Leased)
+}
+
+// Resume opens a paused run again and publishes the dates whose message is not on the queue: those whose lease ended
+// during the pause.
 func (p *Publisher) Resume(ctx context.Context, run, reason, actor string) (ledger.Run, error) {
-	return p.ports.Ledger.UpdateRun(ctx, run, ledger.Event{Kind: "resumed", Actor: actor, Message: reason}, func(r *ledger.Run) error {
+	waiting, err := p.ports.Ledger.RunEntries(ctx, p.job.Name, run, ledger.Pending)
+	if err != nil {
+		return ledger.Run{}, fmt.Errorf("read entries of run %s: %w", run, err)
+	}
+	waiting = slices.DeleteFunc(waiting, func(e ledger.Entry) bool { return e.PublishedSeq >= e.Seq || !e.NotBefore.IsZero() })
+	resumed, err := p.ports.Ledger.UpdateRun(ctx, run, ledger.Event{Kind: "resumed", Actor: actor, Message: reason}, func(r *ledger.Run) error {
 		if r.State != ledger.RunPaused {
 			return fmt.Errorf("run %s is %s, not paused", r.ID, r.State)
 		}
 		r.Cause, r.CauseKind, r.HoldWrites, r.ResumedAt = "", "", false, time.Now().UTC()
 		return r.Move(ledger.RunOpen)
 	})
+	if err != nil {
+		return resumed, err
+	}
+	var sent Result
+	if err := p.send(ctx, waiting, &sent, func(string, int, int) {}); err != nil {
+		return resumed, err
+	}
+	if len(sent.Failed) > 0 {
+		return resumed, &UnsentError{sent.Failed}
+	}
+	return resumed, nil
 }
 
 // Cancel ends a run for good: dates that wait are cancelled, dates in flight stop before their write.

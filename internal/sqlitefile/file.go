@@ -12,6 +12,7 @@ package sqlitefile
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -199,9 +200,13 @@ func (f *File) openReadOnly(ctx context.Context, o Options) error {
 }
 
 func (f *File) loadID(ctx context.Context) error {
-	return f.Read(ctx, func(tx *Tx) error {
+	err := f.Read(ctx, func(tx *Tx) error {
 		return tx.QueryRow("SELECT id FROM gamefill_file").Scan(&f.id)
 	})
+	if errors.Is(err, sql.ErrNoRows) {
+		return corrupt.about(f.path, errors.New("its table gamefill_file has lost the file's id"))
+	}
+	return err
 }
 
 // Path is the absolute path of the file.

@@ -38,11 +38,12 @@ func Job() job.Job {
 			}
 			return s.Canonical(), nil
 		},
-		Decode:  decodeRun,
-		Build:   build,
-		Suggest: suggest,
-		Rules:   list,
-		Gates:   gates(),
+		RowSettings: rowSettings,
+		Decode:      decodeRun,
+		Build:       build,
+		Suggest:     suggest,
+		Rules:       list,
+		Gates:       gates(),
 	}
 }
 

@@ -106,3 +106,14 @@ func (s Settings) Canonical() []byte {
 	}
 	return b
 }
+
+// rowSettings are the settings that decide rows: which sources are used and what is written to every row. Accepted rules
+// and the treatment of unowned columns say whether a partition may be replaced; changing them makes no done date stale.
+func rowSettings(canonical []byte) []byte {
+	s, err := ParseSettings(canonical)
+	if err != nil {
+		return canonical // of another build, whose version tells it apart
+	}
+	s.Accept, s.Unowned = []string{}, ""
+	return s.Canonical()
+}

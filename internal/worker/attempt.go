@@ -138,7 +138,8 @@ func (a *attemptRun) do(ctx context.Context) (err error) {
 	}
 	built := a.job.Target.Fingerprint(out.Rows)
 	a.facts = ledger.Facts{
-		Run: lease.Run, Version: a.job.Version, SettingsHash: a.claim.Run.SettingsHash, ReferenceHash: a.claim.Run.ReferenceHash,
+		Run: lease.Run, Version: a.job.Version, SettingsHash: a.claim.Run.SettingsHash,
+		RowSettingsHash: a.job.RowSettingsHash(a.claim.Run.Settings), ReferenceHash: a.claim.Run.ReferenceHash,
 		PreImage: a.job.Target.Fingerprint(previous.Rows), PreImageRows: len(previous.Rows),
 		InputFingerprint: out.InputFingerprint, SourceTokens: tokens, NewestSource: out.NewestSource,
 		Counts: out.Counts, Findings: out.Findings, Rejections: out.Rejections, Unresolved: out.Unresolved,

@@ -1052,3 +1052,93 @@ func TestLedgerThatRefusesEveryClaimEndsTheWorker(t *testing.T) {
 		t.Errorf("afterwards: got %s, want pass", j.Verdict)
 	}
 }
+
+// A worker dies during a date and the run is paused: its lease ends by itself, and after resuming the date is done at
+// once, though no worker was there to see the lease end.
+func TestPausedRunComesToRestWithoutWorkers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, week...)
+	run := w.publish(request(monday, sunday)).RunID
+	e := w.entry(monday)
+	_, err := w.ledger.Claim(t.Context(), ledger.ClaimRequest{Job: testjob.Name, Run: run, Date: e.Date, Seq: e.Seq, Owner: "dead",
+		TTL: 50 * time.Millisecond, Version: testjob.Version, MaxAttempts: 5})
+	must(t, err)
+	p := w.publisher()
+	paused, err := p.Pause(t.Context(), run, "lunch", "tester")
+	must(t, err)
+	again, err := p.Pause(t.Context(), run, "other reason", "tester")
+	if err != nil || again.Cause != "lunch" {
+		t.Errorf("pausing again: got cause %q, %v, want the first reason", again.Cause, err)
+	}
+	eventually(t, "nothing is held", func() bool {
+		held, err := p.Idle(t.Context(), paused)
+		must(t, err)
+		return len(held) == 0
+	})
+	if got := w.entry(monday); got.State != ledger.Pending || got.Seq != 2 {
+		t.Errorf("got %s with seq %d, want pending with 2", got.State, got.Seq)
+	}
+	_, err = p.Resume(t.Context(), run, "back", "tester")
+	must(t, err)
+	if got := w.entry(monday); got.PublishedSeq != 2 {
+		t.Errorf("after resuming: published seq %d, want 2", got.PublishedSeq)
+	}
+	w.drain()
+	if j := w.validate(monday, sunday); j.Verdict != job.Pass {
+		t.Errorf("got %s, want pass: %+v", j.Verdict, j.Checks)
+	}
+}
+
+func TestPublishersThatRaceShareOneRun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, week...)
+	var wait sync.WaitGroup
+	results := make([]publisher.Result, 4)
+	for i := range results {
+		p := w.publisher()
+		wait.Go(func() {
+			r := request(monday, sunday)
+			plan, err := p.Plan(context.Background(), r)
+			if err == nil {
+				results[i], err = p.Publish(context.Background(), r, plan, nil)
+			}
+			if err != nil {
+				t.Errorf("publisher %d: %v", i, err)
+			}
+		})
+	}
+	wait.Wait()
+	for _, r := range results {
+		if r.RunID != results[0].RunID && !r.Nothing {
+			t.Errorf("got runs %s and %s, want one", results[0].RunID, r.RunID)
+		}
+	}
+	w.drain()
+	if j := w.validate(monday, sunday); j.Verdict != job.Pass || w.hooks.Builds.Load() != 6 {
+		t.Errorf("got %s with %d builds, want pass with 6: %+v", j.Verdict, w.hooks.Builds.Load(), j.Checks)
+	}
+}
+
+// What was overridden once, or how the old partition was treated, makes no finished date stale; what decides rows does.
+func TestOnlySettingsThatDecideRowsMakeDatesStale(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, week...)
+	w.reading(monday, testjob.TooWet, 6000)
+	r := request(monday, sunday)
+	r.Accept, r.Reason = []string{"too_wet"}, "measured again"
+	w.publish(r)
+	w.drain()
+	w.validate(monday, sunday)
+	plan, err := w.publisher().Plan(t.Context(), request(monday, sunday))
+	must(t, err)
+	if n := plan.Count(publisher.Queue); n != 0 {
+		t.Errorf("without the override: got %d dates queued, want none", n)
+	}
+	other := request(monday, sunday)
+	other.Settings = []byte(`{"unit":"hundredths"}`)
+	plan, err = w.publisher().Plan(t.Context(), other)
+	must(t, err)
+	if n := plan.Reasons()[ledger.ReasonSettings]; n != 6 {
+		t.Errorf("with another unit: got %v, want 6 dates of other settings", plan.Reasons())
+	}
+}

@@ -39,18 +39,19 @@ func (w *Worker) reconcileLoop(ctx context.Context) {
 // endedRuns is how many of the newest runs are looked through for leases that outlive their run.
 const endedRuns = 3
 
-// reconcile is one pass over the open run, and over the leases that a cancelled run has left.
+// reconcile is one pass over the open run, and over the leases that a paused or cancelled run has left.
 func (w *Worker) reconcile(ctx context.Context, late lateLetters) error {
 	runs, err := w.ledger.ListRuns(ctx, w.job.Name, endedRuns)
 	if err != nil {
 		return fmt.Errorf("list runs: %w", err)
 	}
 	for _, run := range runs {
-		if run.State != ledger.RunCancelled {
+		if run.State != ledger.RunCancelled && run.State != ledger.RunPaused {
 			continue
 		}
-		if _, err := w.ledger.ExpireLeases(ctx, w.job.Name, run.ID, w.config.MaxAttempts); err != nil {
-			return fmt.Errorf("expire leases of cancelled run %s: %w", run.ID, err)
+		// No limit of attempts: a date of a paused run dies when it is tried again, where its letter is published too.
+		if _, err := w.ledger.ExpireLeases(ctx, w.job.Name, run.ID, 0); err != nil {
+			return fmt.Errorf("expire leases of run %s, which is %s: %w", run.ID, run.State, err)
 		}
 	}
 	run, ok, err := w.ledger.OpenRun(ctx, w.job.Name)

@@ -153,7 +153,13 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer stopBackground()
 	tidy.Go(func() { w.reconcileLoop(background) })
 
-	waiting := "" // the run whose planning has been waited for
+	said := "" // what is waited for, said once
+	say := func(what, run string) {
+		if said != what+run {
+			said = what + run
+			w.log.InfoContext(ctx, what, "run_id", run)
+		}
+	}
 	for ctx.Err() == nil {
 		run, ok, err := w.ledger.OpenRun(ctx, w.job.Name)
 		switch {
@@ -162,7 +168,10 @@ func (w *Worker) Run(ctx context.Context) error {
 		case err != nil:
 			return fmt.Errorf("look for the open run: %w", err)
 		case !ok && w.config.Drain:
+			say("no run is open: nothing to drain", "")
 			return nil
+		case !ok:
+			say("no run is open: waiting for one", "")
 		case ok && run.Target != w.target:
 			return &ledger.OtherTargetError{Job: w.job.Name, Bound: run.Target, Given: w.target}
 		case ok && run.State == ledger.RunOpen && run.Version != w.job.Version:
@@ -179,10 +188,10 @@ func (w *Worker) Run(ctx context.Context) error {
 			if done {
 				return nil
 			}
+			said = ""
 			continue
-		case ok && run.State == ledger.RunPlanning && run.ID != waiting:
-			waiting = run.ID
-			w.log.InfoContext(ctx, "waiting: the run is still planning; if no publisher is at work, publish its range again or cancel it", "run_id", run.ID)
+		case ok && run.State == ledger.RunPlanning:
+			say("waiting: the run is still planning; if no publisher is at work, publish its range again or cancel it", run.ID)
 		case ok && run.State == ledger.RunPaused && w.config.Drain:
 			return &PausedError{Run: run}
 		}
