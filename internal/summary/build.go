@@ -70,7 +70,7 @@ func decodeRun(settings []byte, references map[string][]table.Row) (any, error) 
 // Errors are permanent and name what is wrong with the input: "row_of_another_date", "malformed_row", "source_empty"
 // (final games, and not one usable row) or "invalid_output", which would be a fault of this package. Findings judge
 // everything else. Output.Rejections lists rejected rows first, then notes about values left out of rows that were
-// kept (source_conflict, source_difference); notes are not counted in RejectedBy.
+// kept (source_conflict, source_difference, bad_minutes of idle players); notes are not counted in RejectedBy.
 func build(run any, in job.Input) (job.Output, error) {
 	sh := run.(*shared)
 	schedule := in.Sources[boxscore.Schedule.Name]

@@ -1,6 +1,7 @@
 package summary
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -410,4 +411,30 @@ func errText(err error) string {
 		return ""
 	}
 	return err.Error()
+}
+
+// Unreadable minutes are counted on rows of every status; those that did not play keep NULL.
+func TestUnreadableMinutesOfIdlePlayers(t *testing.T) {
+	t.Parallel()
+	w := bostonAtChicago()
+	w.addIdle(bosChi, "CHI", "Idle Man", boxscore.DNP, cells{"minutes": "12:75"})
+	w.addBDL(bosChi, "CHI", "Bench Man", "1:02:03", "")
+	o := w.build(t)
+	for _, name := range []string{"Idle Man", "Bench Man"} {
+		row := rowNamed(t, o, name)
+		wantCells(t, row, "player_status=dnp minutes_played=NULL points=NULL processed_with_issues=true")
+		if !slices.Contains(row[out.issues].List(), "bad_minutes") {
+			t.Errorf("%s: issues %v, want bad_minutes", name, row[out.issues].List())
+		}
+	}
+	if got := o.Counts.Counts["issues.bad_minutes"]; got != 2 {
+		t.Errorf("%d issues bad_minutes, want 2", got)
+	}
+	var shown []string
+	for _, r := range o.Rejections {
+		shown = append(shown, r.Reason+" "+r.Detail)
+	}
+	if want := []string{`bad_minutes minutes "1:02:03"`, `bad_minutes minutes "12:75"`}; !slices.Equal(shown, want) {
+		t.Errorf("shown %q, want %q", shown, want)
+	}
 }

@@ -160,8 +160,13 @@ func (c *cleaner) settle(m *merged, e *entry) {
 			e.issues.add(issueSeasonMismatch)
 		}
 	}
-	if e.active() {
+	switch {
+	case e.active():
 		m.noteMinutes(e)
+	case primary.minutes.Kind == MinutesBad:
+		e.issues.add(issueBadMinutes)
+		c.rejected.note(primary.src, primary.row, issueNames[issueBadMinutes],
+			fmt.Sprintf("minutes %q", primary.row[columnsOf[primary.src].minutes].Str()))
 	}
 	if e.who.ambiguous {
 		e.issues.add(issueAmbiguousIdentity)
