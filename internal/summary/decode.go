@@ -1,6 +1,8 @@
 package summary
 
 import (
+	"strings"
+
 	"gamefill/internal/boxscore"
 	"gamefill/internal/table"
 )
@@ -188,7 +190,7 @@ func decode(src source, row table.Row) (l *line, reason, detail string) {
 		return l, rejectUnknownStatus, "player_status " + row[c.status].Text()
 	}
 	if l.status != boxscore.Active && l.reason == "" && l.minutes.Kind == MinutesNotPlayed {
-		l.reason = row[c.minutes].Str()
+		l.reason = strings.TrimSpace(row[c.minutes].Str())
 	}
 	return l, "", ""
 }

@@ -438,3 +438,15 @@ func TestUnreadableMinutesOfIdlePlayers(t *testing.T) {
 		t.Errorf("shown %q, want %q", shown, want)
 	}
 }
+
+// Words in place of minutes are the reason, without the blanks around them.
+func TestMinutesInWordsAreTrimmed(t *testing.T) {
+	t.Parallel()
+	w := bostonAtChicago()
+	w.addBook(bosChi, "CHI", "Some One", "  DND - Sore Knee ", "", cells{"points": nil})
+	row := rowNamed(t, w.build(t), "Some One")
+	if got := row[out.reason].Str(); got != "DND - Sore Knee" {
+		t.Errorf("dnp_reason %q", got)
+	}
+	wantCells(t, row, "player_status=dnp dnp_reason_category=injury")
+}
