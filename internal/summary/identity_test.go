@@ -297,3 +297,34 @@ func TestRejections(t *testing.T) {
 		}
 	})
 }
+
+// what all later rules would decide the other way.
+func TestBetterLine(t *testing.T) {
+	t.Parallel()
+	w := newWorld(oneDate)
+	lineOf := func(team, minutes string, r rank, changes cells) *line {
+		l, reason, detail := decode(gamebook, w.bookRow(bosChi, team, "A", minutes, "", changes))
+		if reason != "" {
+			t.Fatal(reason, detail)
+		}
+		l.team, l.who = team, identity{id: "a_001", rank: r}
+		return l
+	}
+	const later = "2022-01-17T10:00:00Z"
+	tests := []struct {
+		name          string
+		better, worse *line
+	}{
+		{"newer", lineOf("CHI", "1:00", laterSeason, cells{"processed_at": later, "data_hash": "b"}), lineOf("BOS", "9:00", sameTeam, cells{"data_hash": "a"})},
+		{"longer", lineOf("CHI", "9:00", laterSeason, cells{"data_hash": "b"}), lineOf("BOS", "1:00", sameTeam, cells{"data_hash": "a"})},
+		{"the registry's team", lineOf("CHI", "9:00", sameTeam, cells{"data_hash": "b"}), lineOf("BOS", "9:00", sameSeason, cells{"data_hash": "a"})},
+		{"lower hash, however near the other's season", lineOf("CHI", "9:00", laterSeason, cells{"data_hash": "a"}), lineOf("BOS", "9:00", sameSeason, cells{"data_hash": "b"})},
+		{"lower team", lineOf("BOS", "9:00", sameSeason, cells{"assists": 2}), lineOf("CHI", "9:00", sameSeason, cells{"assists": 1})},
+		{"lower content", lineOf("BOS", "9:00", sameSeason, cells{"assists": 1}), lineOf("BOS", "9:00", sameSeason, cells{"assists": 2})},
+	}
+	for _, tt := range tests {
+		if !tt.better.better(tt.worse) || tt.worse.better(tt.better) {
+			t.Errorf("%s: the other one wins", tt.name)
+		}
+	}
+}
