@@ -274,3 +274,13 @@ func TestUnknownRatioIsNull(t *testing.T) {
 		t.Errorf("an impossible ratio is %s, want the column's limit", got)
 	}
 }
+
+// Letters that only look or fold like ASCII make no team code.
+func TestTeamIsASCII(t *testing.T) {
+	t.Parallel()
+	for _, code := range []string{"mıa", "ſas", "ＢＯＳ"} {
+		if team, ok := Team(code); ok {
+			t.Errorf("Team(%q) = %s, want none", code, team)
+		}
+	}
+}

@@ -21,6 +21,9 @@ func Team(code string) (team string, ok bool) {
 	if team, ok = teamCodes[code]; ok {
 		return team, true
 	}
+	if !isASCII(code) { // ToUpper would turn a dotless i or a long s into a letter of a code
+		return "", false
+	}
 	team, ok = teamCodes[strings.ToUpper(strings.TrimSpace(code))]
 	return team, ok
 }
