@@ -72,7 +72,7 @@ func TestTeam(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ code, want string }{
 		{"BRK", "BKN"}, {"PHO", "PHX"}, {"CHO", "CHA"}, {"GS", "GSW"}, {"SA", "SAS"}, {"NY", "NYK"}, {"NO", "NOP"},
-		{"NOH", "NOP"}, {"UTAH", "UTA"}, {"WSH", "WAS"}, {"BKN", "BKN"}, {"bkn", "BKN"}, {" LAL ", "LAL"}, {"utah", "UTA"},
+		{"NOH", "NOP"}, {"UTAH", "UTA"}, {"WSH", "WAS"}, {"BKN", "BKN"}, {"bkn", "BKN"}, {" LAL ", "LAL"}, {"\u00a0lal", "LAL"}, {"utah", "UTA"},
 		{"XXX", ""}, {"", ""}, {"Warriors", ""}, {"LBN", ""}, {"B K N", ""},
 	}
 	for _, tt := range tests {

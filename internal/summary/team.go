@@ -21,9 +21,10 @@ func Team(code string) (team string, ok bool) {
 	if team, ok = teamCodes[code]; ok {
 		return team, true
 	}
+	code = strings.TrimSpace(code)
 	if !isASCII(code) { // ToUpper would turn a dotless i or a long s into a letter of a code
 		return "", false
 	}
-	team, ok = teamCodes[strings.ToUpper(strings.TrimSpace(code))]
+	team, ok = teamCodes[strings.ToUpper(code)]
 	return team, ok
 }
