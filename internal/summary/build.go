@@ -78,9 +78,7 @@ func build(run any, in job.Input) (job.Output, error) {
 	for src, schema := range sourceTable {
 		raw[src] = in.Sources[schema.Name]
 	}
-	if err := checkInput(in.Date, map[*table.Schema][]table.Row{
-		boxscore.Schedule: schedule, boxscore.Gamebook: raw[gamebook], boxscore.BDL: raw[bdl],
-	}); err != nil {
+	if err := checkInput(in.Date, in.Sources); err != nil {
 		return job.Output{}, err
 	}
 

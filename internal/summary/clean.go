@@ -73,16 +73,25 @@ func (r *rejected) list() []job.Rejection {
 }
 
 // checkInput refuses rows that cannot belong to the partition of the date: the wrong width or another date. Dropping
-// them would hide a broken read.
-func checkInput(date gamedate.Date, tables map[*table.Schema][]table.Row) error {
-	var strays []string
-	for schema, rows := range tables {
-		at := schema.MustIndex(schema.Partition)
-		for _, row := range rows {
-			if len(row) != len(schema.Columns) {
-				return failure.MarkPermanent(fmt.Errorf("table %s: a row of %d values, want %d: read the table with its declared columns",
-					schema.FullName(), len(row), len(schema.Columns)), reasonMalformed)
+// them would hide a broken read. Neither the order of tables nor that of rows shows in the error.
+func checkInput(date gamedate.Date, sources map[string][]table.Row) error {
+	schemas := []*table.Schema{boxscore.Schedule, boxscore.Gamebook, boxscore.BDL}
+	for _, schema := range schemas {
+		wrong := -1
+		for _, row := range sources[schema.Name] {
+			if n := len(row); n != len(schema.Columns) && (wrong < 0 || n < wrong) {
+				wrong = n
 			}
+		}
+		if wrong >= 0 {
+			return failure.MarkPermanent(fmt.Errorf("table %s: a row of %d values, want %d: read the table with its declared columns",
+				schema.FullName(), wrong, len(schema.Columns)), reasonMalformed)
+		}
+	}
+	var strays []string
+	for _, schema := range schemas {
+		at := schema.MustIndex(schema.Partition)
+		for _, row := range sources[schema.Name] {
 			if row[at].Date() != date {
 				strays = append(strays, schema.Name+" "+schema.Describe(row)+" game_date="+row[at].Text())
 			}

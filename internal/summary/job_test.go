@@ -1,10 +1,12 @@
 package summary
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"gamefill/internal/boxscore"
+	"gamefill/internal/failure"
 	"gamefill/internal/gamedate"
 	"gamefill/internal/job"
 	"gamefill/internal/table"
@@ -218,5 +220,32 @@ func TestMalformedRows(t *testing.T) {
 	}
 	if _, err := decodeRun(nil, map[string][]table.Row{boxscore.Aliases.Name: {{table.Null}}}); err == nil {
 		t.Error("a short alias row is taken")
+	}
+}
+
+// A broken read is reported in the same words whatever the order of tables and rows.
+func TestInputErrorsAreStable(t *testing.T) {
+	t.Parallel()
+	want := ""
+	for i := range 20 {
+		w := bostonAtChicago()
+		w.book[3], w.book[5] = w.book[3][:5], w.book[5][:7]
+		w.schedule = append(w.schedule, table.Row{})
+		w.addBDL(bosChi, "BOS", "Abe Avery", "36", "")
+		w.bdl[0] = w.bdl[0][:2]
+		if i%2 == 1 {
+			slices.Reverse(w.book)
+			slices.Reverse(w.schedule)
+		}
+		_, err := w.tryBuild(t)
+		if failure.ReasonOf(err) != reasonMalformed {
+			t.Fatalf("got %v", err)
+		}
+		if want == "" {
+			want = err.Error()
+		}
+		if err.Error() != want {
+			t.Fatalf("got %q, before %q", err, want)
+		}
 	}
 }
