@@ -132,8 +132,8 @@ func TestOvertime(t *testing.T) {
 		}
 		w.addBDL(id, "BOS", playerOf("BOS", 1), "27", teamLine(110, 1), cells{"period": period})
 		o := w.build(t)
-		// 11 points on 9 shots and 2 free throws: 100*(9+0.88+1)*3180/(1590*team), team 10*10.88 + 0 = 108.8 less nothing.
-		wantCells(t, rowNamed(t, o, playerOf("BOS", 3)), "minutes_played=26.5 is_partial_game_data=false usage_rate_valid=true")
+		// One of ten equal lines: 100 * 10.88 * 3180 / (1590 * 108.8). A team time of 48 minutes would give 18.11.
+		wantCells(t, rowNamed(t, o, playerOf("BOS", 3)), "minutes_played=26.5 is_partial_game_data=false usage_rate_valid=true usage_rate_raw=20.00")
 		if n := o.Counts.Counts[CountIncompleteTeams]; n != 0 {
 			t.Errorf("period %v: %d incomplete teams, want 0", period, n)
 		}
