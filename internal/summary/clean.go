@@ -357,7 +357,7 @@ func (l *line) better(o *line) bool {
 	at := &columnsOf[l.src]
 	if c := cmp.Or(
 		cmp.Compare(l.seen, o.seen),
-		cmp.Compare(l.minutes.Seconds, o.minutes.Seconds),
+		cmp.Compare(l.minutes.orLess(), o.minutes.orLess()),
 		cmp.Compare(min(o.who.rank, sameSeason), min(l.who.rank, sameSeason)), // the registry's team or not
 		cmp.Compare(o.row[at.dataHash].Str(), l.row[at.dataHash].Str()),
 		cmp.Compare(o.team, l.team),

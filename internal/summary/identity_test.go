@@ -317,6 +317,7 @@ func TestBetterLine(t *testing.T) {
 	}{
 		{"newer", lineOf("CHI", "1:00", laterSeason, cells{"processed_at": later, "data_hash": "b"}), lineOf("BOS", "9:00", sameTeam, cells{"data_hash": "a"})},
 		{"longer", lineOf("CHI", "9:00", laterSeason, cells{"data_hash": "b"}), lineOf("BOS", "1:00", sameTeam, cells{"data_hash": "a"})},
+		{"no time, against none given", lineOf("CHI", "0:00", laterSeason, cells{"data_hash": "b"}), lineOf("BOS", "", sameTeam, cells{"data_hash": "a"})},
 		{"the registry's team", lineOf("CHI", "9:00", sameTeam, cells{"data_hash": "b"}), lineOf("BOS", "9:00", sameSeason, cells{"data_hash": "a"})},
 		{"lower hash, however near the other's season", lineOf("CHI", "9:00", laterSeason, cells{"data_hash": "a"}), lineOf("BOS", "9:00", sameSeason, cells{"data_hash": "b"})},
 		{"lower team", lineOf("BOS", "9:00", sameSeason, cells{"assists": 2}), lineOf("CHI", "9:00", sameSeason, cells{"assists": 1})},

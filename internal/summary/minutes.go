@@ -21,6 +21,14 @@ type Minutes struct {
 	WholeMinutes bool
 }
 
+// orLess is the time for comparison: none given is less than no time played.
+func (m Minutes) orLess() int64 {
+	if m.Kind != MinutesKnown {
+		return -1
+	}
+	return m.Seconds
+}
+
 // maxSeconds is 80 minutes: a game of six overtimes, the most ever played, has 78.
 const maxSeconds = 80 * 60
 
