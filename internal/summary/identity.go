@@ -164,7 +164,8 @@ func pick(candidates []candidate, season int, team string) identity {
 // withholdTaken takes an id back from a line that played for another team than the one the registry has for that id,
 // when a line of that very team played on the date: the two are namesakes, and the registry lacks one. A line of the
 // same game with equal numbers is the same person listed twice and keeps the id, as does one in another game: there it
-// is somebody active in two games, which acceptance refuses.
+// is somebody active in two games, which acceptance refuses. The other lines of a namesake's name on that team in that
+// game, idle ones and those of the other source, are the namesake's too.
 func (c *cleaner) withholdTaken() {
 	doubtful := func(l *line) bool { return l.played() && l.who.id != "" && l.who.rank != sameTeam }
 	if !slices.ContainsFunc(c.lines, doubtful) {
@@ -176,6 +177,11 @@ func (c *cleaner) withholdTaken() {
 			holders[l.who.id] = append(holders[l.who.id], l)
 		}
 	}
+	type spot struct {
+		game          *game
+		key, team, id string
+	}
+	namesakes := map[spot]bool{}
 	for _, l := range c.lines {
 		if !doubtful(l) {
 			continue
@@ -188,6 +194,14 @@ func (c *cleaner) withholdTaken() {
 			}
 		}
 		if taken && !same {
+			namesakes[spot{l.game, l.key, l.team, l.who.id}] = true
+		}
+	}
+	if len(namesakes) == 0 {
+		return
+	}
+	for _, l := range c.lines {
+		if namesakes[spot{l.game, l.key, l.team, l.who.id}] {
 			l.who = identity{rank: noRank, ambiguous: true}
 		}
 	}

@@ -329,3 +329,23 @@ func TestBetterLine(t *testing.T) {
 		}
 	}
 }
+
+// A namesake whom the gamebook lists as idle and the secondary source as active is one unknown person, not two.
+func TestNamesakeInBothSources(t *testing.T) {
+	t.Parallel()
+	w := twoGames()
+	w.know("calrivers", "rivers_001", "BOS")
+	w.addBook(bosChi, "BOS", "Cal Rivers", "0:20", "2 1/1 0/0 0/0 0")
+	w.addIdle(miaNyk, "NYK", "Cal Rivers", boxscore.DNP)
+	w.addBDL(miaNyk, "NYK", "Cal Rivers", "15", "3 1/2 1/1 0/0 0")
+	o := w.build(t)
+	rows := rowsNamed(o, "calrivers")
+	if len(rows) != 2 {
+		t.Fatalf("%d rows, want 2: %v", len(rows), findings(o))
+	}
+	wantCells(t, rows[0], "universal_player_id=rivers_001 team_abbr=BOS is_active=true")
+	wantCells(t, rows[1], `universal_player_id=NULL team_abbr=NYK player_status=dnp quality_issues=["ambiguous_identity","source_conflict","unresolved_player"]`)
+	if got := messageOf(o, "duplicate_key"); got != "" {
+		t.Error(got)
+	}
+}
