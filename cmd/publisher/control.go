@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"gamefill/internal/ledger"
@@ -11,12 +12,15 @@ import (
 // verbFlags are shared by the verbs that change a run's state.
 type verbFlags struct {
 	RunID  string `name:"run" help:"Which run; default: the open one." placeholder:"ID"`
-	Reason string `help:"Why, for the audit trail." required:""`
-	DryRun bool   `help:"Say what would change, change nothing."`
+	Reason string `help:"Why, for the audit trail." required:"" env:"-"`
+	DryRun bool   `help:"Say what would change, change nothing." env:"-"`
 }
 
 // change finds the run and applies the verb.
 func (f *verbFlags) change(e *environment, apply func(p *publisher.Publisher, run string) (ledger.Run, error)) (ledger.Run, error) {
+	if strings.TrimSpace(f.Reason) == "" {
+		return ledger.Run{}, &publisher.UsageError{Problem: "say why with --reason"}
+	}
 	p, err := e.publisher(looks)
 	if err != nil {
 		return ledger.Run{}, err

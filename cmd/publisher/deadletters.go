@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -35,10 +36,25 @@ func (f *letterFlags) filter() (filter ledger.DeadLetterFilter, dates []gamedate
 			return filter, nil, &publisher.UsageError{Problem: "--class: " + err.Error()}
 		}
 	}
+	if f.Stage != "" && !slices.Contains(stages, f.Stage) {
+		return filter, nil, &publisher.UsageError{Problem: fmt.Sprintf("--stage %q: want one of %s", f.Stage, strings.Join(stages, ", "))}
+	}
 	if f.given() {
 		filter.Range, dates, err = f.resolve()
 	}
 	return filter, dates, err
+}
+
+// stages are where a date or a message can fail.
+var stages = []string{"message", "claim", "read", "build", "accept", "write", "read_back", "complete"}
+
+// knownRun refuses a run that does not exist.
+func (f *letterFlags) knownRun(e *environment) error {
+	if f.RunID == "" {
+		return nil
+	}
+	_, err := e.backend.Ledger.Run(e.ctx, f.RunID)
+	return err
 }
 
 // letters folds what waits on the topic, then reads the letters that match.
@@ -51,7 +67,7 @@ func (f *letterFlags) letters(e *environment, state ledger.LetterState) ([]ledge
 	if err != nil {
 		return nil, err
 	}
-	if err := e.fold(); err != nil {
+	if err := errors.Join(f.knownRun(e), e.fold()); err != nil {
 		return nil, err
 	}
 	filter.State = state
@@ -130,6 +146,9 @@ func (c *lettersList) Run(e *environment) error {
 	state := ledger.LetterState(c.State)
 	if c.State == "all" {
 		state = ""
+	}
+	if c.Limit < 0 {
+		return &publisher.UsageError{Problem: "--limit must not be negative"}
 	}
 	letters, err := c.letters(e, state)
 	if err != nil {
@@ -257,10 +276,10 @@ func (c *lettersExport) Run(e *environment) error {
 
 type replayCommand struct {
 	letterFlags `embed:""`
-	All         bool   `help:"Every open letter; needed when no other filter is given."`
+	All         bool   `help:"Every open letter; needed when no other filter is given." env:"-"`
 	Limit       int    `help:"At most this many dates, the earliest first; 0: all." default:"0"`
-	Reason      string `help:"Why a replay will work now, for the audit trail."`
-	DryRun      bool   `help:"Say what would be replayed, change nothing."`
+	Reason      string `help:"Why a replay will work now, for the audit trail." env:"-"`
+	DryRun      bool   `help:"Say what would be replayed, change nothing." env:"-"`
 }
 
 func (*replayCommand) Help() string {
@@ -278,6 +297,9 @@ func (c *replayCommand) Run(e *environment) error {
 	if err != nil {
 		return err
 	}
+	if c.Limit < 0 {
+		return &publisher.UsageError{Problem: "--limit must not be negative"}
+	}
 	if !c.All && !c.given() && filter == (ledger.DeadLetterFilter{}) {
 		return &publisher.UsageError{Problem: "which letters? give a filter such as --dates or --cause, or --all"}
 	}
@@ -285,7 +307,7 @@ func (c *replayCommand) Run(e *environment) error {
 	if err != nil {
 		return err
 	}
-	if err := e.fold(); err != nil {
+	if err := errors.Join(c.knownRun(e), e.fold()); err != nil {
 		return err
 	}
 	result, err := p.Replay(e.ctx, publisher.ReplayRequest{Filter: filter, Dates: dates, Limit: c.Limit, DryRun: c.DryRun, Reason: c.Reason, Actor: e.actor()})
@@ -301,6 +323,9 @@ func (c *replayCommand) Run(e *environment) error {
 		for _, s := range result.Skipped {
 			fmt.Fprintf(e.out, "  skipped %s %s: %s\n", textOf(s.Date), s.ID, s.Why)
 		}
+		if result.Read == 0 {
+			fmt.Fprintln(e.out, "No open letter matches. A dead date whose letter is settled is queued by `publisher publish --dates DATE`.")
+		}
 		if len(result.Dates) > 0 && !c.DryRun {
 			fmt.Fprintf(e.out, "They are queued in run %s. Next: `worker --drain`, then `publisher validate`.\n", result.Run)
 		}
@@ -309,8 +334,8 @@ func (c *replayCommand) Run(e *environment) error {
 
 type resolveCommand struct {
 	IDs    []string `arg:"" name:"id" help:"Ids of dead letters."`
-	Reason string   `help:"Why they need nothing any more, for the audit trail." required:""`
-	DryRun bool     `help:"Say what would be closed, change nothing."`
+	Reason string   `help:"Why they need nothing any more, for the audit trail." required:"" env:"-"`
+	DryRun bool     `help:"Say what would be closed, change nothing." env:"-"`
 }
 
 func (*resolveCommand) Help() string {
@@ -332,6 +357,8 @@ func (c *resolveCommand) Run(e *environment) error {
 	if err != nil {
 		return err
 	}
+	slices.Sort(c.IDs)
+	c.IDs = slices.Compact(c.IDs)
 	var open []string
 	for _, id := range c.IDs {
 		i := slices.IndexFunc(letters, func(l ledger.DeadLetter) bool { return l.ID == id })

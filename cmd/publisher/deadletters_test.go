@@ -28,13 +28,20 @@ func TestDeadLetterToTheEnd(t *testing.T) {
 		t.Fatalf("got %+v, want the letter of %s", listed, dead)
 	}
 	id := listed.Letters[0].ID
-	for _, filter := range [][]string{{"--class", "crash"}, {"--stage", "write"}, {"--cause", "other"}, {"--dates", d.league.GameDates[0].String()}, {"--run", "none"}, {"--state", "replayed"}} {
+	for _, filter := range [][]string{{"--class", "crash"}, {"--stage", "write"}, {"--cause", "other"}, {"--dates", d.league.GameDates[0].String()}, {"--state", "replayed"}} {
 		contains(t, d.want(exitDone, append([]string{"deadletters", "list"}, filter...)...).out, "No dead letters match.")
 	}
+	contains(t, d.want(exitError, "deadletters", "--run", "none").errout, "no such run")
+	contains(t, d.want(exitUsage, "deadletters", "--stage", "bogus").errout, "read_back")
+	contains(t, d.want(exitUsage, "replay", "--all", "--limit=-1", "--dry-run").errout, "--limit")
+	contains(t, d.want(exitUsage, "replay", "--all", "--reason", "  ").errout, "--reason")
+	contains(t, d.want(exitUsage, "unresolved", "--suggestions=-1").errout, "negative")
 	contains(t, d.want(exitDone, "deadletters", "show", id).out, id, dead, "source_empty", `"date":"`+dead+`"`)
 	contains(t, d.want(exitDone, "explain", dead).out, dead+", season", "dead", "source_empty", id, "next publish")
 	contains(t, d.want(exitDone, "explain", d.league.GameDates[0].String()).out, "complete", "replaced by run", "unchanged since", "next publish left")
 
+	contains(t, d.want(exitError, "deadletters", "export", "-o", d.db).errout, "SQLite database")
+	contains(t, d.want(exitError, "export", "--dates", dead, "-o", d.db).errout, "SQLite database")
 	file := filepath.Join(t.TempDir(), "letters.ndjson")
 	d.want(exitDone, "deadletters", "export", "-o", file)
 	if b, err := os.ReadFile(file); err != nil || strings.Count(string(b), "\n") != 1 || !strings.Contains(string(b), id) {
@@ -109,6 +116,10 @@ func TestUnresolvedToAlias(t *testing.T) {
 	added := d.want(exitDone, "alias", "add", known, known+"x", "--reason", "misspelt").out
 	contains(t, added, "is an alias of", "publisher run --dates")
 	contains(t, d.want(exitError, "alias", "add", known, known+"x", "--reason", "misspelt").errout, "already")
+	var other string
+	d.sql(&other, `SELECT player_lookup FROM nba_players_registry WHERE player_lookup <> ? LIMIT 1`, known+"x")
+	contains(t, d.want(exitError, "alias", "add", known, other, "--reason", "oops").errout, "--replace")
+	contains(t, d.want(exitDone, "runs", "show").out, "run_opened")
 	_, rest, _ := strings.Cut(added, "publisher run --dates ")
 	dates, _, _ := strings.Cut(rest, "`")
 	d.do("run", "--dates", dates)

@@ -120,6 +120,10 @@ func tell(e *environment, s publisher.Story) {
 	for _, event := range s.Events {
 		fmt.Fprintf(e.out, "%s  %s  %s  (%s)\n", event.At.Format(time.DateTime), event.Kind, event.Message, event.Actor)
 	}
+	if s.State == ledger.Dead {
+		fmt.Fprintf(e.out, "Next: mend the cause, then `publisher replay --dates %s --reason …` and `worker --drain`.\n", s.Date)
+		fmt.Fprintf(e.out, "The raw rows: `publisher export --table nbac_gamebook_player_stats --dates %s`, `--table bdl_player_boxscores`, `--table nbac_schedule`.\n", s.Date)
+	}
 	fmt.Fprintf(e.out, "Deeper: `publisher export --dates %s`, `publisher deadletters --dates %s --state all`", s.Date, s.Date)
 	if s.Run != "" {
 		fmt.Fprintf(e.out, ", `publisher runs show %s`", s.Run)

@@ -16,7 +16,7 @@ import (
 type exportCommand struct {
 	rangeFlags `embed:""`
 	Table      string `help:"Which table." default:"player_game_summary"`
-	Format     string `help:"Output format: csv, ndjson or parquet." enum:"csv,ndjson,parquet" default:"csv"`
+	Format     string `help:"Output format: csv, ndjson or parquet." enum:"csv,ndjson,parquet" default:"csv" env:"-"`
 	Layout     string `help:"file writes one stream; hive writes a directory with one file a date, which DuckDB and pandas open as one table." enum:"file,hive" default:"file"`
 	Output     string `short:"o" help:"File to write, whole or not at all, or the directory of --layout hive; - is standard output." default:"-"`
 }

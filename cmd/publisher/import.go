@@ -16,10 +16,10 @@ import (
 )
 
 type importCommand struct {
-	Format        string   `help:"Format of the files; default: recognised by their content. One of nba-schedule, players, nba-live, nba-gamelog, balldontlie, gamebook, or the name of a raw table." placeholder:"NAME"`
+	Format        string   `help:"Format of the files; default: recognised by their content. One of nba-schedule, players, nba-live, nba-gamelog, balldontlie, gamebook, or the name of a raw table." placeholder:"NAME" env:"-"`
 	Files         []string `arg:"" help:"Files to load, plain or gzip." predictor:"file"`
 	MaxRejections int      `help:"Rejected lines that are acceptable per file; 0: two, or 5 % of the lines if that is more; -1: none." default:"0"`
-	DryRun        bool     `help:"Read and judge the files, write nothing."`
+	DryRun        bool     `help:"Read and judge the files, write nothing." env:"-"`
 }
 
 func (*importCommand) Help() string {
@@ -74,7 +74,7 @@ func (c *importCommand) Run(e *environment) error {
 func (c *importCommand) look() error {
 	var problems []string
 	if c.Format != "" {
-		if _, err := feed.ByName(c.Format); err != nil {
+		if err := feed.Known(c.Format); err != nil {
 			problems = append(problems, "--"+err.Error())
 		}
 	}
@@ -113,7 +113,7 @@ func (c *importCommand) table(e *environment, reports []feed.Report) {
 				fmt.Fprintf(e.out, "  … %d more; --json lists up to a hundred\n", r.Rejected-shownRejections)
 				break
 			}
-			fmt.Fprintf(e.out, "  line %d: %s: %s\n", rejection.Line, rejection.Reason, rejection.Text)
+			fmt.Fprintf(e.out, "  line %d: %s: %s: %s\n", rejection.Line, rejection.Reason, rejection.Detail, rejection.Text)
 		}
 	}
 	if c.DryRun {

@@ -17,9 +17,9 @@ import (
 type requestFlags struct {
 	rangeFlags `embed:""`
 
-	Force    bool     `help:"Do every date with games again, done or not."`
-	Accept   []string `help:"Acceptance rules whose errors do not fail a date in this run; needs --reason." placeholder:"RULE,..."`
-	Reason   string   `help:"Why, for the audit trail."`
+	Force    bool     `help:"Do every date with games again, done or not." env:"-"`
+	Accept   []string `help:"Acceptance rules whose errors do not fail a date in this run; needs --reason." placeholder:"RULE" env:"-"`
+	Reason   string   `help:"Why, for the audit trail." env:"-"`
 	Unowned  string   `help:"What becomes of values in columns that gamefill does not fill: refuse the date, carry them over, or erase them." enum:"refuse,carry,erase" default:"refuse"`
 	JobFlags string   `name:"job-settings" help:"Further row-affecting settings of the job, as JSON." placeholder:"JSON"`
 }
@@ -130,7 +130,7 @@ var verdictWords = map[publisher.Verdict]string{
 
 type publishCommand struct {
 	requestFlags `embed:""`
-	DryRun       bool `help:"Show the plan only."`
+	DryRun       bool `help:"Show the plan only." env:"-"`
 }
 
 func (*publishCommand) Help() string {

@@ -22,7 +22,7 @@ type runCommand struct {
 	validateFlags `embed:""`
 	Concurrency   int           `help:"Dates in progress at once." default:"2"`
 	Grace         time.Duration `help:"After an interrupt, how long dates in progress may still take." default:"25s"`
-	DryRun        bool          `help:"Show the plan only."`
+	DryRun        bool          `help:"Show the plan only." env:"-"`
 }
 
 // Validate reports settings that cannot be, all together.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"gamefill/internal/boxscore"
 	"gamefill/internal/gamedate"
+	"gamefill/internal/ledger"
 	"gamefill/internal/publisher"
 	"gamefill/internal/summary"
 	"gamefill/internal/table"
@@ -27,6 +29,14 @@ Suggestions are registry rows whose spelling is close, those of the same team an
 Examples:
   publisher unresolved
   publisher unresolved --season 2021-22 --json`
+}
+
+// Validate refuses negative numbers.
+func (c *unresolvedCommand) Validate() error {
+	if c.Limit < 0 || c.Suggestions < 0 {
+		return errors.New("--limit and --suggestions must not be negative")
+	}
+	return nil
 }
 
 func (c *unresolvedCommand) Run(e *environment) error {
@@ -86,7 +96,8 @@ const operatorAliases = "operator"
 type aliasAdd struct {
 	Spelling string `arg:"" help:"The name or lookup that the registry does not know."`
 	Person   string `arg:"" help:"The name or lookup that it knows."`
-	Reason   string `help:"Why, kept with the alias." required:""`
+	Reason   string `help:"Why, kept in the audit trail of the ledger." required:"" env:"-"`
+	Replace  bool   `help:"The spelling is an alias of somebody else: point it to this person instead." env:"-"`
 	DryRun   bool   `help:"Say what would change, change nothing."`
 }
 
@@ -101,6 +112,8 @@ Examples:
 func (c *aliasAdd) Run(e *environment) error {
 	alias, person := summary.Lookup(c.Spelling), summary.Lookup(c.Person)
 	switch {
+	case strings.TrimSpace(c.Reason) == "":
+		return &publisher.UsageError{Problem: "say why with --reason"}
 	case alias == "" || person == "":
 		return &publisher.UsageError{Problem: "a name without letters or digits has no lookup"}
 	case alias == person:
@@ -150,9 +163,14 @@ func (c *aliasAdd) check(e *environment, alias, person string) error {
 		return err
 	}
 	for _, row := range aliases.Rows {
-		if row[boxscore.Aliases.MustIndex("alias_lookup")].Str() == alias &&
-			row[boxscore.Aliases.MustIndex("nba_canonical_lookup")].Str() == person && row[boxscore.Aliases.MustIndex("is_active")].IsTrue() {
+		if row[boxscore.Aliases.MustIndex("alias_lookup")].Str() != alias || !row[boxscore.Aliases.MustIndex("is_active")].IsTrue() {
+			continue
+		}
+		switch other := row[boxscore.Aliases.MustIndex("nba_canonical_lookup")].Str(); {
+		case other == person:
 			return fmt.Errorf("%s is an alias of %s already", alias, person)
+		case !c.Replace:
+			return fmt.Errorf("%s is an alias of %s: --replace points it to %s instead", alias, other, person)
 		}
 	}
 	return nil
@@ -168,11 +186,16 @@ func (c *aliasAdd) write(e *environment, alias, person string) error {
 	} {
 		row[boxscore.Aliases.MustIndex(column)] = v
 	}
-	_, err := e.backend.Store.Load(e.ctx, boxscore.Aliases, nil, func(yield func(table.Row) error) error { return yield(row) })
+	var replace []string
+	if c.Replace {
+		replace = []string{"alias_lookup"}
+	}
+	_, err := e.backend.Store.Load(e.ctx, boxscore.Aliases, replace, func(yield func(table.Row) error) error { return yield(row) })
 	if err != nil {
 		return fmt.Errorf("add alias %s: %w", alias, err)
 	}
-	return nil
+	return e.backend.Ledger.AddEvent(e.ctx, ledger.Event{Job: summary.Job().Name, Kind: "alias_added", Actor: e.actor(),
+		Message: alias + " is " + person + ": " + c.Reason})
 }
 
 func (c *aliasAdd) table(e *environment, alias, person string, dates []gamedate.Date) {
@@ -183,6 +206,9 @@ func (c *aliasAdd) table(e *environment, alias, person string, dates []gamedate.
 	fmt.Fprintf(e.out, "%s %s an alias of %s.\n", alias, verb, person)
 	if len(dates) == 0 {
 		fmt.Fprintln(e.out, "No completed date has that name unresolved.")
+		if c.Replace {
+			fmt.Fprintln(e.out, "Dates that were built with the old alias are built again by the next run over them.")
+		}
 		return
 	}
 	texts := make([]string, len(dates))

@@ -170,3 +170,20 @@ func TestEnvironment(t *testing.T) {
 		t.Errorf("flag over a bad variable: got exit code %d: %s", r.code, r.errout)
 	}
 }
+
+// Every format that --format names is taken.
+func TestImportFormats(t *testing.T) {
+	t.Parallel()
+	list := cli(t.Context(), "import", "--format", "nothing", "usage_test.go").errout
+	_, list, _ = strings.Cut(list, "want one of ")
+	names := strings.Split(strings.TrimSpace(strings.SplitN(list, "\n", 2)[0]), ", ")
+	if len(names) < 11 {
+		t.Fatalf("got formats %v, want all eleven", names)
+	}
+	for _, name := range names {
+		r := cli(t.Context(), "import", "--dry-run", "--format", name, "usage_test.go")
+		if r.code != exitError || strings.Contains(r.errout, "want one of") {
+			t.Errorf("%s: got exit code %d: %s, want the file refused and not the format", name, r.code, r.errout)
+		}
+	}
+}

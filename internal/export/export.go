@@ -162,8 +162,8 @@ func ToFile(ctx context.Context, store warehouse.Tables, t *table.Schema, r game
 // gets its name at the end, so whoever sees path sees the old file or the whole new one. After an error path is as it
 // was and the temporary file is gone.
 func File(path string, write func(w io.Writer) error) (err error) {
-	if info, statErr := os.Stat(path); statErr == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("export to %s: is not a regular file: name a file to write", path)
+	if err := writable(path); err != nil {
+		return fmt.Errorf("export to %s: %w", path, err)
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
@@ -187,6 +187,32 @@ func File(path string, write func(w io.Writer) error) (err error) {
 	}
 	return nil
 }
+
+// writable refuses a path that an export must not take the place of: what is no regular file, and databases.
+func writable(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case path == "":
+		return errors.New("the name is empty: name a file to write")
+	case err != nil:
+		return nil // not there, or what is wrong shows when it is written
+	case !info.Mode().IsRegular():
+		return errors.New("is not a regular file: name a file to write")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	head := make([]byte, len(sqliteMagic))
+	if _, err := io.ReadFull(f, head); err == nil && string(head) == sqliteMagic {
+		return errors.New("is an SQLite database, perhaps the one that is read: name another file")
+	}
+	return nil
+}
+
+// sqliteMagic begins every SQLite file (sqlite.org/fileformat2.html, "Magic Header String").
+const sqliteMagic = "SQLite format 3\x00"
 
 func ignoreClosed(err error) error {
 	if errors.Is(err, os.ErrClosed) {

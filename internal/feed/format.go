@@ -55,7 +55,19 @@ var formats = []Format{
 // Formats lists the formats in the order in which a person would import them. The caller owns the slice.
 func Formats() []Format { return slices.Clone(formats) }
 
-// ByName finds a format by its name; the error lists the names.
+// Known reports whether a name is one of a format: of a CSV feed, a document or a raw table. The error lists all names.
+func Known(name string) error {
+	if _, ok := rawFormat(name); ok {
+		return nil
+	}
+	if _, ok := documentFormat(name); ok {
+		return nil
+	}
+	_, err := ByName(name)
+	return err
+}
+
+// ByName finds a CSV feed's format by its name; the error lists the names of all formats.
 func ByName(name string) (Format, error) {
 	var names []string
 	for _, f := range formats {

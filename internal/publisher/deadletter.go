@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"gamefill/internal/gamedate"
 	"gamefill/internal/ledger"
@@ -90,7 +91,7 @@ type ReplayRequest struct {
 // Ledger first, then queue: a crash in between is healed by replaying again. Replaying twice queues nothing twice.
 func (p *Publisher) Replay(ctx context.Context, r ReplayRequest) (ReplayResult, error) {
 	result := ReplayResult{DryRun: r.DryRun}
-	if !r.DryRun && r.Reason == "" {
+	if !r.DryRun && strings.TrimSpace(r.Reason) == "" {
 		return result, &UsageError{Problem: "replaying is a decision: say why with --reason"}
 	}
 	r.Filter.State = ledger.LetterOpen // of every job: letters that cannot be replayed are named, not hidden
@@ -104,10 +105,15 @@ func (p *Publisher) Replay(ctx context.Context, r ReplayRequest) (ReplayResult, 
 	slices.SortStableFunc(letters, func(a, b ledger.DeadLetter) int { return a.Date.Compare(b.Date) })
 	result.Read = len(letters)
 	chosen, err := p.chooseDates(ctx, letters, r.Limit, &result)
-	if err != nil || r.DryRun || len(result.Dates) == 0 {
+	if err != nil || len(result.Dates) == 0 {
 		return result, err
 	}
-	return result, p.replay(ctx, r, chosen, &result)
+	run, err := p.runToReplay(ctx, result.Dates)
+	if err != nil || r.DryRun {
+		result.Run = run.ID
+		return result, err
+	}
+	return result, p.replay(ctx, r, run, chosen, &result)
 }
 
 // chooseDates finds the dead entries of the letters and sorts the letters into replayed, duplicate and skipped.
@@ -155,8 +161,8 @@ func (p *Publisher) chooseDates(ctx context.Context, letters []ledger.DeadLetter
 }
 
 // replay opens the run, queues the dates and marks the letters.
-func (p *Publisher) replay(ctx context.Context, r ReplayRequest, ids []string, result *ReplayResult) error {
-	run, err := p.runToReplay(ctx, r, result.Dates)
+func (p *Publisher) replay(ctx context.Context, r ReplayRequest, run ledger.Run, ids []string, result *ReplayResult) error {
+	run, err := p.beginReplay(ctx, r, run.ID, result.Dates)
 	if err != nil {
 		return err
 	}
@@ -193,9 +199,9 @@ func (p *Publisher) replay(ctx context.Context, r ReplayRequest, ids []string, r
 	return nil
 }
 
-// runToReplay takes the job's open run back to planning, or else opens the run of the first date again. A run of
+// runToReplay finds the run that replayed dates join: the job's open run, or else the run of the first date. A run of
 // another transform version is refused: its workers are gone, and publishing the dates does them with this version.
-func (p *Publisher) runToReplay(ctx context.Context, r ReplayRequest, dates []gamedate.Date) (ledger.Run, error) {
+func (p *Publisher) runToReplay(ctx context.Context, dates []gamedate.Date) (ledger.Run, error) {
 	run, ok, err := p.ports.Ledger.OpenRun(ctx, p.job.Name)
 	if err != nil {
 		return run, fmt.Errorf("look for the open run: %w", err)
@@ -209,14 +215,20 @@ func (p *Publisher) runToReplay(ctx context.Context, r ReplayRequest, dates []ga
 			return run, fmt.Errorf("read run %s: %w", entries[0].Run, err)
 		}
 		if run.State == ledger.RunCancelled {
-			return run, fmt.Errorf("run %s is cancelled: publish the dates instead, which makes a new run", run.ID)
+			return run, fmt.Errorf("run %s, which gave up on the dates, is cancelled: `publisher publish --dates …` makes a new run of them", run.ID)
 		}
 	}
 	if run.Version != p.job.Version {
 		return run, fmt.Errorf("run %s pins transform version %s and this build is %s: publish the dates instead", run.ID, run.Version, p.job.Version)
 	}
+	probe := run
+	return run, backToPlanning(&probe)
+}
+
+// beginReplay takes a run back to planning, wide enough for the dates.
+func (p *Publisher) beginReplay(ctx context.Context, r ReplayRequest, id string, dates []gamedate.Date) (ledger.Run, error) {
 	event := ledger.Event{Kind: "replay_begun", Actor: r.Actor, Message: r.Reason}
-	run, err = p.ports.Ledger.UpdateRun(ctx, run.ID, event, func(run *ledger.Run) error {
+	run, err := p.ports.Ledger.UpdateRun(ctx, id, event, func(run *ledger.Run) error {
 		for _, d := range dates {
 			run.Range = span(run.Range, gamedate.Range{From: d, To: d})
 		}
@@ -230,7 +242,7 @@ func (p *Publisher) runToReplay(ctx context.Context, r ReplayRequest, dates []ga
 
 // Resolve closes dead letters without replaying them, with a note; it returns how many were open.
 func (p *Publisher) Resolve(ctx context.Context, ids []string, note, actor string) (int, error) {
-	if note == "" {
+	if strings.TrimSpace(note) == "" {
 		return 0, &UsageError{Problem: "say why the letters need nothing any more, with --reason"}
 	}
 	return p.ports.Ledger.SettleDeadLetters(ctx, ids, ledger.LetterResolved, actor, note)

@@ -215,11 +215,11 @@ func (p *Publisher) checkContent(ctx context.Context, r gamedate.Range, entries 
 			out.Rows += m.Rows
 			e := entries[d]
 			switch {
-			case e != nil && e.Facts != nil && e.State == ledger.Complete:
+			case e != nil && e.Facts != nil && e.State != ledger.Dead && e.State != ledger.RolledBack: // queued again or cancelled: as before
 				if e.Facts.Fingerprint != m.Fingerprint {
 					overwritten = append(overwritten, d)
 				}
-			case m.Fingerprint != table.Empty && (e == nil || e.State != ledger.Dead && e.State != ledger.RolledBack):
+			case m.Fingerprint != table.Empty && (e == nil || e.State == ledger.NoGames || e.State == ledger.NoSchedule || e.State == ledger.Complete):
 				strangers = append(strangers, d)
 			}
 			measured++

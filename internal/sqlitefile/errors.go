@@ -97,6 +97,7 @@ var byCode = map[int]complaint{
 	sqlite3.SQLITE_READONLY: readOnly,
 	sqlite3.SQLITE_IOERR:    inOut,
 	sqlite3.SQLITE_BUSY:     busy,
+	sqlite3.SQLITE_PROTOCOL: busy,
 	sqlite3.SQLITE_CANTOPEN: noOpen,
 }
 
@@ -130,7 +131,12 @@ func endsTransaction(err error) bool {
 }
 
 // isBusy reports whether err is SQLite's refusal to wait longer for a lock.
-func isBusy(err error) bool { return code(err) == sqlite3.SQLITE_BUSY }
+//
+// SQLITE_PROTOCOL is the write-ahead log's own word for it: too many tries to get its lock while another process, stopped
+// perhaps, held it (sqlite.org/rescode.html#protocol).
+func isBusy(err error) bool {
+	return code(err) == sqlite3.SQLITE_BUSY || code(err) == sqlite3.SQLITE_PROTOCOL
+}
 
 // IsSQLError reports whether SQLite refused a statement for what it says: a table or column that is not there, say.
 func IsSQLError(err error) bool { return code(err) == sqlite3.SQLITE_ERROR }
