@@ -22,6 +22,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Options says how to open a file. The zero Options creates a missing file and reads and writes.
@@ -237,7 +238,7 @@ func (f *File) Read(ctx context.Context, fn func(tx *Tx) error) (err error) {
 		return explain(f.path, err)
 	}
 	defer f.readers.give(c)
-	if err := c.exec("BEGIN"); err != nil {
+	if err := beginRead(ctx, c); err != nil {
 		return explain(f.path, err)
 	}
 	tx := &Tx{ctx: ctx, c: c, reading: true}
@@ -249,6 +250,29 @@ func (f *File) Read(ctx context.Context, fn func(tx *Tx) error) (err error) {
 		c.trim()
 	}()
 	return explain(f.path, fn(tx))
+}
+
+// beginRead opens a snapshot. SQLite waits by itself for a lock, but gives up after some seconds on the one that guards
+// the log's index (SQLITE_PROTOCOL) when the process that holds it stands still; this goes on as long as a write would.
+func beginRead(ctx context.Context, c *connection) error {
+	for deadline := time.Now().Add(busyTimeout); ; {
+		err := c.exec("BEGIN")
+		if err != nil {
+			return err
+		}
+		if err = c.exec("SELECT 1 FROM gamefill_file"); err == nil {
+			return nil
+		}
+		_ = c.exec("ROLLBACK") // the snapshot was not opened
+		if !isBusy(err) || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // Write runs fn in the single writer of this process, inside a transaction that holds the write lock from its start, and
