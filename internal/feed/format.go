@@ -89,6 +89,7 @@ func ByName(name string) (Format, error) {
 // format that has most columns in common with it.
 func Recognise(header []string) (Format, error) {
 	best, most := formats[0], -1
+	var nearest *HeaderError
 	for _, f := range formats {
 		if f.check(header) == nil {
 			return f, nil
@@ -97,7 +98,22 @@ func Recognise(header []string) (Format, error) {
 			best, most = f, n
 		}
 	}
-	if most == 0 {
+	// A raw table that the header is nearer to is what the message should be about.
+	for _, t := range boxscore.Tables {
+		n := 0
+		for _, name := range header {
+			if t.Index(name) >= 0 {
+				n++
+			}
+		}
+		if e := rawColumns(t, header); e != nil && n > most {
+			most, nearest = n, e
+		}
+	}
+	switch {
+	case nearest != nil:
+		return Format{}, nearest
+	case most == 0:
 		return Format{}, &HeaderError{Found: header}
 	}
 	return Format{}, best.check(header)

@@ -238,6 +238,8 @@ func TestRawTableRefusals(t *testing.T) {
 		{"a row of another width", good + "1,2\n", "", "", 1},
 		{"a missing column", "game_id,game_date\n1,2021-12-15\n", boxscore.Schedule.Name, "lacks", 0},
 		{"an unknown column", head + ",points\n1,2021-12-15,2021,CHI,BOS,3\n", boxscore.Schedule.Name, "unknown", 0},
+		{"cut off in the last line", good + "00221004", "", "cut off", 0},
+		{"nearly a raw table", head + ",points\n1,2021-12-15,2021,CHI,BOS,3\n", "", "format nbac_schedule", 0},
 		{"header only", head + "\n", "", "no rows", 0},
 		{"JSON of no table", `{"a":1}` + "\n", "", "no raw table", 0},
 		{"a JSON document of no kind", "{\n\"a\": 1}\n", "", "no known format", 0},

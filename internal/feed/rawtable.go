@@ -114,6 +114,7 @@ func (im *importer) importRaw(ctx context.Context, t *table.Schema, form fileFor
 		}
 	}
 	position := t.Index(t.Partition)
+	lastBad := false
 	err := im.scanRaw(ctx, t, form, 0, func(r rawRow) error {
 		im.report.Lines++
 		date := gamedate.Date{}
@@ -123,7 +124,8 @@ func (im *importer) importRaw(ctx context.Context, t *table.Schema, form fileFor
 		if r.bad == nil {
 			r.bad = t.Check(r.row, date)
 		}
-		if r.bad != nil {
+		lastBad = r.bad != nil
+		if lastBad {
 			im.reject(Rejection{Line: r.n, Reason: ReasonRow, Detail: r.bad.Error(), Text: clip(r.text, 160)})
 			return nil
 		}
@@ -149,6 +151,9 @@ func (im *importer) importRaw(ctx context.Context, t *table.Schema, form fileFor
 	})
 	if err != nil {
 		return err
+	}
+	if lastBad && cutOff(im.path) {
+		return fmt.Errorf("is cut off in its last line, %d: extract it again", im.report.Lines+1)
 	}
 	im.report.Dates, im.report.Games = len(dates), len(games)
 	im.report.Rejections = im.report.Rejections[:min(sampleSize, len(im.report.Rejections))]
@@ -179,6 +184,25 @@ func (im *importer) importRaw(ctx context.Context, t *table.Schema, form fileFor
 	}
 	im.report.Tables[t.FullName()] = result.Added
 	return nil
+}
+
+// cutOff reports whether a plain text file ends without a line end; gzip and Parquet say themselves when they are cut.
+func cutOff(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	head, last := make([]byte, 4), make([]byte, 1)
+	if _, err := f.ReadAt(head, 0); err != nil || bytes.HasPrefix(head, []byte{0x1f, 0x8b}) || string(head) == "PAR1" {
+		return false
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	_, err = f.ReadAt(last, info.Size()-1)
+	return err == nil && last[0] != '\n'
 }
 
 // hasTable reports whether the store has the table; a dry run makes none.
