@@ -71,7 +71,8 @@ func startEmulator(t *testing.T) (address string) {
 		_ = emulator.Process.Kill()
 		_ = emulator.Wait()
 		if t.Failed() {
-			t.Logf("emulator:\n%s", output.String())
+			text := output.String()
+			t.Logf("the emulator's last words:\n%s", text[max(0, len(text)-1000):])
 		}
 	})
 	connection, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))

@@ -180,38 +180,38 @@ func TestStopDoesNotHangOnASilentServer(t *testing.T) {
 	}
 }
 
-// TestPulledMessageIsKept waits until the hold of a running handler has been put off; no extension follows the ack.
+// TestPulledMessageIsKept waits until the hold of a running handler has been put off.
 func TestPulledMessageIsKept(t *testing.T) {
 	t.Parallel()
 	server := newServer(t)
 	q := create(t, options(server.Addr))
 	publish(t, q, "m")
+	kept := make(chan struct{})
 	cancel, done := receive(t, q, 1, func(ctx context.Context, d queue.Delivery) {
-		ticker := time.NewTicker(20 * time.Millisecond)
-		defer ticker.Stop()
-		end := time.Now().Add(patience)
-		for len(server.Message(d.ID()).Modacks) == 0 {
-			if <-ticker.C; time.Now().After(end) {
-				t.Error("the hold is never put off")
-				return
-			}
-		}
-		if got := server.Message(d.ID()).Modacks[0].AckDeadline; got != 60 {
-			t.Errorf("put off by %d s, want 60", got)
-		}
+		<-kept
 		if err := d.Ack(ctx); err != nil {
 			t.Errorf("ack: %v", err)
 		}
 	})
+	free := sync.OnceFunc(func() { close(kept) })
+	defer free()
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
-	for end := time.Now().Add(patience); server.Messages()[0].Acks == 0; <-ticker.C {
+	for end := time.Now().Add(patience); len(server.Messages()[0].Modacks) == 0; <-ticker.C {
 		if time.Now().After(end) {
-			t.Fatal("never acked")
+			t.Fatal("the hold is never put off")
 		}
 	}
+	free()
 	cancel()
 	if err := wait(t, done, "Receive to return"); err != nil {
 		t.Errorf("receive: %v", err)
+	}
+	m := server.Messages()[0]
+	if got := m.Modacks[0].AckDeadline; got != 60 {
+		t.Errorf("put off by %d s, want 60", got)
+	}
+	if m.Acks != 1 || m.Deliveries != 1 {
+		t.Errorf("got %d acks of %d deliveries, want 1 of 1", m.Acks, m.Deliveries)
 	}
 }
