@@ -5,9 +5,11 @@
 package backend
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/url"
 	"path/filepath"
@@ -17,6 +19,7 @@ import (
 	"gamefill/internal/ledger"
 	"gamefill/internal/ledger/sqliteledger"
 	"gamefill/internal/queue"
+	"gamefill/internal/queue/pubsubqueue"
 	"gamefill/internal/queue/sqlitequeue"
 	"gamefill/internal/retry"
 	"gamefill/internal/sqlitefile"
@@ -54,7 +57,8 @@ type Backend struct {
 	Ledger ledger.Ledger
 	Store  warehouse.Store
 
-	files map[string]*sqlitefile.File
+	files   map[string]*sqlitefile.File
+	clients []io.Closer
 }
 
 // address is a parsed address.
@@ -64,9 +68,19 @@ type address struct {
 	params url.Values
 }
 
+const (
+	sqlite = "sqlite"
+	pubsub = "pubsub"
+)
+
+// parameters are what the address of each scheme takes after the question mark.
+var parameters = map[string][]string{
+	pubsub: {"subscription", "deadletter"},
+}
+
 // schemes are the known schemes by port, with what they look like.
 var schemes = map[string][]string{
-	"queue":     {"sqlite:FILE"},
+	"queue":     {"sqlite:FILE", "pubsub://PROJECT/TOPIC?subscription=…&deadletter=…"},
 	"ledger":    {"sqlite:FILE"},
 	"warehouse": {"sqlite:FILE"},
 }
@@ -82,13 +96,33 @@ func parse(port, text string) (address, error) {
 	if err != nil {
 		return address{}, fmt.Errorf("--%s %q: %w", port, text, err)
 	}
-	if path == "" {
-		return address{}, fmt.Errorf("--%s %q: the file is missing", port, text)
-	}
 	for _, name := range slices.Sorted(maps.Keys(params)) {
-		return address{}, fmt.Errorf("--%s %q: unknown parameter %q; sqlite: takes none", port, text, name)
+		if known := parameters[scheme]; !slices.Contains(known, name) {
+			return address{}, fmt.Errorf("--%s %q: unknown parameter %q; %s: takes %s", port, text, name, scheme, cmp.Or(strings.Join(known, ", "), "none"))
+		}
+		if values := params[name]; len(values) != 1 || values[0] == "" {
+			return address{}, fmt.Errorf("--%s %q: parameter %q: want one value", port, text, name)
+		}
 	}
-	return address{scheme, path, params}, nil
+	addr := address{scheme, path, params}
+	switch scheme {
+	case pubsub:
+		if _, _, ok := addr.topic(); !ok {
+			return address{}, fmt.Errorf("--%s %q: want pubsub://PROJECT/TOPIC", port, text)
+		}
+	case sqlite:
+		if path == "" {
+			return address{}, fmt.Errorf("--%s %q: the file is missing", port, text)
+		}
+	}
+	return addr, nil
+}
+
+// topic is what the path of a Pub/Sub address names.
+func (a address) topic() (project, topic string, ok bool) {
+	path, ok := strings.CutPrefix(a.path, "//")
+	project, topic, cut := strings.Cut(path, "/")
+	return project, topic, ok && cut && project != "" && topic != "" && !strings.Contains(topic, "/")
 }
 
 // Validate checks addresses without opening anything; all problems come together.
@@ -129,11 +163,7 @@ func Open(ctx context.Context, a Addresses, o Options) (_ *Backend, err error) {
 	if b.Ledger, err = sqliteledger.New(ctx, ledgerFile, sqliteledger.Options{}); err != nil {
 		return nil, fmt.Errorf("open ledger %s: %w", a.Ledger, err)
 	}
-	queueFile, err := file("queue", a.Queue, o.MustExist)
-	if err != nil {
-		return nil, err
-	}
-	if b.Queue, err = sqlitequeue.New(ctx, queueFile, sqlitequeue.Options{}); err != nil {
+	if b.Queue, err = b.queue(ctx, a.Queue, o); err != nil {
 		return nil, fmt.Errorf("open queue %s: %w", a.Queue, err)
 	}
 	store, err := sqlitewarehouse.New(ctx, warehouseFile, sqlitewarehouse.Options{})
@@ -147,6 +177,31 @@ func Open(ctx context.Context, a Addresses, o Options) (_ *Backend, err error) {
 	}
 	b.Store = retry.Warehouse(store, o.Retry)
 	return b, nil
+}
+
+// queue opens the queue of an address that has passed Validate.
+func (b *Backend) queue(ctx context.Context, text string, o Options) (queue.Queue, error) {
+	addr, err := parse("queue", text)
+	if err != nil {
+		return nil, err
+	}
+	if addr.scheme == pubsub {
+		project, topic, _ := addr.topic()
+		q, err := pubsubqueue.New(ctx, pubsubqueue.Options{
+			Project: project, Topic: topic,
+			Subscription: addr.params.Get("subscription"), DeadLetterTopic: addr.params.Get("deadletter"),
+		})
+		if err != nil {
+			return nil, err
+		}
+		b.clients = append(b.clients, q)
+		return q, nil
+	}
+	f, err := b.file(ctx, addr.path, o.MustExist)
+	if err != nil {
+		return nil, err
+	}
+	return sqlitequeue.New(ctx, f, sqlitequeue.Options{})
 }
 
 // file opens a SQLite file once per backend.
@@ -169,6 +224,9 @@ func (b *Backend) file(ctx context.Context, path string, mustExist bool) (*sqlit
 // Close closes everything that Open opened.
 func (b *Backend) Close() error {
 	var errs []error
+	for _, c := range b.clients {
+		errs = append(errs, c.Close())
+	}
 	for _, f := range b.files {
 		errs = append(errs, f.Close())
 	}
