@@ -1,13 +1,14 @@
 // Package backend opens the adapters that addresses name. It is the one place that knows them all; main asks it for the
 // ports and hands those on.
 //
-// An address is SCHEME:REST. Nothing is guessed: an unknown scheme or parameter is an error that lists what is known.
+// An address is SCHEME:REST: sqlite:FILE, or firestore://PROJECT/DATABASE?prefix=PREFIX for the ledger. Nothing is guessed: an unknown scheme or parameter is an error that lists what is known.
 package backend
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/url"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"strings"
 
 	"gamefill/internal/ledger"
+	"gamefill/internal/ledger/firestoreledger"
 	"gamefill/internal/ledger/sqliteledger"
 	"gamefill/internal/queue"
 	"gamefill/internal/queue/sqlitequeue"
@@ -54,22 +56,34 @@ type Backend struct {
 	Ledger ledger.Ledger
 	Store  warehouse.Store
 
-	files map[string]*sqlitefile.File
+	files   map[string]*sqlitefile.File
+	closers []io.Closer // clients of remote stores
 }
+
+// The schemes.
+const (
+	schemeSQLite    = "sqlite"
+	schemeFirestore = "firestore"
+)
 
 // address is a parsed address.
 type address struct {
-	scheme string
-	path   string
-	params url.Values
+	scheme   string
+	path     string // sqlite: the file
+	project  string // firestore
+	database string // firestore; "" for the default one
+	params   url.Values
 }
 
 // schemes are the known schemes by port, with what they look like.
 var schemes = map[string][]string{
 	"queue":     {"sqlite:FILE"},
-	"ledger":    {"sqlite:FILE"},
+	"ledger":    {"sqlite:FILE", "firestore://PROJECT/DATABASE"},
 	"warehouse": {"sqlite:FILE"},
 }
+
+// parameters are the names that an address of a scheme may have after its question mark.
+var parameters = map[string][]string{schemeFirestore: {"prefix"}}
 
 func parse(port, text string) (address, error) {
 	scheme, rest, ok := strings.Cut(text, ":")
@@ -82,13 +96,39 @@ func parse(port, text string) (address, error) {
 	if err != nil {
 		return address{}, fmt.Errorf("--%s %q: %w", port, text, err)
 	}
-	if path == "" {
+	a := address{scheme: scheme, params: params}
+	if scheme == schemeFirestore {
+		if a.project, a.database, err = parseFirestore(path); err != nil {
+			return address{}, fmt.Errorf("--%s %q: %w", port, text, err)
+		}
+	} else if a.path = path; path == "" {
 		return address{}, fmt.Errorf("--%s %q: the file is missing", port, text)
 	}
 	for _, name := range slices.Sorted(maps.Keys(params)) {
-		return address{}, fmt.Errorf("--%s %q: unknown parameter %q; sqlite: takes none", port, text, name)
+		takes := parameters[scheme]
+		switch {
+		case len(takes) == 0:
+			return address{}, fmt.Errorf("--%s %q: unknown parameter %q; %s: takes none", port, text, name, scheme)
+		case !slices.Contains(takes, name):
+			return address{}, fmt.Errorf("--%s %q: unknown parameter %q; %s: takes %s", port, text, name, scheme, strings.Join(takes, ", "))
+		case len(params[name]) > 1:
+			return address{}, fmt.Errorf("--%s %q: parameter %q is given %d times", port, text, name, len(params[name]))
+		}
 	}
-	return address{scheme, path, params}, nil
+	if strings.Contains(params.Get("prefix"), "/") {
+		return address{}, fmt.Errorf("--%s %q: a prefix has no slash: it begins the names of collections", port, text)
+	}
+	return a, nil
+}
+
+// parseFirestore reads //PROJECT/DATABASE or //PROJECT, which is the default database.
+func parseFirestore(path string) (project, database string, err error) {
+	names, ok := strings.CutPrefix(path, "//")
+	project, database, named := strings.Cut(names, "/")
+	if !ok || project == "" || named && database == "" || strings.Contains(database, "/") {
+		return "", "", fmt.Errorf("want firestore://PROJECT/DATABASE, or firestore://PROJECT for its default database")
+	}
+	return project, database, nil
 }
 
 // Validate checks addresses without opening anything; all problems come together.
@@ -122,12 +162,8 @@ func Open(ctx context.Context, a Addresses, o Options) (_ *Backend, err error) {
 	if err != nil {
 		return nil, err
 	}
-	ledgerFile, err := file("ledger", a.Ledger, o.MustExist)
-	if err != nil {
+	if err := b.openLedger(ctx, a.Ledger, o.MustExist); err != nil {
 		return nil, err
-	}
-	if b.Ledger, err = sqliteledger.New(ctx, ledgerFile, sqliteledger.Options{}); err != nil {
-		return nil, fmt.Errorf("open ledger %s: %w", a.Ledger, err)
 	}
 	queueFile, err := file("queue", a.Queue, o.MustExist)
 	if err != nil {
@@ -147,6 +183,31 @@ func Open(ctx context.Context, a Addresses, o Options) (_ *Backend, err error) {
 	}
 	b.Store = retry.Warehouse(store, o.Retry)
 	return b, nil
+}
+
+// openLedger opens the ledger that an address names.
+func (b *Backend) openLedger(ctx context.Context, text string, mustExist bool) error {
+	addr, err := parse("ledger", text)
+	if err != nil {
+		return err
+	}
+	if addr.scheme == schemeFirestore {
+		l, err := firestoreledger.New(ctx, firestoreledger.Options{Project: addr.project, Database: addr.database, Prefix: addr.params.Get("prefix")})
+		if err != nil {
+			return fmt.Errorf("open ledger %s: %w", text, err)
+		}
+		b.closers = append(b.closers, l)
+		b.Ledger = l
+		return nil
+	}
+	f, err := b.file(ctx, addr.path, mustExist)
+	if err != nil {
+		return err
+	}
+	if b.Ledger, err = sqliteledger.New(ctx, f, sqliteledger.Options{}); err != nil {
+		return fmt.Errorf("open ledger %s: %w", text, err)
+	}
+	return nil
 }
 
 // file opens a SQLite file once per backend.
@@ -169,6 +230,9 @@ func (b *Backend) file(ctx context.Context, path string, mustExist bool) (*sqlit
 // Close closes everything that Open opened.
 func (b *Backend) Close() error {
 	var errs []error
+	for _, c := range b.closers {
+		errs = append(errs, c.Close())
+	}
 	for _, f := range b.files {
 		errs = append(errs, f.Close())
 	}

@@ -34,6 +34,9 @@ var (
 	shapes = []shape{entriesOfRange, entriesOfRun, runsOfJob, startedFirst, endedFirst, eventsOfJob, lettersBy}
 )
 
+// unindexed are fields that no query looks at and that are long: indexing them would only cost writes.
+var unindexed = []struct{ collection, field string }{{dates, "facts"}, {registry, "content"}, {runs, "checks"}, {runs, "settings"}}
+
 // compared are the fields and values of a query's equality filters.
 type compared map[string]string
 
@@ -45,10 +48,14 @@ func (c compared) set(field, value string) compared {
 	return c
 }
 
-// query is s over from, which names the collection or the group, with the filters given; limit 0 is none.
+// query is s over from, which names the collection or the group, with the filters given; limit 0 is none. Filtering by a
+// field that the shape does not declare is a programming error, because no index would be there for it.
 func (s shape) query(from firestore.Query, equal compared, limit int) firestore.Query {
 	q := from
 	for _, field := range slices.Sorted(maps.Keys(equal)) {
+		if !slices.Contains(s.equal, field) && !slices.Contains(s.optional, field) {
+			panic("firestoreledger: query of " + s.collection + " by undeclared field " + field)
+		}
 		q = q.Where(field, "==", equal[field])
 	}
 	if s.newest != "" {
