@@ -17,8 +17,8 @@ var errConflict = errors.New("changed meanwhile")
 
 // marked gives an error of the service its class and says what to do about it. Errors of other origin stay as they are.
 func (l *Ledger) marked(ctx context.Context, err error) error {
-	if err == nil {
-		return nil
+	if err == nil || failure.ClassOf(err) != failure.Transient {
+		return err
 	}
 	if cause := ctx.Err(); cause != nil && !errors.Is(err, cause) {
 		err = fmt.Errorf("%w: %w", cause, err)
@@ -37,6 +37,9 @@ func (l *Ledger) marked(ctx context.Context, err error) error {
 	case s.Code() == codes.FailedPrecondition && strings.Contains(s.Message(), "index"):
 		err = fmt.Errorf("%w; deploy the indexes of deploy/firestore.indexes.json", err)
 		return failure.MarkEnvironment(err, "ledger_index_missing")
+	case s.Code() == codes.FailedPrecondition && strings.Contains(s.Message(), "Datastore Mode"):
+		err = fmt.Errorf("%w; name a Firestore database in Native mode in the ledger's address", err)
+		return failure.MarkEnvironment(err, "ledger_wrong_mode")
 	case s.Code() == codes.ResourceExhausted:
 		return failure.Mark(err, failure.Quota, "ledger_quota")
 	}

@@ -26,6 +26,7 @@ func TestErrorClasses(t *testing.T) {
 		{"no credentials", status.Error(codes.Unauthenticated, "no"), failure.Environment, "ledger_forbidden", "roles/datastore.user"},
 		{"no database", status.Error(codes.NotFound, "The database (default) does not exist"), failure.Environment, "ledger_not_found", "create the Firestore database"},
 		{"no index", status.Error(codes.FailedPrecondition, "The query requires an index."), failure.Environment, "ledger_index_missing", "deploy/firestore.indexes.json"},
+		{"datastore mode", status.Error(codes.FailedPrecondition, "not available for Firestore in Datastore Mode database d"), failure.Environment, "ledger_wrong_mode", "Native mode"},
 		{"quota", status.Error(codes.ResourceExhausted, "slow"), failure.Quota, "ledger_quota", ""},
 		{"unavailable", status.Error(codes.Unavailable, "later"), failure.Transient, "error", ""},
 		{"lost race", errConflict, failure.Transient, "error", ""},
