@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"gamefill/internal/ledger"
+	"gamefill/internal/ledger/firestoreledger"
 	"gamefill/internal/ledger/sqliteledger"
 	"gamefill/internal/queue"
 	"gamefill/internal/queue/pubsubqueue"
@@ -69,19 +70,21 @@ type address struct {
 }
 
 const (
-	sqlite = "sqlite"
-	pubsub = "pubsub"
+	sqlite    = "sqlite"
+	pubsub    = "pubsub"
+	firestore = "firestore"
 )
 
 // parameters are what the address of each scheme takes after the question mark.
 var parameters = map[string][]string{
-	pubsub: {"subscription", "deadletter"},
+	pubsub:    {"subscription", "deadletter"},
+	firestore: {"prefix"},
 }
 
 // schemes are the known schemes by port, with what they look like.
 var schemes = map[string][]string{
 	"queue":     {"sqlite:FILE", "pubsub://PROJECT/TOPIC?subscription=…&deadletter=…"},
-	"ledger":    {"sqlite:FILE"},
+	"ledger":    {"sqlite:FILE", "firestore://PROJECT/DATABASE?prefix=…"},
 	"warehouse": {"sqlite:FILE"},
 }
 
@@ -100,7 +103,10 @@ func parse(port, text string) (address, error) {
 		if known := parameters[scheme]; !slices.Contains(known, name) {
 			return address{}, fmt.Errorf("--%s %q: unknown parameter %q; %s: takes %s", port, text, name, scheme, cmp.Or(strings.Join(known, ", "), "none"))
 		}
-		if values := params[name]; len(values) != 1 || values[0] == "" {
+		switch values := params[name]; {
+		case len(values) != 1:
+			return address{}, fmt.Errorf("--%s %q: parameter %q is given %d times: want one value", port, text, name, len(values))
+		case values[0] == "":
 			return address{}, fmt.Errorf("--%s %q: parameter %q: want one value", port, text, name)
 		}
 	}
@@ -109,6 +115,13 @@ func parse(port, text string) (address, error) {
 	case pubsub:
 		if _, _, ok := addr.topic(); !ok {
 			return address{}, fmt.Errorf("--%s %q: want pubsub://PROJECT/TOPIC", port, text)
+		}
+	case firestore:
+		if _, _, ok := addr.database(); !ok {
+			return address{}, fmt.Errorf("--%s %q: want firestore://PROJECT/DATABASE, or firestore://PROJECT for its default database", port, text)
+		}
+		if strings.Contains(params.Get("prefix"), "/") {
+			return address{}, fmt.Errorf("--%s %q: a prefix has no slash: it begins the names of collections", port, text)
 		}
 	case sqlite:
 		if path == "" {
@@ -123,6 +136,13 @@ func (a address) topic() (project, topic string, ok bool) {
 	path, ok := strings.CutPrefix(a.path, "//")
 	project, topic, cut := strings.Cut(path, "/")
 	return project, topic, ok && cut && project != "" && topic != "" && !strings.Contains(topic, "/")
+}
+
+// database is what the path of a Firestore address names; no database is the project's default one.
+func (a address) database() (project, database string, ok bool) {
+	path, ok := strings.CutPrefix(a.path, "//")
+	project, database, named := strings.Cut(path, "/")
+	return project, database, ok && project != "" && !(named && database == "") && !strings.Contains(database, "/")
 }
 
 // Validate checks addresses without opening anything; all problems come together.
@@ -156,11 +176,7 @@ func Open(ctx context.Context, a Addresses, o Options) (_ *Backend, err error) {
 	if err != nil {
 		return nil, err
 	}
-	ledgerFile, err := file("ledger", a.Ledger, o.MustExist)
-	if err != nil {
-		return nil, err
-	}
-	if b.Ledger, err = sqliteledger.New(ctx, ledgerFile, sqliteledger.Options{}); err != nil {
+	if b.Ledger, err = b.ledger(ctx, a.Ledger, o); err != nil {
 		return nil, fmt.Errorf("open ledger %s: %w", a.Ledger, err)
 	}
 	if b.Queue, err = b.queue(ctx, a.Queue, o); err != nil {
@@ -177,6 +193,28 @@ func Open(ctx context.Context, a Addresses, o Options) (_ *Backend, err error) {
 	}
 	b.Store = retry.Warehouse(store, o.Retry)
 	return b, nil
+}
+
+// ledger opens the ledger of an address that has passed Validate.
+func (b *Backend) ledger(ctx context.Context, text string, o Options) (ledger.Ledger, error) {
+	addr, err := parse("ledger", text)
+	if err != nil {
+		return nil, err
+	}
+	if addr.scheme == firestore {
+		project, database, _ := addr.database()
+		l, err := firestoreledger.New(ctx, firestoreledger.Options{Project: project, Database: database, Prefix: addr.params.Get("prefix")})
+		if err != nil {
+			return nil, err
+		}
+		b.clients = append(b.clients, l)
+		return l, nil
+	}
+	f, err := b.file(ctx, addr.path, o.MustExist)
+	if err != nil {
+		return nil, err
+	}
+	return sqliteledger.New(ctx, f, sqliteledger.Options{})
 }
 
 // queue opens the queue of an address that has passed Validate.

@@ -24,7 +24,7 @@ func TestValidate(t *testing.T) {
 		{"parameter of a file", "sqlite:gamefill.db?mode=ro", `unknown parameter "mode"; sqlite: takes none`},
 		{"unknown parameter", "pubsub://project/dates?region=eu", `unknown parameter "region"; pubsub: takes subscription, deadletter`},
 		{"empty parameter", "pubsub://project/dates?subscription=", `parameter "subscription": want one value`},
-		{"parameter twice", "pubsub://project/dates?deadletter=a&deadletter=b", `parameter "deadletter": want one value`},
+		{"parameter twice", "pubsub://project/dates?deadletter=a&deadletter=b", `parameter "deadletter" is given 2 times`},
 		{"no slashes", "pubsub:project/dates", "want pubsub://PROJECT/TOPIC"},
 		{"no topic", "pubsub://project", "want pubsub://PROJECT/TOPIC"},
 		{"empty topic", "pubsub://project/", "want pubsub://PROJECT/TOPIC"},

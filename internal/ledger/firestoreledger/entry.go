@@ -1,0 +1,113 @@
+package firestoreledger
+
+import (
+	"fmt"
+	"time"
+
+	"cloud.google.com/go/firestore"
+
+	"gamefill/internal/failure"
+	"gamefill/internal/ledger"
+)
+
+type entryDocument struct {
+	Job             string           `firestore:"job"`
+	Date            string           `firestore:"date"`
+	State           string           `firestore:"state"`
+	Run             string           `firestore:"run"`
+	Seq             int64            `firestore:"seq"`
+	PublishedSeq    int64            `firestore:"published_seq"`
+	PublishedAt     time.Time        `firestore:"published_at"`
+	NotBefore       time.Time        `firestore:"not_before"`
+	Reason          string           `firestore:"reason"`
+	Generation      int64            `firestore:"generation"`
+	Attempt         int              `firestore:"attempt"`
+	Spent           int              `firestore:"spent"`
+	Owner           string           `firestore:"owner"`
+	LeaseUntil      time.Time        `firestore:"lease_until"`
+	WriteGeneration int64            `firestore:"write_generation"`
+	WriteID         string           `firestore:"write_id"`
+	Failure         *failureDocument `firestore:"failure"`
+	DeadPublished   bool             `firestore:"dead_published"`
+	Facts           string           `firestore:"facts"`
+	Claim           string           `firestore:"claim"`
+	UpdatedAt       time.Time        `firestore:"updated_at"`
+}
+
+// stored is an entry as it was read. claim names the claim that granted the lease.
+type stored struct {
+	ledger.Entry
+	claim string
+}
+
+// entryOf reads a date's document; ok is false when the date was never planned.
+func entryOf(s *firestore.DocumentSnapshot) (e stored, ok bool, err error) {
+	if !s.Exists() {
+		return stored{}, false, nil
+	}
+	var d entryDocument
+	if err := s.DataTo(&d); err != nil {
+		return stored{}, false, fmt.Errorf("read %s: %w", s.Ref.Path, err)
+	}
+	date, err := dateOf(d.Date)
+	if err != nil {
+		return stored{}, false, fmt.Errorf("read %s: %w", s.Ref.Path, err)
+	}
+	e = stored{claim: d.Claim, Entry: ledger.Entry{Job: d.Job, Date: date, State: ledger.State(d.State), Run: d.Run, Seq: d.Seq,
+		PublishedSeq: d.PublishedSeq, PublishedAt: d.PublishedAt, NotBefore: d.NotBefore, Reason: d.Reason,
+		Generation: d.Generation, Attempt: d.Attempt, Spent: d.Spent, Owner: d.Owner, LeaseUntil: d.LeaseUntil,
+		Write:         ledger.WriteRecord{Generation: d.WriteGeneration, ID: d.WriteID},
+		DeadPublished: d.DeadPublished, UpdatedAt: d.UpdatedAt}}
+	if e.Failure, err = d.Failure.failure(); err != nil {
+		return stored{}, false, fmt.Errorf("read %s: %w", s.Ref.Path, err)
+	}
+	if err := fromJSON(d.Facts, &e.Facts); err != nil {
+		return stored{}, false, fmt.Errorf("read facts of %s: %w", s.Ref.Path, err)
+	}
+	return e, true, nil
+}
+
+// entryFields is everything of an entry but its facts and its claim, which change by themselves.
+func entryFields(e *ledger.Entry) fields {
+	return fields{"job": e.Job, "date": e.Date.String(), "state": string(e.State), "run": e.Run, "seq": e.Seq,
+		"published_seq": e.PublishedSeq, "published_at": instant(e.PublishedAt), "not_before": instant(e.NotBefore),
+		"reason": e.Reason, "generation": e.Generation, "attempt": e.Attempt, "spent": e.Spent, "owner": e.Owner,
+		"lease_until": instant(e.LeaseUntil), "write_generation": e.Write.Generation, "write_id": e.Write.ID,
+		"failure": failureFields(e.Failure), "dead_published": e.DeadPublished, "updated_at": e.UpdatedAt}
+}
+
+// save stores e over the document that it was read from, stamped with now.
+func save(s *firestore.DocumentSnapshot, e *ledger.Entry, now time.Time) write {
+	e.UpdatedAt = now
+	return put(s, entryFields(e))
+}
+
+// end closes the attempt that e is in.
+func (l *Ledger) end(e *ledger.Entry, now time.Time, result string, f *ledger.Failure, outcome ledger.Outcome) write {
+	return update(l.attemptRef(e.Job, e.Date, e.Attempt),
+		fields{"ended_at": now, "result": result, "failure": failureFields(f), "outcome": string(outcome)})
+}
+
+// leave takes e out of Leased into state to. The caller saves it.
+func leave(e *ledger.Entry, to ledger.State) {
+	e.State, e.Owner, e.LeaseUntil = to, "", time.Time{}
+}
+
+// expire ends the attempt of e, whose lease has run out: it spends one attempt as a crash. The entry becomes Cancelled
+// when its run is, Dead when maxAttempts are spent (0 or less: never), else Pending. The caller saves it and stores the
+// end of the attempt that is returned.
+func (l *Ledger) expire(e *ledger.Entry, run ledger.RunState, now time.Time, maxAttempts int) write {
+	e.Spent++
+	e.Failure = &ledger.Failure{Class: failure.Crash, Reason: "lease_expired", Stage: "claim",
+		Message: fmt.Sprintf("%s held the date until %s and was not heard of again", e.Owner, e.LeaseUntil.Format(time.RFC3339))}
+	ended := l.end(e, now, ledger.ResultExpired, e.Failure, "")
+	switch {
+	case run == ledger.RunCancelled:
+		leave(e, ledger.Cancelled)
+	case maxAttempts > 0 && e.Spent >= maxAttempts:
+		leave(e, ledger.Dead)
+	default:
+		leave(e, ledger.Pending)
+	}
+	return ended
+}

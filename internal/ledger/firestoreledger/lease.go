@@ -1,0 +1,265 @@
+package firestoreledger
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"cloud.google.com/go/firestore"
+
+	"gamefill/internal/gamedate"
+	"gamefill/internal/ledger"
+)
+
+// Claim implements [ledger.Leases]. A claim whose answer was lost on the way finds out that it was granted.
+func (l *Ledger) Claim(ctx context.Context, r ledger.ClaimRequest) (ledger.Claim, error) {
+	var claim ledger.Claim
+	token := rand.Text()
+	refs := []*firestore.DocumentRef{l.dateRef(r.Job, r.Date), l.runRef(r.Run)}
+	err := l.change(ctx, refs, func(d documents) (writes []write, err error) {
+		claim, writes, err = l.claimIn(ctx, d, r, token)
+		return writes, err
+	})
+	if err != nil {
+		return ledger.Claim{}, fmt.Errorf("claim %s: %w", r.Date, err)
+	}
+	return claim, nil
+}
+
+// claimIn judges the request and grants the lease if nothing stands against it. The entry is returned as it is then.
+func (l *Ledger) claimIn(ctx context.Context, d documents, r ledger.ClaimRequest, token string) (ledger.Claim, []write, error) {
+	s, ok, err := entryOf(d.snaps[0])
+	if err != nil || !ok {
+		return ledger.Claim{Outcome: ledger.NotPlanned}, nil, err
+	}
+	runSnap := d.snaps[1]
+	if s.Run != r.Run {
+		other, err := l.read(ctx, l.runRef(s.Run))
+		if err != nil {
+			return ledger.Claim{}, nil, err
+		}
+		runSnap = other.snaps[0]
+	}
+	run, ok, err := runOf(runSnap)
+	if err != nil || !ok {
+		return ledger.Claim{Outcome: ledger.NotPlanned}, nil, err
+	}
+	e := &s.Entry
+	claim := ledger.Claim{Run: run.Run, Outcome: judge(e, run.Run, r, d.now)}
+	if e.State == ledger.Leased && s.claim == token {
+		claim.Outcome, claim.Entry, claim.Lease = ledger.Claimed, *e, leaseOf(e)
+		return claim, nil, nil
+	}
+	var writes []write
+	switch {
+	case claim.Outcome == ledger.NotPlanned:
+		return ledger.Claim{Outcome: ledger.NotPlanned}, nil, nil
+	case claim.Outcome == ledger.HeldBy:
+		claim.Wait = e.LeaseUntil.Sub(d.now)
+	case claim.Outcome == ledger.ClaimCancelled && e.State == ledger.Leased && !e.LeaseUntil.After(d.now):
+		writes = append(writes, l.expire(e, run.State, d.now, 0), save(d.snaps[0], e, d.now))
+	case claim.Outcome == ledger.Claimed:
+		if e.State == ledger.Leased {
+			writes = append(writes, l.expire(e, run.State, d.now, r.MaxAttempts))
+		}
+		if e.State == ledger.Dead {
+			claim.Outcome = ledger.DiedOfCrashes
+			writes = append(writes, save(d.snaps[0], e, d.now))
+			break
+		}
+		granted, started := l.grant(d, e, r, token)
+		writes = append(writes, granted, started)
+		claim.Lease = leaseOf(e)
+	}
+	claim.Entry = *e
+	return claim, writes, nil
+}
+
+// grant gives e to the claimant and begins the attempt.
+func (l *Ledger) grant(d documents, e *ledger.Entry, r ledger.ClaimRequest, token string) (granted, started write) {
+	e.State, e.NotBefore, e.Owner, e.LeaseUntil = ledger.Leased, time.Time{}, r.Owner, d.now.Add(r.TTL).Truncate(time.Microsecond)
+	e.Generation++
+	e.Attempt++
+	granted = save(d.snaps[0], e, d.now)
+	granted.fields["claim"] = token
+	return granted, create(l.attemptRef(e.Job, e.Date, e.Attempt), attemptFields(e, d.now))
+}
+
+func leaseOf(e *ledger.Entry) ledger.Lease {
+	return ledger.Lease{Job: e.Job, Date: e.Date, Run: e.Run, Seq: e.Seq, Generation: e.Generation, Attempt: e.Attempt,
+		Owner: e.Owner, Until: e.LeaseUntil}
+}
+
+// judge says what stands against a claim, in the order of the outcomes' constants; Claimed when nothing does.
+func judge(e *ledger.Entry, run ledger.Run, r ledger.ClaimRequest, now time.Time) ledger.ClaimOutcome {
+	switch {
+	case r.Seq < e.Seq:
+		return ledger.Superseded
+	case r.Seq > e.Seq, r.Run != e.Run: // never given out by this ledger
+		return ledger.NotPlanned
+	case e.State == ledger.Cancelled, run.State == ledger.RunCancelled:
+		return ledger.ClaimCancelled
+	case e.State.Settled():
+		return ledger.AlreadySettled
+	case run.State != ledger.RunOpen:
+		return ledger.RunNotOpen
+	case r.Version != run.Version:
+		return ledger.OtherVersion
+	case e.State == ledger.Pending && e.NotBefore.After(now):
+		return ledger.NotYet
+	case e.State == ledger.Leased && e.LeaseUntil.After(now):
+		return ledger.HeldBy
+	}
+	return ledger.Claimed
+}
+
+// heldRefs are the documents that heldIn looks at.
+func (l *Ledger) heldRefs(lease ledger.Lease) []*firestore.DocumentRef {
+	return []*firestore.DocumentRef{l.dateRef(lease.Job, lease.Date), l.runRef(lease.Run)}
+}
+
+// heldIn is ErrLeaseLost unless the entry is leased under the lease's generation.
+func heldIn(d documents, lease ledger.Lease) (ledger.Entry, ledger.Control, error) {
+	e, ok, err := entryOf(d.snaps[0])
+	switch {
+	case err != nil:
+		return ledger.Entry{}, ledger.Control{}, err
+	case !ok || e.State != ledger.Leased || e.Generation != lease.Generation || e.Run != lease.Run:
+		return ledger.Entry{}, ledger.Control{}, ledger.ErrLeaseLost
+	}
+	run, ok, err := runOf(d.snaps[1])
+	if err == nil && !ok {
+		err = ledger.ErrNoRun
+	}
+	return e.Entry, run.Control(), err
+}
+
+// later never shortens a lease: a keeper's renewal must not take back what BeginWrite asked for.
+func later(until, now time.Time, ttl time.Duration) time.Time {
+	if asked := now.Add(ttl).Truncate(time.Microsecond); asked.After(until) {
+		return asked
+	}
+	return until
+}
+
+// Renew implements [ledger.Leases].
+func (l *Ledger) Renew(ctx context.Context, lease ledger.Lease, ttl time.Duration) (control ledger.Control, err error) {
+	err = l.change(ctx, l.heldRefs(lease), func(d documents) (_ []write, err error) {
+		var e ledger.Entry
+		if e, control, err = heldIn(d, lease); err != nil {
+			return nil, err
+		}
+		return []write{put(d.snaps[0], fields{"lease_until": later(e.LeaseUntil, d.now, ttl), "updated_at": d.now})}, nil
+	})
+	if err != nil {
+		return ledger.Control{}, holderError("renew", lease, err)
+	}
+	return control, nil
+}
+
+// BeginWrite implements [ledger.Leases]. It is exact: a run that was stopped before the write is recorded stops it.
+func (l *Ledger) BeginWrite(ctx context.Context, lease ledger.Lease, ttl time.Duration, writeID string) error {
+	err := l.changeExactly(ctx, l.heldRefs(lease), func(d documents) ([]write, error) {
+		e, control, err := heldIn(d, lease)
+		switch {
+		case err != nil:
+			return nil, err
+		case control.Stopped:
+			return nil, ledger.ErrStopped
+		}
+		return []write{put(d.snaps[0], fields{"lease_until": later(e.LeaseUntil, d.now, ttl), "updated_at": d.now,
+			"write_generation": lease.Generation, "write_id": writeID})}, nil
+	})
+	return holderError("begin write of", lease, err)
+}
+
+// Complete implements [ledger.Leases].
+func (l *Ledger) Complete(ctx context.Context, lease ledger.Lease, facts ledger.Facts) error {
+	text, err := json.Marshal(facts)
+	if err != nil {
+		return holderError("complete", lease, err)
+	}
+	refs := []*firestore.DocumentRef{l.dateRef(lease.Job, lease.Date)}
+	err = l.change(ctx, refs, func(d documents) ([]write, error) {
+		s, ok, err := entryOf(d.snaps[0])
+		e := &s.Entry
+		switch {
+		case err != nil:
+			return nil, err
+		case !ok || e.Generation != lease.Generation:
+			return nil, ledger.ErrLeaseLost
+		case e.State == ledger.Complete:
+			return nil, nil // this very completion, repeated
+		case e.State != ledger.Leased:
+			return nil, ledger.ErrLeaseLost
+		}
+		leave(e, ledger.Complete)
+		e.Failure = nil
+		done := save(d.snaps[0], e, d.now)
+		done.fields["facts"] = string(text)
+		return []write{done, l.end(e, d.now, ledger.ResultComplete, nil, facts.Outcome)}, nil
+	})
+	return holderError("complete", lease, err)
+}
+
+// Release implements [ledger.Leases]. It is exact, so that nothing is left Pending in a run that was just cancelled.
+func (l *Ledger) Release(ctx context.Context, lease ledger.Lease, r ledger.Release) error {
+	if r.To != ledger.Pending && r.To != ledger.Dead {
+		return holderError("release", lease, fmt.Errorf("an attempt cannot make it %q", r.To))
+	}
+	if r.Result != ledger.ResultReleased && r.Result != ledger.ResultFailed && r.Result != ledger.ResultDead {
+		return holderError("release", lease, fmt.Errorf("an attempt cannot end as %q", r.Result))
+	}
+	err := l.changeExactly(ctx, l.heldRefs(lease), func(d documents) ([]write, error) {
+		e, control, err := heldIn(d, lease)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case r.To == ledger.Pending && control.State == ledger.RunCancelled:
+			leave(&e, ledger.Cancelled)
+		case r.To == ledger.Pending:
+			leave(&e, ledger.Pending)
+			e.NotBefore = r.NotBefore
+			if r.Delay > 0 {
+				e.NotBefore = d.now.Add(r.Delay)
+			}
+		default:
+			leave(&e, ledger.Dead)
+			e.DeadPublished = false
+		}
+		if r.Spend {
+			e.Spent++
+		}
+		if r.Failure != nil {
+			e.Failure = r.Failure
+		}
+		return []write{save(d.snaps[0], &e, d.now), l.end(&e, d.now, r.Result, r.Failure, "")}, nil
+	})
+	return holderError("release", lease, err)
+}
+
+// holderError names the date and the generation; nil stays nil.
+func holderError(operation string, lease ledger.Lease, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s %s, generation %d: %w", operation, lease.Date, lease.Generation, err)
+}
+
+// MarkDeadPublished implements [ledger.Leases].
+func (l *Ledger) MarkDeadPublished(ctx context.Context, jobName string, date gamedate.Date, seq int64) error {
+	err := l.change(ctx, []*firestore.DocumentRef{l.dateRef(jobName, date)}, func(d documents) ([]write, error) {
+		e, ok, err := entryOf(d.snaps[0])
+		if err != nil || !ok || e.State != ledger.Dead || e.Seq != seq {
+			return nil, err
+		}
+		return []write{put(d.snaps[0], fields{"dead_published": true, "updated_at": d.now})}, nil
+	})
+	if err != nil {
+		return fmt.Errorf("mark dead letter of %s published: %w", date, err)
+	}
+	return nil
+}
