@@ -63,6 +63,8 @@ func lostRace(err error) bool {
 	switch status.Code(err) {
 	case codes.FailedPrecondition, codes.AlreadyExists:
 		return true
+	case codes.InvalidArgument: // a transaction that has ended already, perhaps by a commit whose answer was lost
+		return strings.Contains(strings.ToLower(err.Error()), "transaction")
 	case codes.NotFound: // of a document to be updated; that of the whole database shows at the read before
 		return strings.Contains(err.Error(), "entity") || strings.Contains(err.Error(), "document to update")
 	}
