@@ -47,7 +47,7 @@ func (l *Ledger) claimIn(ctx context.Context, d documents, r ledger.ClaimRequest
 		return ledger.Claim{Outcome: ledger.NotPlanned}, nil, err
 	}
 	e := &s.Entry
-	claim := ledger.Claim{Run: run.Run, Outcome: judge(e, run.Run, r, d.now)}
+	claim := ledger.Claim{Run: run.Run, Outcome: ledger.Judge(e, run.Run, r, d.now)}
 	if e.State == ledger.Leased && s.claim == token {
 		claim.Outcome, claim.Entry, claim.Lease = ledger.Claimed, *e, leaseOf(e)
 		return claim, nil, nil
@@ -79,40 +79,14 @@ func (l *Ledger) claimIn(ctx context.Context, d documents, r ledger.ClaimRequest
 
 // grant gives e to the claimant and begins the attempt.
 func (l *Ledger) grant(d documents, e *ledger.Entry, r ledger.ClaimRequest, token string) (granted, started write) {
-	e.State, e.NotBefore, e.Owner, e.LeaseUntil = ledger.Leased, time.Time{}, r.Owner, d.now.Add(r.TTL).Truncate(time.Microsecond)
-	e.Generation++
-	e.Attempt++
+	e.Grant(r, d.now)
 	granted = save(d.snaps[0], e, d.now)
 	granted.fields["claim"] = token
 	return granted, create(l.attemptRef(e.Job, e.Date, e.Attempt), attemptFields(e, d.now))
 }
 
 func leaseOf(e *ledger.Entry) ledger.Lease {
-	return ledger.Lease{Job: e.Job, Date: e.Date, Run: e.Run, Seq: e.Seq, Generation: e.Generation, Attempt: e.Attempt,
-		Owner: e.Owner, Until: e.LeaseUntil}
-}
-
-// judge says what stands against a claim, in the order of the outcomes' constants; Claimed when nothing does.
-func judge(e *ledger.Entry, run ledger.Run, r ledger.ClaimRequest, now time.Time) ledger.ClaimOutcome {
-	switch {
-	case r.Seq < e.Seq:
-		return ledger.Superseded
-	case r.Seq > e.Seq, r.Run != e.Run: // never given out by this ledger
-		return ledger.NotPlanned
-	case e.State == ledger.Cancelled, run.State == ledger.RunCancelled:
-		return ledger.ClaimCancelled
-	case e.State.Settled():
-		return ledger.AlreadySettled
-	case run.State != ledger.RunOpen:
-		return ledger.RunNotOpen
-	case r.Version != run.Version:
-		return ledger.OtherVersion
-	case e.State == ledger.Pending && e.NotBefore.After(now):
-		return ledger.NotYet
-	case e.State == ledger.Leased && e.LeaseUntil.After(now):
-		return ledger.HeldBy
-	}
-	return ledger.Claimed
+	return e.Lease()
 }
 
 // heldRefs are the documents that heldIn looks at.

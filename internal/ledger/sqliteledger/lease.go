@@ -58,7 +58,7 @@ func claimIn(tx *sqlitefile.Tx, r ledger.ClaimRequest, now time.Time) (ledger.Cl
 		return ledger.Claim{Outcome: ledger.NotPlanned}, stored{}, err
 	}
 	e := &s.Entry
-	claim := ledger.Claim{Run: runs[0], Outcome: judge(e, runs[0], r, now)}
+	claim := ledger.Claim{Run: runs[0], Outcome: ledger.Judge(e, runs[0], r, now)}
 	switch claim.Outcome {
 	case ledger.NotPlanned:
 		return ledger.Claim{Outcome: ledger.NotPlanned}, stored{}, nil
@@ -86,39 +86,13 @@ func claimIn(tx *sqlitefile.Tx, r ledger.ClaimRequest, now time.Time) (ledger.Cl
 			return claim, s, save(tx, e, now)
 		}
 	}
-	e.State, e.NotBefore, e.Owner, e.LeaseUntil = ledger.Leased, time.Time{}, r.Owner, now.Add(r.TTL).Truncate(time.Microsecond)
-	e.Generation++
-	e.Attempt++
+	e.Grant(r, now)
 	if err := save(tx, e, now); err != nil {
 		return ledger.Claim{}, stored{}, err
 	}
-	claim.Lease = ledger.Lease{Job: e.Job, Date: e.Date, Run: e.Run, Seq: e.Seq, Generation: e.Generation, Attempt: e.Attempt,
-		Owner: e.Owner, Until: e.LeaseUntil}
+	claim.Lease = e.Lease()
 	_, err = tx.Exec(insertAttempt, e.Job, e.Date.String(), e.Attempt, e.Run, e.Seq, e.Generation, e.Owner, micros(now))
 	return claim, s, err
-}
-
-// judge says what stands against a claim, in the order of the outcomes' constants; Claimed when nothing does.
-func judge(e *ledger.Entry, run ledger.Run, r ledger.ClaimRequest, now time.Time) ledger.ClaimOutcome {
-	switch {
-	case r.Seq < e.Seq:
-		return ledger.Superseded
-	case r.Seq > e.Seq, r.Run != e.Run: // never given out by this ledger
-		return ledger.NotPlanned
-	case e.State == ledger.Cancelled, run.State == ledger.RunCancelled:
-		return ledger.ClaimCancelled
-	case e.State.Settled():
-		return ledger.AlreadySettled
-	case run.State != ledger.RunOpen:
-		return ledger.RunNotOpen
-	case r.Version != run.Version:
-		return ledger.OtherVersion
-	case e.State == ledger.Pending && e.NotBefore.After(now):
-		return ledger.NotYet
-	case e.State == ledger.Leased && e.LeaseUntil.After(now):
-		return ledger.HeldBy
-	}
-	return ledger.Claimed
 }
 
 // held is what a holder's call finds out about its entry.
