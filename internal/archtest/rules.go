@@ -147,7 +147,7 @@ func adaptersAreLeaves(g Graph) (broken []string) {
 var engine = []string{
 	"internal/queue", "internal/ledger", "internal/warehouse", "internal/job", "internal/publisher", "internal/worker",
 	"internal/retry", "internal/failure", "internal/table", "internal/gamedate", "internal/faultinject",
-	"internal/sqlitefile", "internal/backend", "internal/testjob",
+	"internal/sqlitefile", "internal/backend", "internal/setup", "internal/testjob",
 }
 
 // basketball are the packages that know the game.

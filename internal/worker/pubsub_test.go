@@ -13,6 +13,7 @@ import (
 	"gamefill/internal/ledger"
 	"gamefill/internal/publisher"
 	"gamefill/internal/queue/pubsubqueue"
+	"gamefill/internal/setup"
 	"gamefill/internal/testjob"
 )
 
@@ -28,7 +29,8 @@ func (w *world) usePubSub() {
 	})
 	must(w.t, err)
 	w.t.Cleanup(func() { _ = q.Close() })
-	must(w.t, q.Create(w.t.Context()))
+	_, err = q.Ensure(w.t.Context(), setup.Make)
+	must(w.t, err)
 	w.queue = q
 }
 

@@ -21,12 +21,17 @@ func subscription(id string) resource {
 	return resource{"subscription", id, "roles/pubsub.subscriber"}
 }
 
+// named is a resource in words.
+func (q *Queue) named(r resource) string {
+	return fmt.Sprintf("%s %s of project %s", r.kind, r.id, q.o.Project)
+}
+
 // classify marks err with its failure class and says what to do. The error of an ended ctx stays recognisable.
 func (q *Queue) classify(ctx context.Context, err error, r resource) error {
-	where := fmt.Sprintf("%s %s of project %s", r.kind, r.id, q.o.Project)
+	where := q.named(r)
 	switch status.Code(err) {
 	case codes.NotFound:
-		return failure.MarkEnvironment(fmt.Errorf("%s is missing: create it, or correct the queue's address: %w", where, err), r.kind+"_missing")
+		return failure.MarkEnvironment(fmt.Errorf("%s is missing: create it with publisher init, or correct the queue's address: %w", where, err), r.kind+"_missing")
 	case codes.PermissionDenied, codes.Unauthenticated:
 		return failure.MarkEnvironment(fmt.Errorf("%s: access refused: grant this account %s on it: %w", where, r.role, err), r.kind+"_forbidden")
 	case codes.ResourceExhausted:

@@ -12,6 +12,7 @@ import (
 	"gamefill/internal/queue"
 	"gamefill/internal/queue/pubsubqueue"
 	"gamefill/internal/queue/queuetest"
+	"gamefill/internal/setup"
 )
 
 // at connects to a server on this host.
@@ -55,7 +56,7 @@ func newQueue(t testing.TB, o pubsubqueue.Options) *pubsubqueue.Queue {
 func create(t testing.TB, o pubsubqueue.Options) *pubsubqueue.Queue {
 	t.Helper()
 	q := newQueue(t, o)
-	if err := q.Create(t.Context()); err != nil {
+	if _, err := q.Ensure(t.Context(), setup.Make); err != nil {
 		t.Fatal(err)
 	}
 	return q

@@ -1,7 +1,7 @@
 // Package pubsubqueue is the queue on Google Cloud Pub/Sub.
 //
 // A queue is four resources: a topic with one subscription that the workers share, and a dead-letter topic with one
-// subscription that is folded into the ledger. [Queue.EnsureTopology] makes them.
+// subscription that is folded into the ledger. [Queue.Ensure] makes them.
 //
 // Two ways to receive keep one promise, that a worker holds only what its handlers work on. The ordinary one is a single
 // stream whose flow control the service honours. Servers that do not honour it, the emulator and pstest, are asked for
@@ -56,7 +56,7 @@ type Options struct {
 	// PublishTimeout bounds the tries of one publication. Default 30 s.
 	PublishTimeout time.Duration
 
-	// Topology holds the settings of subscriptions that EnsureTopology makes.
+	// Topology holds the settings of subscriptions that Ensure makes.
 	Topology Topology
 
 	// ClientOptions go to the client library: credentials, an endpoint.
@@ -105,7 +105,7 @@ type Queue struct {
 
 var _ queue.Queue = (*Queue)(nil)
 
-// New connects. It makes no call: whether the topics exist shows at the first use, or in [Queue.EnsureTopology].
+// New connects. It makes no call: whether the topics exist shows at the first use, or in [Queue.Ensure].
 func New(ctx context.Context, o Options) (*Queue, error) {
 	o = o.withDefaults()
 	if err := o.validate(); err != nil {

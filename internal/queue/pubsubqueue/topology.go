@@ -3,6 +3,7 @@ package pubsubqueue
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -10,6 +11,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
+
+	"gamefill/internal/setup"
 )
 
 // Topology holds the settings of the subscriptions; zero means the default.
@@ -30,58 +33,29 @@ func (t Topology) withDefaults() Topology {
 	}
 }
 
-// Action says what became of a resource.
-type Action string
-
-// The actions.
-const (
-	Exists  Action = "exists"  // there, as it should be
-	Missing Action = "missing" // not there; a dry run leaves it so
-	Created Action = "created"
-	Drifted Action = "drifted" // there with other settings, which are left alone
-)
-
-// Finding is one resource of the topology.
-type Finding struct {
-	Kind   string // "topic" or "subscription"
-	ID     string
-	Action Action
-	Drift  []string // for Drifted: one sentence a setting
-}
-
-// Create makes what is missing and leaves alone what is there.
-func (q *Queue) Create(ctx context.Context) error {
-	_, err := q.EnsureTopology(ctx, false)
-	return err
-}
-
-// EnsureTopology looks at both topics and both subscriptions, and makes those that are missing unless dryRun. It changes
-// nothing that exists: differences are reported as drift. Two calls at once are safe.
+// Ensure looks at both topics and both subscriptions, and makes those that are missing in mode [setup.Make]. It changes
+// nothing that exists: each setting of a subscription that is not as wanted is a finding with the command that mends it.
+// In mode [setup.Check] it also asks what this account may do.
 //
-// For its own forwarding the service needs rights that are not set here: its agent
-// service-NUMBER@gcp-sa-pubsub.iam.gserviceaccount.com must be publisher of the dead-letter topic and subscriber of the
-// workers' subscription.
-func (q *Queue) EnsureTopology(ctx context.Context, dryRun bool) ([]Finding, error) {
-	var findings []Finding
-	for _, id := range []string{q.o.DeadLetterTopic, q.o.Topic} {
-		f, err := q.ensureTopic(ctx, id, dryRun)
-		if err != nil {
-			return findings, fmt.Errorf("set up queue: %w", q.classify(ctx, err, resource{"topic", id, "roles/pubsub.editor"}))
-		}
-		findings = append(findings, f)
+// For its own forwarding the service needs rights that are not granted here: its agent must be publisher of the
+// dead-letter topic and subscriber of the workers' subscription. Two findings say how that stands. The package setup says
+// what holds of every Ensure.
+func (q *Queue) Ensure(ctx context.Context, mode setup.Mode) ([]setup.Finding, error) {
+	var findings []setup.Finding
+	var errs []error
+	look := func(more []setup.Finding, err error) {
+		findings, errs = append(findings, more...), append(errs, err)
 	}
+	look(q.ensureTopic(ctx, q.o.DeadLetterTopic, mode))
+	look(q.ensureTopic(ctx, q.o.Topic, mode))
+	look(q.ensureSubscription(ctx, q.o.DeadLetterSubscription, q.subscriptionSettings(q.o.DeadLetterSubscription, q.o.DeadLetterTopic), mode))
 	worker := q.subscriptionSettings(q.o.Subscription, q.o.Topic)
 	worker.DeadLetterPolicy = &pubsubpb.DeadLetterPolicy{
 		DeadLetterTopic: q.topicName(q.o.DeadLetterTopic), MaxDeliveryAttempts: int32(q.o.Topology.DeliveryAttempts)}
-	for _, s := range []struct {
-		id   string
-		want *pubsubpb.Subscription
-	}{{q.o.DeadLetterSubscription, q.subscriptionSettings(q.o.DeadLetterSubscription, q.o.DeadLetterTopic)}, {q.o.Subscription, worker}} {
-		f, err := q.ensureSubscription(ctx, s.id, s.want, dryRun)
-		if err != nil {
-			return findings, fmt.Errorf("set up queue: %w", q.classify(ctx, err, resource{"subscription", s.id, "roles/pubsub.editor"}))
-		}
-		findings = append(findings, f)
+	look(q.ensureSubscription(ctx, q.o.Subscription, worker, mode))
+	look(q.rights(ctx, mode))
+	if err := errors.Join(errs...); err != nil {
+		return findings, fmt.Errorf("set up queue: %w", err)
 	}
 	return findings, nil
 }
@@ -95,71 +69,129 @@ func (q *Queue) subscriptionSettings(id, topicID string) *pubsubpb.Subscription 
 	}
 }
 
-func (q *Queue) ensureTopic(ctx context.Context, id string, dryRun bool) (Finding, error) {
-	f := Finding{Kind: "topic", ID: id, Action: Exists}
-	bounded, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	_, err := q.client.TopicAdminClient.GetTopic(bounded, &pubsubpb.GetTopicRequest{Topic: q.topicName(id)})
-	if status.Code(err) != codes.NotFound {
-		return f, err
+// ensured turns the end of looking at a resource into its finding; err is nil, a missing right, or something else that
+// ends in an error.
+func (q *Queue) ensured(ctx context.Context, f setup.Finding, err error, r resource) ([]setup.Finding, error) {
+	switch status.Code(err) {
+	case codes.OK:
+		return []setup.Finding{f}, nil
+	case codes.PermissionDenied, codes.Unauthenticated:
+		f.State, f.Seen, f.Makeable = setup.Forbidden, status.Convert(err).Message(), false
+		f.Advice = fmt.Sprintf("grant %s in project %s to this account", r.role, q.o.Project)
+		return []setup.Finding{f}, nil
+	case codes.NotFound: // of what a new subscription hangs on
+		f.State, f.Makeable, f.Advice = setup.Missing, false, "its topic is missing: make that first"
+		return []setup.Finding{f}, nil
 	}
-	if f.Action = Missing; dryRun {
-		return f, nil
-	}
-	f.Action = Created
-	_, err = q.client.TopicAdminClient.CreateTopic(bounded, &pubsubpb.Topic{Name: q.topicName(id)})
-	if status.Code(err) == codes.AlreadyExists { // somebody was faster
-		f.Action, err = Exists, nil
-	}
-	return f, err
+	return nil, q.classify(ctx, err, r)
 }
 
-func (q *Queue) ensureSubscription(ctx context.Context, id string, want *pubsubpb.Subscription, dryRun bool) (Finding, error) {
-	f := Finding{Kind: "subscription", ID: id, Action: Exists}
+func (q *Queue) ensureTopic(ctx context.Context, id string, mode setup.Mode) ([]setup.Finding, error) {
+	f := setup.Finding{Resource: q.named(topic(id)), State: setup.Present}
 	bounded, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	role := viewer
+	_, err := q.client.TopicAdminClient.GetTopic(bounded, &pubsubpb.GetTopicRequest{Topic: q.topicName(id)})
+	if status.Code(err) == codes.NotFound {
+		if f.State, f.Makeable, err = setup.Missing, true, nil; mode == setup.Make {
+			role = editor
+			f.State, f.Makeable = setup.Created, false
+			_, err = q.client.TopicAdminClient.CreateTopic(bounded, &pubsubpb.Topic{Name: q.topicName(id)})
+			if status.Code(err) == codes.AlreadyExists { // somebody was faster
+				f.State, err = setup.Present, nil
+			}
+		}
+	}
+	return q.ensured(ctx, f, err, resource{"topic", id, role})
+}
+
+func (q *Queue) ensureSubscription(ctx context.Context, id string, want *pubsubpb.Subscription, mode setup.Mode) ([]setup.Finding, error) {
+	f := setup.Finding{Resource: q.named(subscription(id)), State: setup.Present}
+	bounded, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	role := viewer
 	get := &pubsubpb.GetSubscriptionRequest{Subscription: want.GetName()}
 	got, err := q.client.SubscriptionAdminClient.GetSubscription(bounded, get)
 	if status.Code(err) == codes.NotFound {
-		if f.Action = Missing; dryRun {
-			return f, nil
+		if f.State, f.Makeable, err = setup.Missing, true, nil; mode == setup.Make {
+			role = editor
+			f.State, f.Makeable = setup.Created, false
+			_, err = q.client.SubscriptionAdminClient.CreateSubscription(bounded, want)
+			if status.Code(err) == codes.AlreadyExists { // somebody was faster, perhaps with other settings
+				f.State = setup.Present
+				got, err = q.client.SubscriptionAdminClient.GetSubscription(bounded, get)
+			}
 		}
-		f.Action = Created
-		_, err = q.client.SubscriptionAdminClient.CreateSubscription(bounded, want)
-		if status.Code(err) != codes.AlreadyExists {
-			return f, err
+	}
+	if err == nil && got != nil {
+		if drift := q.drift(id, want, got); len(drift) > 0 {
+			return drift, nil
 		}
-		f.Action = Exists // somebody was faster, perhaps with other settings
-		got, err = q.client.SubscriptionAdminClient.GetSubscription(bounded, get)
 	}
-	if err != nil {
-		return f, err
-	}
-	if f.Drift = drift(want, got); len(f.Drift) > 0 {
-		f.Action = Drifted
-	}
-	return f, nil
+	return q.ensured(ctx, f, err, resource{"subscription", id, role})
 }
 
-// drift compares what matters to the queue; labels, retention and the like are free.
-func drift(want, got *pubsubpb.Subscription) (sentences []string) {
-	differ := func(what string, have, wanted any) {
-		if have != wanted {
-			sentences = append(sentences, fmt.Sprintf("%s is %v, want %v", what, have, wanted))
+// Roles that looking and making need.
+const (
+	viewer = "roles/pubsub.viewer"
+	editor = "roles/pubsub.editor"
+)
+
+// anew is the way to change what the service fixes when a subscription is made. Nothing is lost by it: pending dates that
+// nobody claims are published again.
+const anew = "it cannot be changed: delete the subscription and run publisher init, or name another in the queue's address"
+
+// drift compares what matters to the queue, a finding for each setting that differs; labels, retention and the like are
+// free.
+func (q *Queue) drift(id string, want, got *pubsubpb.Subscription) (findings []setup.Finding) {
+	differ := func(what string, seen, wanted any, flags string) {
+		if seen == wanted {
+			return
 		}
+		advice := anew
+		if flags != "" {
+			verb := "update"
+			if what == "push endpoint" {
+				verb = "modify-push-config"
+			}
+			advice = fmt.Sprintf("gcloud pubsub subscriptions %s %s --project=%s %s", verb, id, q.o.Project, flags)
+		}
+		findings = append(findings, setup.Finding{Resource: q.named(subscription(id)) + ", " + what, State: setup.Differs,
+			Wanted: fmt.Sprint(wanted), Seen: fmt.Sprint(seen), Advice: advice})
 	}
-	differ("topic", got.GetTopic(), want.GetTopic())
-	differ("ack deadline", seconds(got.GetAckDeadlineSeconds()), seconds(want.GetAckDeadlineSeconds()))
-	differ("minimum back-off", got.GetRetryPolicy().GetMinimumBackoff().AsDuration(), want.GetRetryPolicy().GetMinimumBackoff().AsDuration())
-	differ("maximum back-off", got.GetRetryPolicy().GetMaximumBackoff().AsDuration(), want.GetRetryPolicy().GetMaximumBackoff().AsDuration())
-	differ("dead-letter topic", got.GetDeadLetterPolicy().GetDeadLetterTopic(), want.GetDeadLetterPolicy().GetDeadLetterTopic())
-	differ("delivery attempts", got.GetDeadLetterPolicy().GetMaxDeliveryAttempts(), want.GetDeadLetterPolicy().GetMaxDeliveryAttempts())
-	differ("push endpoint", got.GetPushConfig().GetPushEndpoint(), "")
-	differ("filter", got.GetFilter(), "")
-	differ("detached", got.GetDetached(), false)
+	differ("topic", got.GetTopic(), want.GetTopic(), "")
+	differ("ack deadline", seconds(got.GetAckDeadlineSeconds()), seconds(want.GetAckDeadlineSeconds()),
+		fmt.Sprintf("--ack-deadline=%d", want.GetAckDeadlineSeconds()))
+	least, most := want.GetRetryPolicy().GetMinimumBackoff().AsDuration(), want.GetRetryPolicy().GetMaximumBackoff().AsDuration()
+	backoff := fmt.Sprintf("--min-retry-delay=%gs --max-retry-delay=%gs", least.Seconds(), most.Seconds())
+	differ("minimum back-off", got.GetRetryPolicy().GetMinimumBackoff().AsDuration(), least, backoff)
+	differ("maximum back-off", got.GetRetryPolicy().GetMaximumBackoff().AsDuration(), most, backoff)
+	letters := "--clear-dead-letter-policy"
+	if want.GetDeadLetterPolicy() != nil {
+		letters = fmt.Sprintf("--dead-letter-topic=%s --max-delivery-attempts=%d", q.o.DeadLetterTopic, want.GetDeadLetterPolicy().GetMaxDeliveryAttempts())
+	}
+	differ("dead-letter topic", orNone(got.GetDeadLetterPolicy().GetDeadLetterTopic()), orNone(want.GetDeadLetterPolicy().GetDeadLetterTopic()), letters)
+	differ("delivery attempts", got.GetDeadLetterPolicy().GetMaxDeliveryAttempts(), want.GetDeadLetterPolicy().GetMaxDeliveryAttempts(), letters)
+	differ("push endpoint", orNone(got.GetPushConfig().GetPushEndpoint()), orNone(""), "--push-endpoint=")
+	differ("filter", orNone(got.GetFilter()), orNone(""), "")
+	differ("detached", got.GetDetached(), false, "")
 	// Without a policy the service deletes a subscription that nobody used for 31 days.
-	differ("never expires", got.GetExpirationPolicy() != nil && got.GetExpirationPolicy().GetTtl() == nil, true)
-	return sentences
+	differ("expiration", expiration(got), expiration(want), "--expiration-period=never")
+	return findings
+}
+
+func orNone(text string) string { return cmp.Or(text, "none") }
+
+// expiration is after how long without use the service deletes a subscription, in words.
+func expiration(s *pubsubpb.Subscription) string {
+	switch policy := s.GetExpirationPolicy(); {
+	case policy == nil:
+		return "the service's default"
+	case policy.GetTtl() == nil:
+		return "never"
+	default:
+		return policy.GetTtl().AsDuration().String()
+	}
 }
 
 func seconds(n int32) time.Duration { return time.Duration(n) * time.Second }
