@@ -5,36 +5,26 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"slices"
-	"strings"
 	"time"
 
 	"gamefill/internal/failure"
 	"gamefill/internal/faultinject"
 	"gamefill/internal/gamedate"
-	"gamefill/internal/job"
 	"gamefill/internal/ledger"
 	"gamefill/internal/queue"
+	"gamefill/internal/rebuild"
 	"gamefill/internal/table"
 	"gamefill/internal/warehouse"
 )
 
-// Stages of an attempt, for failures and durations.
+// Stages of an attempt, for failures and durations; those between claim and write are the rebuild's.
 const (
 	stageClaim    = "claim"
-	stageRead     = "read"
-	stageBuild    = "build"
-	stageAccept   = "accept"
 	stageWrite    = "write"
 	stageReadBack = "read_back"
 	stageComplete = "complete"
 	stageMessage  = "message" // no attempt: a message that no entry stands behind
 )
-
-// notReadyError leaves a date open: its units are not final yet.
-type notReadyError struct{ why string }
-
-func (e *notReadyError) Error() string { return e.why }
 
 // attempt does one claimed date and ends the delivery by what came of it.
 func (w *Worker) attempt(ctx context.Context, d queue.Delivery, claim ledger.Claim, asked time.Time) {
@@ -117,36 +107,21 @@ func (a *attemptRun) do(ctx context.Context) (err error) {
 		}
 	}
 
-	a.enter(stageRead)
-	previous, in, tokens, err := a.read(ctx, inputs)
+	out, err := inputs.Build(ctx, a.store, rebuild.Request{Date: lease.Date, Last: entry.Facts, Force: a.claim.Run.Force,
+		Now: a.config.Now().UTC()}, a.enter)
 	if err != nil {
 		return err
 	}
-
-	a.enter(stageBuild)
-	out, err := a.job.Build(inputs.value, in)
-	if err != nil {
-		return err
-	}
-	if out.NotReady != "" {
-		return &notReadyError{out.NotReady}
-	}
-
-	a.enter(stageAccept)
-	if err := a.accept(out, inputs.accepted); err != nil {
-		return err
-	}
-	built := a.job.Target.Fingerprint(out.Rows)
 	a.facts = ledger.Facts{
 		Run: lease.Run, Version: a.job.Version, SettingsHash: a.claim.Run.SettingsHash,
 		RowSettingsHash: a.job.RowSettingsHash(a.claim.Run.Settings), ReferenceHash: a.claim.Run.ReferenceHash,
-		PreImage: a.job.Target.Fingerprint(previous.Rows), PreImageRows: len(previous.Rows),
-		InputFingerprint: out.InputFingerprint, SourceTokens: tokens, NewestSource: out.NewestSource,
+		PreImage: out.PreImage, PreImageRows: len(out.Previous.Rows),
+		InputFingerprint: out.InputFingerprint, SourceTokens: out.SourceTokens, NewestSource: out.NewestSource,
 		Counts: out.Counts, Findings: out.Findings, Rejections: out.Rejections, Unresolved: out.Unresolved,
 	}
-	if a.equal(built, out.Rows, previous.Rows) {
-		a.facts.Outcome, a.facts.Rows, a.facts.Fingerprint, a.facts.TargetToken = ledger.Unchanged, len(previous.Rows), built, previous.Token
-	} else if err := a.write(ctx, fence, out.Rows, built); err != nil {
+	if out.Unchanged {
+		a.facts.Outcome, a.facts.Rows, a.facts.Fingerprint, a.facts.TargetToken = ledger.Unchanged, len(out.Previous.Rows), out.Fingerprint, out.Previous.Token
+	} else if err := a.write(ctx, fence, out.Rows, out.Fingerprint); err != nil {
 		return err
 	}
 
@@ -157,73 +132,6 @@ func (a *attemptRun) do(ctx context.Context) (err error) {
 	}
 	faultinject.Point(faultinject.AfterComplete)
 	return nil
-}
-
-// equal reports whether writing rows over previous would change nothing: the owned columns are the same, and so are
-// the unowned ones where the old partition has any.
-func (a *attemptRun) equal(built string, rows, previous []table.Row) bool {
-	if built != a.facts.PreImage {
-		return false
-	}
-	t := a.job.Target
-	return !t.HasUnowned(previous) && !t.HasUnowned(rows) || t.ContentFingerprint(rows) == t.ContentFingerprint(previous)
-}
-
-// read gathers the inputs of the build and the tokens of what was read.
-func (a *attemptRun) read(ctx context.Context, inputs *sharedInputs) (warehouse.Partition, job.Input, map[string]warehouse.Token, error) {
-	date, entry := a.claim.Lease.Date, a.claim.Entry
-	tokens := map[string]warehouse.Token{}
-	in := job.Input{Date: date, Sources: map[string][]table.Row{}, Accept: inputs.accepted,
-		Now: a.config.Now().UTC(), Force: a.claim.Run.Force}
-	for _, source := range a.job.Sources {
-		p, err := a.store.Read(ctx, source, date)
-		if err != nil {
-			return warehouse.Partition{}, in, nil, fmt.Errorf("read %s of %s: %w", source.FullName(), date, err)
-		}
-		in.Sources[source.Name], tokens[source.Name] = p.Rows, p.Token
-	}
-	previous, err := a.store.Read(ctx, a.job.Target, date)
-	if err != nil {
-		return previous, in, nil, fmt.Errorf("read %s of %s: %w", a.job.Target.FullName(), date, err)
-	}
-	in.Previous = previous.Rows
-	if entry.Facts != nil {
-		in.NewestSource = entry.Facts.NewestSource
-		if len(previous.Rows) > 0 && a.job.Target.Fingerprint(previous.Rows) == entry.Facts.Fingerprint {
-			in.PreviousFacts = &entry.Facts.Counts
-		}
-	}
-	return previous, in, tokens, nil
-}
-
-// accept judges what was built: every input row must be accounted for, and no error-level finding may stand unaccepted.
-func (a *attemptRun) accept(out job.Output, accepted map[string]bool) error {
-	rejected := int64(0)
-	for _, n := range out.Counts.RejectedBy {
-		rejected += n
-	}
-	if c := out.Counts; c.RowsIn != c.RowsUsed+rejected || c.RowsOut != int64(len(out.Rows)) {
-		return failure.MarkPermanent(fmt.Errorf("rows unaccounted for: %d in, %d used, %d rejected, %d counted out, %d out",
-			c.RowsIn, c.RowsUsed, rejected, c.RowsOut, len(out.Rows)), "rows_unaccounted")
-	}
-	var rules, messages []string
-	for i := range out.Findings {
-		f := &out.Findings[i]
-		if f.Level != job.Error {
-			continue
-		}
-		if f.Accepted = accepted[f.Rule]; f.Accepted {
-			continue
-		}
-		if !slices.Contains(rules, f.Rule) {
-			rules = append(rules, f.Rule)
-		}
-		messages = append(messages, f.Rule+": "+f.Message)
-	}
-	if len(rules) == 0 {
-		return nil
-	}
-	return failure.MarkPermanent(fmt.Errorf("not accepted, the old partition stays: %s", strings.Join(messages, "; ")), strings.Join(rules, ","))
 }
 
 // write replaces the partition and reads it back; the facts say what was found, not what was reported.
@@ -269,7 +177,7 @@ const longWait = time.Minute
 func (w *Worker) end(ctx context.Context, d queue.Delivery, a *attemptRun, err error) {
 	lease := a.claim.Lease
 	log := w.log.With(attrs(lease)...)
-	var notReady *notReadyError
+	var notReady *rebuild.NotReadyError
 	switch {
 	case err == nil:
 		log.InfoContext(ctx, "date complete", "outcome", string(a.facts.Outcome), "rows", a.facts.Rows)
@@ -288,9 +196,9 @@ func (w *Worker) end(ctx context.Context, d queue.Delivery, a *attemptRun, err e
 		w.release(ctx, d, lease, ledger.Release{To: ledger.Pending, Result: ledger.ResultReleased}, 0)
 		return
 	case errors.As(err, &notReady):
-		log.InfoContext(ctx, "not final yet", "cause", notReady.why)
+		log.InfoContext(ctx, "not final yet", "cause", notReady.Why)
 		w.release(ctx, d, lease, ledger.Release{To: ledger.Pending, Result: ledger.ResultReleased,
-			Failure: &ledger.Failure{Class: failure.Transient, Reason: "not_final", Stage: a.stage, Message: notReady.why}}, w.config.NotFinal)
+			Failure: &ledger.Failure{Class: failure.Transient, Reason: "not_final", Stage: a.stage, Message: notReady.Why}}, w.config.NotFinal)
 		return
 	}
 

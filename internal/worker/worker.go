@@ -15,10 +15,10 @@ import (
 	"sync"
 	"time"
 
-	"gamefill/internal/failure"
 	"gamefill/internal/job"
 	"gamefill/internal/ledger"
 	"gamefill/internal/queue"
+	"gamefill/internal/rebuild"
 	"gamefill/internal/table"
 	"gamefill/internal/warehouse"
 )
@@ -95,10 +95,9 @@ type Worker struct {
 
 // sharedInputs is what all dates of one run build with: settings and reference snapshot, decoded once.
 type sharedInputs struct {
-	once     sync.Once
-	value    any
-	accepted map[string]bool
-	err      error
+	once   sync.Once
+	inputs *rebuild.Inputs
+	err    error
 }
 
 // New makes a worker. It reads the warehouse's identity, so the store must be reachable.
@@ -298,7 +297,7 @@ func (w *Worker) watch(ctx context.Context, run ledger.Run) (done bool, err erro
 const drainPoll = 50 * time.Millisecond
 
 // inputs returns the run's shared build inputs, decoded once per process.
-func (w *Worker) inputs(ctx context.Context, run ledger.Run) (*sharedInputs, error) {
+func (w *Worker) inputs(ctx context.Context, run ledger.Run) (*rebuild.Inputs, error) {
 	w.mu.Lock()
 	s := w.shared[run.ID]
 	if s == nil {
@@ -311,13 +310,8 @@ func (w *Worker) inputs(ctx context.Context, run ledger.Run) (*sharedInputs, err
 	w.mu.Unlock()
 	s.once.Do(func() {
 		var packed []byte
-		if packed, s.err = w.ledger.Reference(ctx, run.ID); s.err != nil {
-			return
-		}
-		s.value, s.err = Decode(w.job, run.Settings, packed)
-		s.accepted = map[string]bool{}
-		for _, rule := range run.Accept {
-			s.accepted[rule] = true
+		if packed, s.err = w.ledger.Reference(ctx, run.ID); s.err == nil {
+			s.inputs, s.err = rebuild.NewInputs(w.job, run.Settings, packed, run.Accept)
 		}
 	})
 	if s.err != nil {
@@ -326,20 +320,11 @@ func (w *Worker) inputs(ctx context.Context, run ledger.Run) (*sharedInputs, err
 		w.mu.Unlock()
 		return nil, fmt.Errorf("inputs of run %s: %w", run.ID, s.err)
 	}
-	return s, nil
+	return s.inputs, nil
 }
 
 // maxSharedRuns bounds the decoded snapshots a long-lived worker keeps: the open run's and a few before it.
 const maxSharedRuns = 4
-
-// Decode prepares a job's shared inputs from a run's canonical settings and packed reference snapshot.
-func Decode(j job.Job, settings, packed []byte) (any, error) {
-	references, err := job.UnpackReference(j.References, packed)
-	if err != nil {
-		return nil, failure.MarkEnvironment(err, "reference_unreadable")
-	}
-	return j.Decode(settings, references)
-}
 
 // sleep waits for d; false when ctx ended first.
 func sleep(ctx context.Context, d time.Duration) bool {
