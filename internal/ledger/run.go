@@ -52,6 +52,8 @@ type Run struct {
 	PlanHash      string // of the latest plan applied
 	Accept        []string
 	Force         bool
+	// StopOnFirstFailure pauses the run at the first failed attempt that spends one, of whatever date.
+	StopOnFirstFailure bool
 
 	Reason string // why the run exists, in the operator's words
 	Actor  string
@@ -62,15 +64,16 @@ type Run struct {
 	Cause string
 	// CauseKind is who decided: operator, breaker, environment, quota.
 	CauseKind string
-	ResumedAt time.Time // failures before it do not count for the breaker
 
 	Verdict job.Verdict // of a finished run
 	Checks  []job.Check // of the latest validation
 	Counts  map[State]int
 
-	// Set by the store. FinishedAt is when the run finished or was cancelled, zero while it has done neither.
+	// Set by the store. OpenedAt is when the run last became open: failures before it do not count for the breaker.
+	// FinishedAt is when the run finished or was cancelled, zero while it has done neither.
 	CreatedAt  time.Time
 	UpdatedAt  time.Time
+	OpenedAt   time.Time
 	FinishedAt time.Time
 }
 
@@ -93,6 +96,20 @@ func CheckUpdate(before, after Run) error {
 		return nil
 	}
 	return before.Move(after.State)
+}
+
+// Stamp sets the times of a run that is stored over the one it was made from, by the store's now. For adapters.
+func (r *Run) Stamp(before Run, now time.Time) {
+	r.UpdatedAt, r.OpenedAt, r.FinishedAt = now, before.OpenedAt, before.FinishedAt
+	if r.State == RunOpen && before.State != RunOpen {
+		r.OpenedAt = now
+	}
+	switch {
+	case !r.State.Closed():
+		r.FinishedAt = time.Time{}
+	case !before.State.Closed():
+		r.FinishedAt = now
+	}
 }
 
 // Control is what a holder of a lease must know.

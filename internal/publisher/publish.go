@@ -350,7 +350,7 @@ func (p *Publisher) Resume(ctx context.Context, run, reason, actor string) (ledg
 		if r.State != ledger.RunPaused {
 			return fmt.Errorf("run %s is %s, not paused", r.ID, r.State)
 		}
-		r.Cause, r.CauseKind, r.HoldWrites, r.ResumedAt = "", "", false, time.Now().UTC()
+		r.Cause, r.CauseKind, r.HoldWrites = "", "", false
 		return r.Move(ledger.RunOpen)
 	})
 	if err != nil {

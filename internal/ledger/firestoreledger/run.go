@@ -32,7 +32,8 @@ type runDocument struct {
 	HoldWrites    bool      `firestore:"hold_writes"`
 	Cause         string    `firestore:"cause"`
 	CauseKind     string    `firestore:"cause_kind"`
-	ResumedAt     time.Time `firestore:"resumed_at"`
+	OpenedAt      time.Time `firestore:"opened_at"`
+	StopFirst     bool      `firestore:"stop_on_first_failure"`
 	Verdict       string    `firestore:"verdict"`
 	Checks        string    `firestore:"checks"`
 	Counts        string    `firestore:"counts"`
@@ -60,7 +61,7 @@ func runOf(s *firestore.DocumentSnapshot) (r storedRun, ok bool, err error) {
 	r = storedRun{upload: d.Upload, chunks: d.Chunks, Run: ledger.Run{ID: d.ID, Job: d.Job, State: ledger.RunState(d.State),
 		Target: d.Target, Version: d.Version, Settings: d.Settings, SettingsHash: d.SettingsHash, ReferenceHash: d.ReferenceHash,
 		PlanHash: d.PlanHash, Accept: d.Accept, Force: d.Force, Reason: d.Reason, Actor: d.Actor, HoldWrites: d.HoldWrites,
-		Cause: d.Cause, CauseKind: d.CauseKind, ResumedAt: d.ResumedAt, Verdict: job.Verdict(d.Verdict),
+		Cause: d.Cause, CauseKind: d.CauseKind, OpenedAt: d.OpenedAt, StopOnFirstFailure: d.StopFirst, Verdict: job.Verdict(d.Verdict),
 		CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt, FinishedAt: d.FinishedAt}}
 	from, errFrom := dateOf(d.From)
 	to, errTo := dateOf(d.To)
@@ -79,7 +80,7 @@ func runFields(r ledger.Run) (fields, error) {
 		"state": string(r.State), "target": r.Target, "version": r.Version, "settings": nil, "settings_hash": r.SettingsHash,
 		"reference_hash": r.ReferenceHash, "plan_hash": r.PlanHash, "accept": nil, "force": r.Force, "reason": r.Reason,
 		"actor": r.Actor, "hold_writes": r.HoldWrites, "cause": r.Cause, "cause_kind": r.CauseKind,
-		"resumed_at": instant(r.ResumedAt), "verdict": string(r.Verdict), "checks": checks, "counts": counts,
+		"opened_at": instant(r.OpenedAt), "stop_on_first_failure": r.StopOnFirstFailure, "verdict": string(r.Verdict), "checks": checks, "counts": counts,
 		"created_at": r.CreatedAt, "updated_at": r.UpdatedAt, "finished_at": instant(r.FinishedAt)}
 	if r.Settings != nil {
 		f["settings"] = r.Settings
@@ -114,7 +115,7 @@ func (l *Ledger) CreateRun(ctx context.Context, run ledger.Run, reference []byte
 }
 
 func (l *Ledger) createRun(ctx context.Context, run ledger.Run, reference []byte) error {
-	run.State, run.FinishedAt = ledger.RunPlanning, time.Time{}
+	run.State, run.OpenedAt, run.FinishedAt = ledger.RunPlanning, time.Time{}, time.Time{}
 	refs := []*firestore.DocumentRef{l.jobRef(run.Job), l.runRef(run.ID)}
 	d, err := l.read(ctx, refs...) // before the upload, which a refused run need not pay for
 	if err != nil {
@@ -282,15 +283,7 @@ func (l *Ledger) tryUpdateRun(ctx context.Context, id string, event ledger.Event
 		if !d.snaps[0].UpdateTime.Equal(snaps[0].UpdateTime) {
 			return nil, errConflict
 		}
-		run.UpdatedAt = d.now
-		switch {
-		case !run.State.Closed():
-			run.FinishedAt = time.Time{}
-		case !before.State.Closed():
-			run.FinishedAt = d.now
-		default:
-			run.FinishedAt = before.FinishedAt
-		}
+		run.Stamp(before, d.now)
 		f, err := runFields(run)
 		if err != nil {
 			return nil, err

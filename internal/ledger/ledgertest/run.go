@@ -17,7 +17,7 @@ import (
 )
 
 // storeSets leaves out what the store stamps.
-var storeSets = cmpopts.IgnoreFields(ledger.Run{}, "CreatedAt", "UpdatedAt", "FinishedAt")
+var storeSets = cmpopts.IgnoreFields(ledger.Run{}, "CreatedAt", "UpdatedAt", "OpenedAt", "FinishedAt")
 
 // incompressible is n bytes that gzip cannot shrink, the same each time.
 func incompressible(n int) []byte {
@@ -40,7 +40,7 @@ func (b *bench) wantOpen(err error, id string) {
 var runCases = []testCase{
 	{"run/created", func(b *bench) {
 		want := newRun(run1)
-		want.Accept, want.Force, want.PlanHash = []string{"rule_a", "rule_b"}, true, "plan"
+		want.Accept, want.Force, want.StopOnFirstFailure, want.PlanHash = []string{"rule_a", "rule_b"}, true, true, "plan"
 		b.must(b.CreateRun(b.Context(), want, []byte("x")))
 		got, err := b.Run(b.Context(), run1)
 		b.must(err)
@@ -185,12 +185,11 @@ var runCases = []testCase{
 	}},
 	{"run/update stores every field", func(b *bench) {
 		b.must(b.CreateRun(b.Context(), newRun(run1), nil))
-		at := time.Date(2024, 1, 2, 3, 4, 5, 678901000, time.UTC)
 		edit := func(r *ledger.Run) {
 			r.Range.To = r.Range.To.AddDays(30)
 			r.Version, r.Settings, r.SettingsHash, r.ReferenceHash, r.PlanHash = "6", []byte(`{}`), "s2", "r2", "p2"
-			r.Accept, r.Force, r.Reason, r.Actor = []string{"x"}, true, "other", "someone"
-			r.HoldWrites, r.Cause, r.CauseKind, r.ResumedAt = true, "three dates failed alike", "breaker", at
+			r.Accept, r.Force, r.StopOnFirstFailure, r.Reason, r.Actor = []string{"x"}, true, true, "other", "someone"
+			r.HoldWrites, r.Cause, r.CauseKind = true, "three dates failed alike", "breaker"
 			r.Verdict, r.Checks = job.Warned, []job.Check{{Name: "rows", Scope: "2021-22", Verdict: job.Failed, Seen: "1", Bound: "2", Advice: "look"}}
 			r.Counts = map[ledger.State]int{ledger.Complete: 7, ledger.Dead: 1}
 		}
@@ -208,6 +207,29 @@ var runCases = []testCase{
 		stored, err := b.Run(b.Context(), run1)
 		b.must(err)
 		b.equal("stored run", stored, got)
+	}},
+	{"run/opening is stamped", func(b *bench) {
+		run := newRun(run1)
+		run.OpenedAt = time.Date(2024, 1, 2, 3, 4, 5, 0, time.UTC) // the store's to say
+		b.must(b.CreateRun(b.Context(), run, nil))
+		var last time.Time
+		for _, step := range []struct {
+			to     ledger.RunState
+			opened bool
+		}{{ledger.RunPlanning, false}, {ledger.RunOpen, true}, {ledger.RunOpen, false}, {ledger.RunPaused, false}, {ledger.RunOpen, true}, {ledger.RunFinished, false}} {
+			run, err := b.UpdateRun(b.Context(), run1, ledger.Event{}, func(r *ledger.Run) error {
+				r.OpenedAt = time.Time{}
+				r.State = step.to
+				return nil
+			})
+			b.must(err)
+			if step.opened {
+				last = run.UpdatedAt
+			}
+			if !run.OpenedAt.Equal(last) {
+				b.Errorf("to %s: opened at %v, want %v", step.to, run.OpenedAt, last)
+			}
+		}
 	}},
 	{"run/update and its event are one", func(b *bench) {
 		b.must(b.CreateRun(b.Context(), newRun(run1), nil))

@@ -22,7 +22,7 @@ const maxChunk = 900_000
 
 const runColumns = `r.id, r.job, r.range_from, r.range_to, r.state, r.target, r.version, r.settings, r.settings_hash,
 	r.reference_hash, r.plan_hash, r.accept, r.force, r.reason, r.actor, r.hold_writes, r.cause, r.cause_kind,
-	r.resumed_at, r.verdict, r.checks, r.counts, r.created_at, r.updated_at, r.finished_at`
+	r.opened_at, r.stop_on_first_failure, r.verdict, r.checks, r.counts, r.created_at, r.updated_at, r.finished_at`
 
 const (
 	selectTarget  = `SELECT target FROM ledger_target WHERE job = ?`
@@ -34,16 +34,16 @@ const (
 	selectRevision = `SELECT r.revision, ` + runColumns + ` FROM ledger_run r WHERE r.id = ?`
 
 	insertRun = `INSERT INTO ledger_run (id, job, range_from, range_to, state, target, version, settings, settings_hash,
-		reference_hash, plan_hash, accept, force, reason, actor, hold_writes, cause, cause_kind, resumed_at, verdict, checks,
-		counts, created_at, updated_at, finished_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+		reference_hash, plan_hash, accept, force, reason, actor, hold_writes, cause, cause_kind, opened_at,
+		stop_on_first_failure, verdict, checks, counts, created_at, updated_at, finished_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 	// updateRun takes the arguments of insertRun and then the revision that was read.
 	updateRun = `UPDATE ledger_run SET revision = revision + 1, job = ?2, range_from = ?3, range_to = ?4, state = ?5,
 		target = ?6, version = ?7, settings = ?8, settings_hash = ?9, reference_hash = ?10, plan_hash = ?11, accept = ?12,
-		force = ?13, reason = ?14, actor = ?15, hold_writes = ?16, cause = ?17, cause_kind = ?18, resumed_at = ?19,
-		verdict = ?20, checks = ?21, counts = ?22, created_at = ?23, updated_at = ?24, finished_at = ?25
-		WHERE id = ?1 AND revision = ?26`
+		force = ?13, reason = ?14, actor = ?15, hold_writes = ?16, cause = ?17, cause_kind = ?18, opened_at = ?19,
+		stop_on_first_failure = ?20, verdict = ?21, checks = ?22, counts = ?23, created_at = ?24, updated_at = ?25, finished_at = ?26
+		WHERE id = ?1 AND revision = ?27`
 
 	cancelPending = `UPDATE ledger_entry SET state = 'cancelled', not_before = NULL, updated_at = ?
 		WHERE run = ? AND state = 'pending'`
@@ -61,7 +61,7 @@ func readRun(c *columns) ledger.Run {
 		ReferenceHash: c.text(), PlanHash: c.text()}
 	c.json(&r.Accept)
 	r.Force, r.Reason, r.Actor, r.HoldWrites = c.flag(), c.text(), c.text(), c.flag()
-	r.Cause, r.CauseKind, r.ResumedAt, r.Verdict = c.text(), c.text(), c.instant(), job.Verdict(c.text())
+	r.Cause, r.CauseKind, r.OpenedAt, r.StopOnFirstFailure, r.Verdict = c.text(), c.text(), c.instant(), c.flag(), job.Verdict(c.text())
 	c.json(&r.Checks)
 	c.json(&r.Counts)
 	r.CreatedAt, r.UpdatedAt, r.FinishedAt = c.instant(), c.instant(), c.instant()
@@ -82,8 +82,8 @@ func runArgs(r ledger.Run) ([]any, error) {
 	}
 	return []any{r.ID, r.Job, dateText(r.Range.From), dateText(r.Range.To), string(r.State), r.Target, r.Version, settings,
 		r.SettingsHash, r.ReferenceHash, r.PlanHash, accept, flag(r.Force), r.Reason, r.Actor, flag(r.HoldWrites), r.Cause,
-		r.CauseKind, micros(r.ResumedAt), string(r.Verdict), checks, counts, micros(r.CreatedAt), micros(r.UpdatedAt),
-		micros(r.FinishedAt)}, nil
+		r.CauseKind, micros(r.OpenedAt), flag(r.StopOnFirstFailure), string(r.Verdict), checks, counts, micros(r.CreatedAt),
+		micros(r.UpdatedAt), micros(r.FinishedAt)}, nil
 }
 
 // CreateRun implements [ledger.Runs].
@@ -94,7 +94,7 @@ func (l *Ledger) CreateRun(ctx context.Context, run ledger.Run, reference []byte
 	}
 	run.State = ledger.RunPlanning
 	run.CreatedAt = l.now()
-	run.UpdatedAt, run.FinishedAt = run.CreatedAt, time.Time{}
+	run.UpdatedAt, run.OpenedAt, run.FinishedAt = run.CreatedAt, time.Time{}, time.Time{}
 	args, err := runArgs(run)
 	if err != nil {
 		return fmt.Errorf("create run %s: %w", run.ID, err)
@@ -220,15 +220,7 @@ func (l *Ledger) tryUpdateRun(ctx context.Context, id string, event ledger.Event
 	if err := ledger.CheckUpdate(before, run); err != nil {
 		return ledger.Run{}, err
 	}
-	run.UpdatedAt = l.now()
-	switch {
-	case !run.State.Closed():
-		run.FinishedAt = time.Time{}
-	case !before.State.Closed():
-		run.FinishedAt = run.UpdatedAt
-	default:
-		run.FinishedAt = before.FinishedAt
-	}
+	run.Stamp(before, l.now())
 	args, err := runArgs(run)
 	if err != nil {
 		return ledger.Run{}, err
