@@ -9,7 +9,6 @@ import (
 
 	"gamefill/internal/failure"
 	"gamefill/internal/faultinject"
-	"gamefill/internal/gamedate"
 	"gamefill/internal/ledger"
 	"gamefill/internal/queue"
 	"gamefill/internal/rebuild"
@@ -128,7 +127,7 @@ func (a *attemptRun) do(ctx context.Context) (err error) {
 	a.enter(stageComplete)
 	a.facts.Durations, a.facts.CompletedAt = a.durations, a.config.Now().UTC()
 	if err := a.ledger.Complete(ctx, lease, a.facts); err != nil {
-		return fmt.Errorf("complete: %w", err)
+		return ledgerFailed(fmt.Errorf("complete: %w", err))
 	}
 	faultinject.Point(faultinject.AfterComplete)
 	return nil
@@ -144,7 +143,7 @@ func (a *attemptRun) write(ctx context.Context, fence warehouse.Fence, rows []ta
 		return fmt.Errorf("prepare write: %w", err)
 	}
 	if err := a.ledger.BeginWrite(ctx, lease, a.config.LeaseTTL, write.ID); err != nil {
-		return fmt.Errorf("begin write: %w", err)
+		return ledgerFailed(fmt.Errorf("begin write: %w", err))
 	}
 	faultinject.Point(faultinject.BeforeWrite)
 	if _, err := a.store.Replace(ctx, write); err != nil {
@@ -217,6 +216,7 @@ func (w *Worker) end(ctx context.Context, d queue.Delivery, a *attemptRun, err e
 			return
 		}
 		faultinject.Point(faultinject.AfterDeadRecorded)
+		w.breaker(ctx, lease.Run)
 		entry := a.claim.Entry
 		entry.Failure, entry.State = f, ledger.Dead
 		w.deadLetter(ctx, d, entry)
@@ -230,16 +230,9 @@ func (w *Worker) end(ctx context.Context, d queue.Delivery, a *attemptRun, err e
 		wait = w.config.QuotaWait
 	case failure.Environment:
 		wait = w.config.RetryMax
-		w.pauseOnSecond(ctx, lease, f)
-	}
-	if class == failure.Quota && f.Reason == DailyQuota {
-		w.pause(ctx, lease.Run, "quota", fmt.Sprintf("daily quota exhausted, seen on %s: %s", lease.Date, f.Message))
 	}
 	w.release(ctx, d, lease, release, wait)
 }
-
-// DailyQuota is the reason code of a quota that will not come back before tomorrow; it pauses the run.
-const DailyQuota = "daily_quota"
 
 // release gives the lease back and then the message: short waits are the queue's, long ones the ledger's.
 func (w *Worker) release(ctx context.Context, d queue.Delivery, lease ledger.Lease, r ledger.Release, wait time.Duration) {
@@ -251,68 +244,12 @@ func (w *Worker) release(ctx context.Context, d queue.Delivery, lease ledger.Lea
 		w.giveBack(ctx, d, w.config.HeldWait)
 		return
 	}
+	if r.Result == ledger.ResultFailed {
+		w.breaker(ctx, lease.Run)
+	}
 	if wait > longWait {
 		w.ack(ctx, d)
 		return
 	}
 	w.giveBack(ctx, d, wait)
 }
-
-// pauseOnSecond pauses the run when another date has met an environment failure since the run was last opened: one
-// date may be odd, two are a missing table or right.
-func (w *Worker) pauseOnSecond(ctx context.Context, lease ledger.Lease, f *ledger.Failure) {
-	run, err := w.ledger.Run(ctx, lease.Run)
-	if err != nil {
-		w.log.WarnContext(ctx, "read run", append(attrs(lease), "error", err.Error())...)
-		return
-	}
-	recent, err := w.ledger.Attempts(ctx, ledger.AttemptFilter{Job: lease.Job, Run: lease.Run, EndedOnly: true}, recentAttempts)
-	if err != nil {
-		w.log.WarnContext(ctx, "read attempts", append(attrs(lease), "error", err.Error())...)
-		return
-	}
-	for _, a := range recent {
-		if a.Failure != nil && a.Failure.Class == failure.Environment && a.Date != lease.Date && a.EndedAt.After(run.ResumedAt) {
-			w.pause(ctx, lease.Run, "environment", fmt.Sprintf("%s, seen on %s and %s: %s", f.Reason, earlier(a.Date, lease.Date), later(a.Date, lease.Date), f.Message))
-			return
-		}
-	}
-}
-
-// recentAttempts is how many attempts a failing worker looks back on: design section 6.
-const recentAttempts = 20
-
-func earlier(a, b gamedate.Date) gamedate.Date {
-	if b.Before(a) {
-		return b
-	}
-	return a
-}
-
-func later(a, b gamedate.Date) gamedate.Date {
-	if b.Before(a) {
-		return a
-	}
-	return b
-}
-
-// pause pauses an open run; a run that somebody else paused or ended meanwhile is left as it is.
-func (w *Worker) pause(ctx context.Context, run, kind, cause string) {
-	event := ledger.Event{Kind: "paused", Actor: w.config.Owner, Message: cause}
-	_, err := w.ledger.UpdateRun(ctx, run, event, func(r *ledger.Run) error {
-		if r.State != ledger.RunOpen {
-			return errNotOpen
-		}
-		r.CauseKind, r.Cause = kind, cause
-		return r.Move(ledger.RunPaused)
-	})
-	if err != nil && !errors.Is(err, errNotOpen) {
-		w.log.WarnContext(ctx, "pause run", "run_id", run, "error", err.Error())
-		return
-	}
-	if err == nil {
-		w.log.ErrorContext(ctx, "run paused", "run_id", run, "cause", cause)
-	}
-}
-
-var errNotOpen = errors.New("the run is not open")

@@ -53,12 +53,18 @@ func (w *Worker) handle(ctx context.Context, d queue.Delivery) next {
 	switch claim.Outcome {
 	case ledger.Claimed:
 		faultinject.Point(faultinject.Claimed)
+		if f := claim.Entry.Failure; f != nil && f.Class == failure.Crash && claim.Run.StopOnFirstFailure {
+			w.breaker(ctx, claim.Run.ID) // this claim may have ended the lease that expired; a paused run writes nothing
+		}
 		w.attempt(ctx, d, claim, asked)
 		return goOn
 	case ledger.NotPlanned:
 		w.refuse(ctx, d, "not planned", "the ledger knows no such run and date: nobody planned this message")
 		return goOn
 	case ledger.AlreadySettled, ledger.DiedOfCrashes:
+		if claim.Outcome == ledger.DiedOfCrashes {
+			w.breaker(ctx, claim.Run.ID)
+		}
 		if claim.Entry.State == ledger.Dead && !claim.Entry.DeadPublished {
 			w.deadLetter(ctx, d, claim.Entry)
 			return goOn

@@ -62,6 +62,9 @@ func (w *Worker) reconcile(ctx context.Context, late lateLetters) error {
 	if err != nil {
 		return fmt.Errorf("expire leases: %w", err)
 	}
+	if len(expired) > 0 {
+		w.breaker(ctx, run.ID)
+	}
 	var publish []ledger.Entry
 	for _, e := range expired {
 		w.log.WarnContext(ctx, "lease expired", "run_id", run.ID, "game_date", e.Date.String(), "entry_state", string(e.State))

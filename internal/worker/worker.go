@@ -310,9 +310,11 @@ func (w *Worker) inputs(ctx context.Context, run ledger.Run) (*rebuild.Inputs, e
 	w.mu.Unlock()
 	s.once.Do(func() {
 		var packed []byte
-		if packed, s.err = w.ledger.Reference(ctx, run.ID); s.err == nil {
-			s.inputs, s.err = rebuild.NewInputs(w.job, run.Settings, packed, run.Accept)
+		if packed, s.err = w.ledger.Reference(ctx, run.ID); s.err != nil {
+			s.err = ledgerFailed(s.err)
+			return
 		}
+		s.inputs, s.err = rebuild.NewInputs(w.job, run.Settings, packed, run.Accept)
 	})
 	if s.err != nil {
 		w.mu.Lock()
