@@ -180,6 +180,11 @@ func refuse(err error) error {
 
 // again repeats try after lost races and passing troubles of the service. An error of the judgement ends it at once.
 func (l *Ledger) again(ctx context.Context, try func(context.Context) error) error {
+	return l.marked(ctx, repeat(ctx, try))
+}
+
+// repeat is again with the error as it came.
+func repeat(ctx context.Context, try func(context.Context) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -198,7 +203,7 @@ func (l *Ledger) again(ctx context.Context, try func(context.Context) error) err
 		return err
 	})
 	if refused, ok := errors.AsType[*refusal](err); ok {
-		return l.marked(ctx, refused.error)
+		return refused.error
 	}
-	return l.marked(ctx, err)
+	return err
 }

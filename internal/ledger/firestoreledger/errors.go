@@ -35,7 +35,7 @@ func (l *Ledger) marked(ctx context.Context, err error) error {
 		err = fmt.Errorf("%w; create the Firestore database (Native mode) in project %s, and grant roles/datastore.user on it", err, l.project)
 		return failure.MarkEnvironment(err, "ledger_not_found")
 	case s.Code() == codes.FailedPrecondition && strings.Contains(s.Message(), "index"):
-		err = fmt.Errorf("%w; deploy the indexes of deploy/firestore.indexes.json", err)
+		err = fmt.Errorf("%w; make the indexes with publisher init", err)
 		return failure.MarkEnvironment(err, "ledger_index_missing")
 	case s.Code() == codes.FailedPrecondition && strings.Contains(s.Message(), "Datastore Mode"):
 		err = fmt.Errorf("%w; name a Firestore database in Native mode in the ledger's address", err)

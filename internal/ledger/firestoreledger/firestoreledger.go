@@ -19,7 +19,7 @@
 //	gamefill_events/{random id}
 //	gamefill_roles/{role}
 //
-// The composite indexes that the queries need are deploy/firestore.indexes.json.
+// The indexes that the queries need are made by [Ledger.Ensure]; deploy/firestore.indexes.json lists them for other tools.
 package firestoreledger
 
 import (
@@ -36,8 +36,8 @@ import (
 type Options struct {
 	Project  string // required
 	Database string // "": (default)
-	// Prefix comes before the names of all top-level collections, so that several ledgers share a database. The committed
-	// indexes are those of the empty prefix.
+	// Prefix comes before the names of all top-level collections, so that several ledgers share a database. Ensure makes
+	// the indexes of its names; the committed file holds those of the empty prefix.
 	Prefix string
 	// Client options, for endpoints and credentials. Without any the client takes the environment's credentials, or the
 	// emulator that FIRESTORE_EMULATOR_HOST names.
@@ -46,9 +46,11 @@ type Options struct {
 
 // Ledger is a [ledger.Ledger] on Firestore.
 type Ledger struct {
-	client  *firestore.Client
-	project string
-	prefix  string
+	client   *firestore.Client
+	project  string
+	database string
+	prefix   string
+	options  []option.ClientOption // for the client that makes indexes
 }
 
 var _ ledger.Ledger = (*Ledger)(nil)
@@ -68,7 +70,7 @@ func New(ctx context.Context, o Options) (*Ledger, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open Firestore database %s of project %s: %w", o.Database, o.Project, err)
 	}
-	return &Ledger{client: client, project: o.Project, prefix: o.Prefix}, nil
+	return &Ledger{client, o.Project, o.Database, o.Prefix, o.Client}, nil
 }
 
 // Close closes the connections.

@@ -43,38 +43,38 @@ type indexes struct {
 	FieldOverrides []override `json:"fieldOverrides"`
 }
 
-// derived is what the list of queries needs. Firestore answers an ordered query with several equality filters by merging
-// the indexes of one such field each with the same order, so one index a field is enough for all their combinations. A
-// query over a group needs an index of that scope even of a single field.
-func derived() indexes {
-	const collection, group = "COLLECTION", "COLLECTION_GROUP"
+// committed is what the file should hold.
+func committed() indexes {
 	var all indexes
-	for _, s := range shapes {
-		if s.newest == "" {
-			continue
+	order := func(descending bool) string {
+		if descending {
+			return "DESCENDING"
 		}
-		scope := collection
-		if s.group {
-			scope = group
-		}
-		for _, field := range slices.Concat(s.equal, s.optional) {
-			all.Indexes = append(all.Indexes, index{CollectionGroup: s.collection, QueryScope: scope,
-				Fields: []indexField{{field, "ASCENDING"}, {s.newest, "DESCENDING"}}})
-		}
-		if s.group && len(s.equal) == 0 {
-			all.FieldOverrides = append(all.FieldOverrides, override{s.collection, s.newest, []singleIndex{
-				{"ASCENDING", collection}, {"DESCENDING", collection}, {"DESCENDING", group}}})
-		}
+		return "ASCENDING"
 	}
-	for _, u := range unindexed {
-		all.FieldOverrides = append(all.FieldOverrides, override{u.collection, u.field, []singleIndex{}})
+	scope := func(group bool) string {
+		if group {
+			return "COLLECTION_GROUP"
+		}
+		return "COLLECTION"
+	}
+	for _, n := range compositeIndexes() {
+		all.Indexes = append(all.Indexes, index{CollectionGroup: n.collection, QueryScope: scope(n.group),
+			Fields: []indexField{{n.equal, order(false)}, {n.newest, order(true)}}})
+	}
+	for _, n := range fieldIndexes() {
+		o := override{n.collection, n.field, []singleIndex{}}
+		for _, single := range n.indexes {
+			o.Indexes = append(o.Indexes, singleIndex{order(single.descending), scope(single.group)})
+		}
+		all.FieldOverrides = append(all.FieldOverrides, o)
 	}
 	return all
 }
 
 func TestCommittedIndexes(t *testing.T) {
 	t.Parallel()
-	want, err := json.MarshalIndent(derived(), "", "  ")
+	want, err := json.MarshalIndent(committed(), "", "  ")
 	if err != nil {
 		t.Fatal(err)
 	}
