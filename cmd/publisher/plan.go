@@ -17,18 +17,20 @@ import (
 type requestFlags struct {
 	rangeFlags `embed:""`
 
-	Force    bool     `help:"Do every date with games again, done or not." env:"-"`
-	Accept   []string `help:"Acceptance rules whose errors do not fail a date in this run; needs --reason." placeholder:"RULE" env:"-"`
-	Reason   string   `help:"Why, for the audit trail." env:"-"`
-	Unowned  string   `help:"What becomes of values in columns that gamefill does not fill: refuse the date, carry them over, or erase them." enum:"refuse,carry,erase" default:"refuse"`
-	JobFlags string   `name:"job-settings" help:"Further row-affecting settings of the job, as JSON." placeholder:"JSON"`
+	Force              bool     `help:"Do every date with games again, done or not." env:"-"`
+	Accept             []string `help:"Acceptance rules whose errors do not fail a date in this run; needs --reason." placeholder:"RULE" env:"-"`
+	StopOnFirstFailure bool     `help:"Pause the run at the first failed attempt, whatever the date; without it, at failures of 3 dates alike." env:"-"`
+	Reason             string   `help:"Why, for the audit trail." env:"-"`
+	Unowned            string   `help:"What becomes of values in columns that gamefill does not fill: refuse the date, carry them over, or erase them." enum:"refuse,carry,erase" default:"refuse"`
+	JobFlags           string   `name:"job-settings" help:"Further row-affecting settings of the job, as JSON." placeholder:"JSON"`
 }
 
 // request checks all flags, before anything is opened; problems come together.
 func (f *requestFlags) request(e *environment) (publisher.Request, error) {
 	r, dates, errRange := f.resolve()
 	settings, errSettings := f.jobSettings()
-	request := publisher.Request{Range: r, Dates: dates, Force: f.Force, Settings: settings, Accept: f.Accept, Reason: f.Reason, Actor: e.actor()}
+	request := publisher.Request{Range: r, Dates: dates, Force: f.Force, Settings: settings, Accept: f.Accept, Reason: f.Reason, Actor: e.actor(),
+		StopOnFirstFailure: f.StopOnFirstFailure}
 	_, errCheck := publisher.Check(summary.Job(), request)
 	return request, errors.Join(errRange, errSettings, errCheck)
 }
@@ -113,6 +115,9 @@ func planSummary(e *environment, plan *publisher.Plan) {
 	}
 	if plan.OpenRun != "" {
 		fmt.Fprintf(e.out, "Run %s is open; the dates join it.\n", plan.OpenRun)
+	}
+	if plan.StopOnFirstFailure {
+		fmt.Fprintln(e.out, "The run stops at its first failure.")
 	}
 	fmt.Fprintf(e.out, "Plan %.12s, transform version %s.\n", plan.Hash, plan.Version)
 }

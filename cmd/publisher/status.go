@@ -43,24 +43,26 @@ Examples:
 
 // status is what the command prints.
 type status struct {
-	Run      string               `json:"run"`
-	State    ledger.RunState      `json:"state"`
-	Range    gamedate.Range       `json:"range"`
-	Version  string               `json:"version"`
-	Cause    string               `json:"cause,omitempty"`
-	Accepted []string             `json:"accepted_rules,omitempty"`
-	Verdict  string               `json:"verdict,omitempty"`
-	States   map[ledger.State]int `json:"states"`
-	Done     int                  `json:"done"`
-	Total    int                  `json:"total"`
-	Percent  float64              `json:"percent"`
-	PerHour  float64              `json:"dates_per_hour,omitempty"`
-	ETA      string               `json:"eta,omitempty"`
-	Backlog  int                  `json:"queue_backlog"`
-	InFlight []inFlight           `json:"in_flight,omitempty"`
-	Dead     []publisher.DeadDate `json:"dead,omitempty"`
-	Waiting  []waiting            `json:"waiting,omitempty"`
-	Letters  int                  `json:"open_dead_letters"`
+	Run                string               `json:"run"`
+	State              ledger.RunState      `json:"state"`
+	Range              gamedate.Range       `json:"range"`
+	Version            string               `json:"version"`
+	Cause              string               `json:"cause,omitempty"`
+	PausedBy           string               `json:"cause_kind,omitempty"` // operator, breaker, environment or quota
+	StopOnFirstFailure bool                 `json:"stop_on_first_failure,omitempty"`
+	Accepted           []string             `json:"accepted_rules,omitempty"`
+	Verdict            string               `json:"verdict,omitempty"`
+	States             map[ledger.State]int `json:"states"`
+	Done               int                  `json:"done"`
+	Total              int                  `json:"total"`
+	Percent            float64              `json:"percent"`
+	PerHour            float64              `json:"dates_per_hour,omitempty"`
+	ETA                string               `json:"eta,omitempty"`
+	Backlog            int                  `json:"queue_backlog"`
+	InFlight           []inFlight           `json:"in_flight,omitempty"`
+	Dead               []publisher.DeadDate `json:"dead,omitempty"`
+	Waiting            []waiting            `json:"waiting,omitempty"`
+	Letters            int                  `json:"open_dead_letters"`
 }
 
 type inFlight struct {
@@ -114,7 +116,8 @@ const recentEnds = 100
 
 // gather reads a run's status from the records.
 func gather(ctx context.Context, b *backend.Backend, run ledger.Run) (status, error) {
-	s := status{Run: run.ID, State: run.State, Range: run.Range, Version: run.Version, Cause: run.Cause, Accepted: run.Accept, Verdict: string(run.Verdict)}
+	s := status{Run: run.ID, State: run.State, Range: run.Range, Version: run.Version, Cause: run.Cause, PausedBy: run.CauseKind,
+		StopOnFirstFailure: run.StopOnFirstFailure, Accepted: run.Accept, Verdict: string(run.Verdict)}
 	var err error
 	if s.States, err = b.Ledger.CountStates(ctx, run.Job, run.ID); err != nil {
 		return s, err
@@ -172,7 +175,10 @@ func (s status) write(e *environment) {
 	}
 	fmt.Fprintf(e.out, "Run %s: %s, %s, transform version %s\n", s.Run, terminal.Paint(e.out, colour, string(s.State)), s.Range, s.Version)
 	if s.Cause != "" {
-		fmt.Fprintln(e.out, "Cause:", s.Cause)
+		fmt.Fprintf(e.out, "Cause: %s (by %s)\n", s.Cause, s.PausedBy)
+	}
+	if s.StopOnFirstFailure {
+		fmt.Fprintln(e.out, "Stops at the first failure.")
 	}
 	if len(s.Accepted) > 0 {
 		fmt.Fprintln(e.out, "Rules overridden:", strings.Join(s.Accepted, ", "))
@@ -247,22 +253,23 @@ func (c *runsList) Validate() error {
 
 // runView is a run for people and scripts.
 type runView struct {
-	ID       string               `json:"id"`
-	State    ledger.RunState      `json:"state"`
-	Range    gamedate.Range       `json:"range"`
-	Version  string               `json:"version"`
-	Verdict  string               `json:"verdict,omitempty"`
-	Reason   string               `json:"reason,omitempty"`
-	Actor    string               `json:"actor"`
-	Accept   []string             `json:"accepted_rules,omitempty"`
-	Force    bool                 `json:"force,omitempty"`
-	Target   string               `json:"target"`
-	PlanHash string               `json:"plan_hash"`
-	Settings string               `json:"settings_hash"`
-	States   map[ledger.State]int `json:"states"`
-	Created  time.Time            `json:"created_at"`
-	Finished *time.Time           `json:"finished_at,omitempty"`
-	Events   []eventView          `json:"events,omitempty"`
+	ID                 string               `json:"id"`
+	State              ledger.RunState      `json:"state"`
+	Range              gamedate.Range       `json:"range"`
+	Version            string               `json:"version"`
+	Verdict            string               `json:"verdict,omitempty"`
+	Reason             string               `json:"reason,omitempty"`
+	Actor              string               `json:"actor"`
+	Accept             []string             `json:"accepted_rules,omitempty"`
+	Force              bool                 `json:"force,omitempty"`
+	StopOnFirstFailure bool                 `json:"stop_on_first_failure,omitempty"`
+	Target             string               `json:"target"`
+	PlanHash           string               `json:"plan_hash"`
+	Settings           string               `json:"settings_hash"`
+	States             map[ledger.State]int `json:"states"`
+	Created            time.Time            `json:"created_at"`
+	Finished           *time.Time           `json:"finished_at,omitempty"`
+	Events             []eventView          `json:"events,omitempty"`
 }
 
 type eventView struct {
@@ -275,7 +282,7 @@ type eventView struct {
 
 func viewOf(ctx context.Context, b *backend.Backend, r ledger.Run) (runView, error) {
 	v := runView{ID: r.ID, State: r.State, Range: r.Range, Version: r.Version, Verdict: string(r.Verdict), Reason: r.Reason, Actor: r.Actor,
-		Accept: r.Accept, Force: r.Force, Target: r.Target, PlanHash: r.PlanHash, Settings: r.SettingsHash, States: r.Counts, Created: r.CreatedAt}
+		Accept: r.Accept, Force: r.Force, StopOnFirstFailure: r.StopOnFirstFailure, Target: r.Target, PlanHash: r.PlanHash, Settings: r.SettingsHash, States: r.Counts, Created: r.CreatedAt}
 	if !r.FinishedAt.IsZero() {
 		v.Finished = &r.FinishedAt
 	}

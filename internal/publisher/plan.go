@@ -69,6 +69,8 @@ type Plan struct {
 	Hash          string         `json:"plan_hash"`
 	// OpenRun is the id of the run that the dates would join, "" when a new one would be created.
 	OpenRun string `json:"open_run,omitempty"`
+	// StopOnFirstFailure: the run will stop at its first failure, because it was asked to or does already.
+	StopOnFirstFailure bool `json:"stop_on_first_failure,omitempty"`
 
 	settings []byte
 	// rowSettings is the hash of the settings that decide rows.
@@ -107,6 +109,8 @@ type Request struct {
 	Dates []gamedate.Date
 	// Force queues every date with units, done or not.
 	Force bool
+	// StopOnFirstFailure pauses the run at its first failure; a run that is joined keeps it from then on.
+	StopOnFirstFailure bool
 	// Settings are the job's row-affecting settings, JSON, nil for the defaults.
 	Settings []byte
 	// Accept names acceptance rules whose errors do not fail a date in this run; Reason is then required.
@@ -192,7 +196,7 @@ func (p *Publisher) Plan(ctx context.Context, r Request) (*Plan, error) {
 		return nil, err
 	}
 	plan := &Plan{Job: p.job.Name, Range: r.Range, Target: p.target, Version: p.job.Version,
-		SettingsHash: settingsHash(settings, r.Accept), settings: settings, rowSettings: p.job.RowSettingsHash(settings)}
+		StopOnFirstFailure: r.StopOnFirstFailure, SettingsHash: settingsHash(settings, r.Accept), settings: settings, rowSettings: p.job.RowSettingsHash(settings)}
 	bound, err := p.ports.Ledger.Target(ctx, p.job.Name)
 	if err != nil {
 		return nil, fmt.Errorf("read the ledger's target: %w", err)
@@ -209,6 +213,7 @@ func (p *Publisher) Plan(ctx context.Context, r Request) (*Plan, error) {
 			return nil, &ledger.RunOpenError{Open: open}
 		}
 		plan.OpenRun, plan.openState, plan.ReferenceHash = open.ID, open.State, open.ReferenceHash
+		plan.StopOnFirstFailure = plan.StopOnFirstFailure || open.StopOnFirstFailure
 	} else if plan.reference, plan.ReferenceHash, err = p.readReference(ctx); err != nil {
 		return nil, err
 	}

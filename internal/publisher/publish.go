@@ -154,6 +154,9 @@ func (p *Publisher) openRun(ctx context.Context, r Request, plan *Plan) (run led
 			if r.Force {
 				run.Force = true
 			}
+			if r.StopOnFirstFailure {
+				run.StopOnFirstFailure = true
+			}
 			return backToPlanning(run)
 		})
 		if err != nil {
@@ -163,7 +166,8 @@ func (p *Publisher) openRun(ctx context.Context, r Request, plan *Plan) (run led
 	}
 	run = ledger.Run{ID: NewRunID(time.Now()), Job: p.job.Name, Range: plan.Range, State: ledger.RunPlanning, Target: p.target,
 		Version: plan.Version, Settings: plan.settings, SettingsHash: plan.SettingsHash, ReferenceHash: plan.ReferenceHash,
-		PlanHash: plan.Hash, Accept: r.Accept, Force: r.Force, Reason: r.Reason, Actor: r.Actor}
+		PlanHash: plan.Hash, Accept: r.Accept, Force: r.Force, Reason: r.Reason, Actor: r.Actor,
+		StopOnFirstFailure: r.StopOnFirstFailure}
 	if err := p.ports.Ledger.CreateRun(ctx, run, plan.reference); err != nil {
 		return run, false, fmt.Errorf("create run: %w", err)
 	}

@@ -208,9 +208,9 @@ func (w *Worker) reportPast(ctx context.Context, run ledger.Run) {
 			past = append(past, e.Date)
 		}
 	}
-	message := fmt.Sprintf("%d writes were past their control read when the run was paused", len(past))
+	message := fmt.Sprintf("past their control read when the run was paused: %d", len(past))
 	if len(past) > 0 {
-		message += ": " + datesText(past)
+		message += " (" + datesText(past) + ")"
 	}
 	w.event(ctx, ledger.Event{Job: run.Job, Run: run.ID, Kind: "writes_past_pause", Message: message})
 }
