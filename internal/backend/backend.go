@@ -202,13 +202,7 @@ func (b *Backend) ledger(ctx context.Context, text string, o Options) (ledger.Le
 		return nil, err
 	}
 	if addr.scheme == firestore {
-		project, database, _ := addr.database()
-		l, err := firestoreledger.New(ctx, firestoreledger.Options{Project: project, Database: database, Prefix: addr.params.Get("prefix")})
-		if err != nil {
-			return nil, err
-		}
-		b.clients = append(b.clients, l)
-		return l, nil
+		return b.firestore(ctx, addr)
 	}
 	f, err := b.file(ctx, addr.path, o.MustExist)
 	if err != nil {
@@ -224,22 +218,36 @@ func (b *Backend) queue(ctx context.Context, text string, o Options) (queue.Queu
 		return nil, err
 	}
 	if addr.scheme == pubsub {
-		project, topic, _ := addr.topic()
-		q, err := pubsubqueue.New(ctx, pubsubqueue.Options{
-			Project: project, Topic: topic,
-			Subscription: addr.params.Get("subscription"), DeadLetterTopic: addr.params.Get("deadletter"),
-		})
-		if err != nil {
-			return nil, err
-		}
-		b.clients = append(b.clients, q)
-		return q, nil
+		return b.pubsub(ctx, addr)
 	}
 	f, err := b.file(ctx, addr.path, o.MustExist)
 	if err != nil {
 		return nil, err
 	}
 	return sqlitequeue.New(ctx, f, sqlitequeue.Options{})
+}
+
+func (b *Backend) firestore(ctx context.Context, addr address) (*firestoreledger.Ledger, error) {
+	project, database, _ := addr.database()
+	l, err := firestoreledger.New(ctx, firestoreledger.Options{Project: project, Database: database, Prefix: addr.params.Get("prefix")})
+	if err != nil {
+		return nil, err
+	}
+	b.clients = append(b.clients, l)
+	return l, nil
+}
+
+func (b *Backend) pubsub(ctx context.Context, addr address) (*pubsubqueue.Queue, error) {
+	project, topic, _ := addr.topic()
+	q, err := pubsubqueue.New(ctx, pubsubqueue.Options{
+		Project: project, Topic: topic,
+		Subscription: addr.params.Get("subscription"), DeadLetterTopic: addr.params.Get("deadletter"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	b.clients = append(b.clients, q)
+	return q, nil
 }
 
 // file opens a SQLite file once per backend.

@@ -37,7 +37,7 @@ type Finding struct {
 	// Wanted and Seen say what a setting should be and is, "" where the resource itself is meant.
 	Wanted string `json:"wanted,omitempty"`
 	Seen   string `json:"seen,omitempty"`
-	// Makeable says of what is missing that Make makes it.
+	// Makeable says of what is missing or differs that Make makes it as wanted.
 	Makeable bool `json:"makeable,omitempty"`
 	// Advice is what a person can do about it, "" if nothing is to be done. Lines of commands stand alone.
 	Advice string `json:"advice,omitempty"`
@@ -46,9 +46,9 @@ type Finding struct {
 // Wanting reports whether something is left to do after a call in this mode. What the service cannot tell is not counted.
 func (f Finding) Wanting(m Mode) bool {
 	switch f.State {
-	case Missing:
+	case Missing, Differs:
 		return !f.Makeable || m == Check
-	case Differs, Forbidden:
+	case Forbidden:
 		return true
 	}
 	return false
