@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -46,10 +45,10 @@ func (w *Worker) handle(ctx context.Context, d queue.Delivery) next {
 	if err != nil {
 		w.log.WarnContext(ctx, "claim", "run_id", envelope.Run, "game_date", envelope.Date.String(), "error", err.Error())
 		w.giveBack(ctx, d, w.backOff(1))
-		w.noteClaim(err)
+		w.claims.note(err)
 		return next(w.claimsBroken() != nil)
 	}
-	w.noteClaim(nil)
+	w.claims.note(nil)
 	switch claim.Outcome {
 	case ledger.Claimed:
 		faultinject.Point(faultinject.Claimed)
@@ -88,35 +87,6 @@ func (w *Worker) handle(ctx context.Context, d queue.Delivery) next {
 	}
 	w.ack(ctx, d) // ClaimCancelled, NotYet: settled, or published again by the reconciler
 	return goOn
-}
-
-// claimHealth tells a ledger that is away for a while from one that refuses for good.
-type claimHealth struct {
-	since time.Time // of the first failure after the last claim that was answered; zero when there is none
-	err   error     // of the latest failure
-}
-
-func (w *Worker) noteClaim(err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	switch {
-	case err == nil:
-		w.claims = claimHealth{}
-	case w.claims.since.IsZero():
-		w.claims = claimHealth{time.Now(), err}
-	default:
-		w.claims.err = err
-	}
-}
-
-// claimsBroken is the ledger's error when it has answered no claim for longer than it may.
-func (w *Worker) claimsBroken() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if c := w.claims; !c.since.IsZero() && time.Since(c.since) >= w.config.LedgerPatience {
-		return fmt.Errorf("no claim was answered for %s: %w", time.Since(c.since).Round(time.Second), c.err)
-	}
-	return nil
 }
 
 // ack, giveBack: a queue error is logged and the message comes again; the ledger makes that harmless.

@@ -34,9 +34,13 @@ type Config struct {
 	RetryMax    time.Duration // default 10 min
 	QuotaWait   time.Duration // wait after a quota failure; default 10 min
 	NotFinal    time.Duration // wait for a date whose units are not final; default 15 min
-	// LedgerPatience is how long every claim may fail before Run gives up with the ledger's error; default 2 min.
+	// LedgerPatience is how long every claim, or every look at the run, may fail before Run gives up with the ledger's
+	// error; default 2 min.
 	LedgerPatience time.Duration
-	HeldWait       time.Duration // longest wait of a message whose date somebody else holds; default 10 s
+	// StallAfter is how long a free slot gets nothing, while dates have been waiting on the queue as long, before the
+	// receiver is opened anew; default 2 min.
+	StallAfter time.Duration
+	HeldWait   time.Duration // longest wait of a message whose date somebody else holds; default 10 s
 	// Drain ends Run when every entry of the open run is settled and every dead one has its dead letter.
 	Drain bool
 	// ControlEvery is how often the run's control state is read; default 1 s.
@@ -63,6 +67,7 @@ func (c *Config) setDefaults() {
 	def(&c.NotFinal, 15*time.Minute)
 	def(&c.HeldWait, 10*time.Second)
 	def(&c.LedgerPatience, 2*time.Minute)
+	def(&c.StallAfter, 2*time.Minute)
 	def(&c.ControlEvery, time.Second)
 	def(&c.ReconcileEvery, 5*time.Second)
 	def(&c.FoldEvery, time.Minute)
@@ -88,9 +93,13 @@ type Worker struct {
 	log    *slog.Logger
 	target string // identity of the target table
 
+	claims ledgerHealth // of claims
+	looks  ledgerHealth // of reading the run
+
 	mu     sync.Mutex // guards what follows
 	shared map[string]*sharedInputs
-	claims claimHealth
+	stalls int   // receivers in a row that were closed because nothing came
+	unwell error // why no work is taken although there is some; nil when nothing is wrong
 }
 
 // sharedInputs is what all dates of one run build with: settings and reference snapshot, decoded once.
@@ -153,24 +162,27 @@ func (w *Worker) Run(ctx context.Context) error {
 	tidy.Go(func() { w.reconcileLoop(background) })
 
 	said := "" // what is waited for, said once
-	say := func(what, run string) {
+	say := func(level slog.Level, what, run string) {
 		if said != what+run {
 			said = what + run
-			w.log.InfoContext(ctx, what, "run_id", run)
+			w.log.Log(ctx, level, what, "run_id", run)
 		}
 	}
 	for ctx.Err() == nil {
+		var unwell error
 		run, ok, err := w.ledger.OpenRun(ctx, w.job.Name)
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
-			return fmt.Errorf("look for the open run: %w", err)
+			if err = fmt.Errorf("look for the open run: %w", err); !w.waitForLedger(ctx, err) {
+				return err
+			}
 		case !ok && w.config.Drain:
-			say("no run is open: nothing to drain", "")
+			say(slog.LevelInfo, "no run is open: nothing to drain", "")
 			return nil
 		case !ok:
-			say("no run is open: waiting for one", "")
+			say(slog.LevelInfo, "no run is open: waiting for one", "")
 		case ok && run.Target != w.target:
 			return &ledger.OtherTargetError{Job: w.job.Name, Bound: run.Target, Given: w.target}
 		case ok && run.State == ledger.RunOpen && run.Version != w.job.Version:
@@ -178,8 +190,10 @@ func (w *Worker) Run(ctx context.Context) error {
 			if w.config.Drain {
 				return versions
 			}
-			w.log.WarnContext(ctx, "not receiving", "run_id", run.ID, "cause", versions.Error())
+			unwell = versions
+			say(slog.LevelWarn, "not receiving: "+versions.Error(), run.ID)
 		case ok && run.State == ledger.RunOpen:
+			w.looks.note(nil)
 			done, err := w.receive(ctx, run)
 			if err != nil {
 				return err
@@ -190,10 +204,11 @@ func (w *Worker) Run(ctx context.Context) error {
 			said = ""
 			continue
 		case ok && run.State == ledger.RunPlanning:
-			say("waiting: the run is still planning; if no publisher is at work, publish its range again or cancel it", run.ID)
+			say(slog.LevelInfo, "waiting: the run is still planning; if no publisher is at work, publish its range again or cancel it", run.ID)
 		case ok && run.State == ledger.RunPaused && w.config.Drain:
 			return &PausedError{Run: run}
 		}
+		w.notReceiving(unwell)
 		if !sleep(ctx, w.config.ControlEvery) {
 			return nil
 		}
@@ -215,13 +230,17 @@ func (w *Worker) receive(ctx context.Context, run ledger.Run) (done bool, err er
 	})
 	defer endGrace()
 
+	slots := newSlots(w.config.Concurrency)
 	var watch sync.WaitGroup
 	var watchErr error
 	watch.Go(func() {
 		defer stopReceiving()
-		done, watchErr = w.watch(receiving, run)
+		done, watchErr = w.watch(receiving, run, slots)
 	})
 	err = w.queue.Receive(receiving, w.config.Concurrency, func(deliveryCtx context.Context, d queue.Delivery) {
+		slots.change(-1)
+		defer slots.change(1)
+		w.received()
 		merged, cancel := context.WithCancelCause(deliveryCtx)
 		defer cancel(nil)
 		stop := context.AfterFunc(work, func() { cancel(context.Cause(work)) })
@@ -247,50 +266,58 @@ func (w *Worker) receive(ctx context.Context, run ledger.Run) (done bool, err er
 // errShutdown is the cause of work cancelled by the grace timer.
 var errShutdown = errors.New("the worker is shutting down")
 
-// watch reads the run's control state until the receiver must stop. It reports done when draining is complete.
-func (w *Worker) watch(ctx context.Context, run ledger.Run) (done bool, err error) {
+// watch reads the run's control state until the receiver must stop, or until nothing comes through it although dates
+// wait. It reports done when draining is complete.
+func (w *Worker) watch(ctx context.Context, run ledger.Run, s *slots) (done bool, err error) {
 	every := w.config.ControlEvery
 	if w.config.Drain {
 		every = min(every, drainPoll)
 	}
 	for sleep(ctx, every) {
-		now, err := w.ledger.Run(ctx, run.ID)
+		stop, done, err := w.look(ctx, run)
 		if ctx.Err() != nil {
 			return false, nil
 		}
 		if err != nil {
-			return false, fmt.Errorf("read run %s: %w", run.ID, err)
-		}
-		if now.State != ledger.RunOpen {
-			w.log.InfoContext(ctx, "stopped receiving", "run_id", run.ID, "run_state", string(now.State), "cause", now.Cause)
-			return false, nil
-		}
-		if !w.config.Drain {
+			if !w.waitForLedger(ctx, err) {
+				return false, err
+			}
 			continue
 		}
-		counts, err := w.ledger.CountStates(ctx, w.job.Name, run.ID)
-		if ctx.Err() != nil {
-			return false, nil
+		w.looks.note(nil)
+		if stop || done || w.stalled(ctx, run, s) {
+			return done, nil
 		}
-		if err != nil {
-			return false, fmt.Errorf("count states of run %s: %w", run.ID, err)
-		}
-		if counts[ledger.Pending]+counts[ledger.Leased] > 0 {
-			continue
-		}
-		silent, err := w.silentDead(ctx, run.ID)
-		if ctx.Err() != nil {
-			return false, nil
-		}
-		if err != nil {
-			return false, err
-		}
-		if len(silent) == 0 {
-			return true, nil
-		}
-		w.fold(ctx) // the letters may be on the topic; else they come with the redelivery, or from the reconciler
 	}
 	return false, nil
+}
+
+// look reads the run once. stop: it is not open any more; done: it is to be drained, and nothing is left.
+func (w *Worker) look(ctx context.Context, run ledger.Run) (stop, done bool, err error) {
+	now, err := w.ledger.Run(ctx, run.ID)
+	if err != nil {
+		return false, false, fmt.Errorf("read run %s: %w", run.ID, err)
+	}
+	if now.State != ledger.RunOpen {
+		w.log.InfoContext(ctx, "stopped receiving", "run_id", run.ID, "run_state", string(now.State), "cause", now.Cause)
+		return true, false, nil
+	}
+	if !w.config.Drain {
+		return false, false, nil
+	}
+	counts, err := w.ledger.CountStates(ctx, w.job.Name, run.ID)
+	if err != nil {
+		return false, false, fmt.Errorf("count states of run %s: %w", run.ID, err)
+	}
+	if counts[ledger.Pending]+counts[ledger.Leased] > 0 {
+		return false, false, nil
+	}
+	silent, err := w.silentDead(ctx, run.ID)
+	if err != nil || len(silent) == 0 {
+		return false, err == nil, err
+	}
+	w.fold(ctx) // the letters may be on the topic; else they come with the redelivery, or from the reconciler
+	return false, false, nil
 }
 
 // drainPoll is how often a draining worker asks whether everything is settled: short, since it is waited for.

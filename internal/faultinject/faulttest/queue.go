@@ -22,6 +22,8 @@ type QueueFaults struct {
 	// FailPublish maps messages, counted from 1 over all calls of Publish, to the error that they get instead of being
 	// published.
 	FailPublish map[int]error
+	// SilentReceives is how many receivers, from the first on, get nothing until they are closed, as a broken stream does.
+	SilentReceives int
 	// FailDeadLetter does the same for dead letters, those of deliveries included.
 	FailDeadLetter map[int]error
 }
@@ -31,8 +33,8 @@ func Queue(q queue.Queue, f QueueFaults) queue.Queue { return &faultyQueue{Queue
 
 type faultyQueue struct {
 	queue.Queue
-	faults                             QueueFaults
-	deliveries, acks, publishes, dying counter
+	faults                                       QueueFaults
+	receives, deliveries, acks, publishes, dying counter
 }
 
 // counter counts calls.
@@ -76,6 +78,10 @@ func (q *faultyQueue) PublishDeadLetter(ctx context.Context, dl queue.Message) e
 }
 
 func (q *faultyQueue) Receive(ctx context.Context, maxOutstanding int, handle func(context.Context, queue.Delivery)) error {
+	if q.receives.next() <= q.faults.SilentReceives {
+		<-ctx.Done()
+		return nil
+	}
 	together := q.faults.DuplicateEvery > 0 && maxOutstanding > 1
 	if together {
 		maxOutstanding /= 2 // each delivery may need two handlers
