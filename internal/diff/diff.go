@@ -9,7 +9,7 @@ import (
 )
 
 // Partition is what turns one version of a partition into another. Rows of both sides are accounted for: before = same +
-// changed + removed, after = same + changed + added.
+// lineage + changed + removed, after = same + lineage + changed + added.
 //
 // Rows are paired as multisets. Equal rows of one key are the same; what is left of the key is paired as changed. Rows
 // still alone then are paired by the REQUIRED columns of the key, so that a row whose person became known counts as
@@ -19,6 +19,7 @@ type Partition struct {
 	Same           int
 	Added, Removed []table.Row
 	Changed        []Change
+	Lineage        []Change // rows that differ in lineage columns alone
 	// Erased are old rows, removed or not, with values in unowned columns that the new version does not have.
 	Erased     []Loss
 	Duplicates []Duplicate
@@ -46,7 +47,7 @@ type Duplicate struct {
 // Empty reports whether both versions hold the same: nothing in owned columns differs, nothing in unowned ones is lost
 // or new. It is true exactly when the versions have one table.Schema.ContentFingerprint.
 func (p Partition) Empty() bool {
-	return len(p.Added)+len(p.Removed)+len(p.Changed)+len(p.Erased) == 0
+	return !p.Counts().Differ()
 }
 
 // Compare compares two versions of one partition of s. Rows hold values in schema order and may come in any order: it
@@ -55,8 +56,11 @@ func (p Partition) Empty() bool {
 func Compare(s *table.Schema, before, after []table.Row) Partition {
 	p := Partition{Before: len(before), After: len(after)}
 	key, required := keyColumns(s)
-	owned, content := slices.Clone(key), slices.Clone(key)
+	own, owned, content := slices.Clone(key), slices.Clone(key), slices.Clone(key)
 	for i, c := range s.Columns {
+		if c.Role == table.Owned && !c.Lineage {
+			own = append(own, i)
+		}
 		if c.Role == table.Owned {
 			owned = append(owned, i)
 		}
@@ -67,7 +71,7 @@ func Compare(s *table.Schema, before, after []table.Row) Partition {
 	before = slices.SortedFunc(slices.Values(before), by(content))
 	after = slices.SortedFunc(slices.Values(after), by(content))
 	p.Duplicates = duplicates(by(key), before, after)
-	for _, columns := range [][]int{content, owned, key, required} {
+	for _, columns := range [][]int{content, owned, own, key, required} {
 		if len(columns) > 0 {
 			before, after = match(by(columns), before, after, func(b, a table.Row) { p.pair(s, b, a) })
 		}
@@ -79,6 +83,7 @@ func Compare(s *table.Schema, before, after []table.Row) Partition {
 	slices.SortStableFunc(p.Removed, by(content))
 	slices.SortStableFunc(p.Added, by(content))
 	slices.SortStableFunc(p.Changed, func(a, b Change) int { return by(content)(a.After, b.After) })
+	slices.SortStableFunc(p.Lineage, func(a, b Change) int { return by(content)(a.After, b.After) })
 	slices.SortStableFunc(p.Erased, func(a, b Loss) int { return by(content)(a.Before, b.Before) })
 	return p
 }
@@ -127,16 +132,21 @@ func match(compare func(a, b table.Row) int, before, after []table.Row, pair fun
 
 // pair records what became of one row.
 func (p *Partition) pair(s *table.Schema, before, after table.Row) {
-	var changed []int
-	for i, c := range s.Columns {
-		if c.Role == table.Owned && !before[i].Equal(after[i]) || c.Role == table.Unowned && before[i].IsNull() && !after[i].IsNull() {
-			changed = append(changed, i)
+	c := Change{Before: before, After: after}
+	lineage := true
+	for i, column := range s.Columns {
+		if column.Role == table.Owned && !before[i].Equal(after[i]) || column.Role == table.Unowned && before[i].IsNull() && !after[i].IsNull() {
+			c.Columns = append(c.Columns, i)
+			lineage = lineage && column.Lineage
 		}
 	}
-	if len(changed) > 0 {
-		p.Changed = append(p.Changed, Change{before, after, changed})
-	} else {
+	switch {
+	case len(c.Columns) == 0:
 		p.Same++
+	case lineage:
+		p.Lineage = append(p.Lineage, c)
+	default:
+		p.Changed = append(p.Changed, c)
 	}
 	p.lose(s, before, after)
 }

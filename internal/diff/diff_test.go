@@ -19,12 +19,12 @@ var day = gamedate.MustParse("2022-01-15")
 var scores = &table.Schema{Dataset: "d", Name: "scores", Partition: "day", Key: []string{"name", "id"}, Columns: []table.Column{
 	{Name: "day", Type: table.DATE, Required: true}, {Name: "id", Type: table.STRING}, {Name: "name", Type: table.STRING, Required: true},
 	{Name: "points", Type: table.INT64}, {Name: "at", Type: table.INT64, Role: table.Volatile},
-	{Name: "note", Type: table.STRING, Role: table.Unowned}, {Name: "zone", Type: table.STRING, Role: table.Unowned},
+	{Name: "note", Type: table.STRING, Role: table.Unowned}, {Name: "of", Type: table.INT64, Lineage: true},
 }}
 
 // score makes a row; "" and a negative number are NULL.
 func score(name, id string, points, at int, note string) table.Row {
-	row := table.Row{table.Date(day), table.Null, table.String(name), table.Null, table.Int(int64(at)), table.Null, table.Null}
+	row := table.Row{table.Date(day), table.Null, table.String(name), table.Null, table.Int(int64(at)), table.Null, table.Int(1)}
 	if id != "" {
 		row[1] = table.String(id)
 	}
@@ -38,6 +38,17 @@ func score(name, id string, points, at int, note string) table.Row {
 }
 
 func rows(rows ...table.Row) []table.Row { return rows }
+
+// made sets the lineage column of rows.
+func made(of int64, rows ...table.Row) []table.Row {
+	var changed []table.Row
+	for _, row := range rows {
+		row = slices.Clone(row)
+		row[scores.MustIndex("of")] = table.Int(of)
+		changed = append(changed, row)
+	}
+	return changed
+}
 
 // tell puts a comparison into words.
 func tell(p diff.Partition) (lines []string) {
@@ -55,6 +66,9 @@ func tell(p diff.Partition) (lines []string) {
 	}
 	for _, c := range p.Changed {
 		lines = append(lines, fmt.Sprint("~ ", scores.Describe(c.After), " ", names(c.Columns)))
+	}
+	for _, c := range p.Lineage {
+		lines = append(lines, fmt.Sprint("lineage ", scores.Describe(c.After), " ", names(c.Columns)))
 	}
 	for _, l := range p.Erased {
 		lines = append(lines, fmt.Sprint("erased ", scores.Describe(l.Before), " ", names(l.Columns)))
@@ -95,6 +109,11 @@ func TestCompare(t *testing.T) {
 		{"erased with the row", rows(score("a", "1", 10, 0, "theirs")), nil, []string{"- name=a id=1", "erased name=a id=1 [note]"}},
 		{"changed and erased", rows(score("a", "1", 10, 0, "theirs")), rows(score("a", "1", 11, 0, "")),
 			[]string{"~ name=a id=1 [points]", "erased name=a id=1 [note]"}},
+		{"lineage alone", rows(a, b), made(2, a, b), []string{"lineage name=a id=1 [of]", "lineage name=b id=2 [of]"}},
+		{"lineage beside a change", rows(a, b), made(2, a, score("b", "2", 21, 0, "")), []string{"~ name=b id=2 [points of]", "lineage name=a id=1 [of]"}},
+		{"twins of another lineage stay together", rows(score("a", "1", 10, 0, ""), score("a", "1", 12, 0, "")),
+			made(2, score("a", "1", 9, 0, ""), score("a", "1", 10, 0, "")),
+			[]string{"~ name=a id=1 [points of]", "lineage name=a id=1 [of]", "duplicate name=a id=1 2 2"}},
 		{"the same duplicates", rows(a, a), rows(a, a), []string{"duplicate name=a id=1 2 2"}},
 		{"one of two", rows(a, a), rows(a), []string{"- name=a id=1", "duplicate name=a id=1 2 1"}},
 		{"two of one", rows(a, b), rows(a, a, b), []string{"+ name=a id=1", "duplicate name=a id=1 1 2"}},
@@ -137,6 +156,9 @@ func TestCompareAnyTwoVersions(t *testing.T) {
 				if rng.IntN(6) == 0 {
 					after[i][3] = table.Int(7)
 				}
+				if seed%2 == 0 {
+					after[i][6] = table.Int(2)
+				}
 			}
 		}
 		p := diff.Compare(scores, before, after)
@@ -150,7 +172,7 @@ func TestCompareAnyTwoVersions(t *testing.T) {
 			t.Errorf("seed %d: got empty %v, want %v: %q", seed, p.Empty(), want, tell(p))
 		}
 		c := p.Counts()
-		if c.Before != c.Same+c.Changed+c.Removed || c.After != c.Same+c.Changed+c.Added || c.Before != len(before) || c.After != len(after) {
+		if c.Before != c.Same+c.Lineage+c.Changed+c.Removed || c.After != c.Same+c.Lineage+c.Changed+c.Added || c.Before != len(before) || c.After != len(after) {
 			t.Errorf("seed %d: rows unaccounted for: %+v of %d and %d", seed, c, len(before), len(after))
 		}
 		if got, want := scores.Fingerprint(apply(before, p)), scores.Fingerprint(after); got != want {
@@ -172,7 +194,7 @@ func apply(before []table.Row, p diff.Partition) []table.Row {
 		gone[&row[0]]++
 	}
 	patches := map[*table.Value]diff.Change{}
-	for _, c := range p.Changed {
+	for _, c := range slices.Concat(p.Changed, p.Lineage) {
 		patches[&c.Before[0]] = c
 	}
 	var after []table.Row
@@ -195,19 +217,21 @@ func TestRollup(t *testing.T) {
 	t.Parallel()
 	r := diff.NewRollup(scores, 1)
 	next := day.AddDays(1)
-	r.Add(day, diff.Compare(scores, rows(score("a", "", -1, 0, "x"), score("b", "2", 2, 0, ""), score("d", "4", 4, 0, "")),
-		rows(score("a", "1", 1, 0, ""), score("b", "2", 3, 0, ""), score("c", "3", 3, 0, ""), score("c", "3", 3, 0, ""))))
-	r.Add(next, diff.Compare(scores, rows(score("a", "1", 1, 0, "")), rows(score("a", "1", 1, 9, ""))))
-	r.Add(next.AddDays(1), diff.Compare(scores, rows(score("e", "5", 5, 0, "x")), nil))
+	same := score("s", "9", 9, 0, "")
+	r.Add(day, diff.Compare(scores, rows(score("a", "", -1, 0, "x"), score("b", "2", 2, 0, ""), score("d", "4", 4, 0, ""), same),
+		made(2, score("a", "1", 1, 0, ""), score("b", "2", 3, 0, ""), score("c", "3", 3, 0, ""), score("c", "3", 3, 0, ""), same)))
+	r.Add(next, diff.Compare(scores, rows(same), rows(score("s", "9", 9, 5, ""))))
+	r.Add(next.AddDays(1), diff.Compare(scores, rows(score("e", "5", 5, 0, "x"), same), made(3, same)))
 	text := func(s string) *string { return &s }
 	want := diff.Total{
-		Counts: diff.Counts{Before: 5, After: 5, Same: 1, Added: 2, Removed: 2, Changed: 2, Erasing: 2, Duplicates: 1},
+		Counts: diff.Counts{Before: 7, After: 7, Same: 1, Added: 2, Removed: 2, Changed: 2, Lineage: 2, Erasing: 2, Duplicates: 1},
 		Dates:  3, Differing: 2,
 		Columns: []diff.Column{
 			{Column: "id", Rows: 1, Examples: []diff.ColumnExample{{Date: day, Key: "name=a id=1", After: text("1")}}},
 			{Column: "points", Rows: 2, Examples: []diff.ColumnExample{{Date: day, Key: "name=a id=1", After: text("1")}}},
 		},
-		Erased: []diff.Column{
+		LineageColumns: []diff.Column{{Column: "of", Rows: 4, Examples: []diff.ColumnExample{{Date: day, Before: text("1"), After: text("2")}}}},
+		ErasedColumns: []diff.Column{
 			{Column: "note", Rows: 2, Examples: []diff.ColumnExample{{Date: day, Key: "name=a id=1", Before: text("x")}}},
 		},
 		Examples: diff.Examples{

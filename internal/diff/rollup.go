@@ -13,6 +13,7 @@ type Counts struct {
 	Added   int `json:"added"`
 	Removed int `json:"removed"`
 	Changed int `json:"changed"`
+	Lineage int `json:"lineage_only"` // rows of which only lineage columns differ
 	// Erasing is the number of old rows that would lose values in unowned columns.
 	Erasing    int `json:"erasing"`
 	Duplicates int `json:"duplicate_keys"`
@@ -20,11 +21,11 @@ type Counts struct {
 
 // Counts are the comparison's numbers.
 func (p Partition) Counts() Counts {
-	return Counts{p.Before, p.After, p.Same, len(p.Added), len(p.Removed), len(p.Changed), len(p.Erased), len(p.Duplicates)}
+	return Counts{p.Before, p.After, p.Same, len(p.Added), len(p.Removed), len(p.Changed), len(p.Lineage), len(p.Erased), len(p.Duplicates)}
 }
 
 // Differ reports whether anything differs. Duplicates alone do not: both sides may have the same ones.
-func (c Counts) Differ() bool { return c.Added+c.Removed+c.Changed+c.Erasing > 0 }
+func (c Counts) Differ() bool { return c.Added+c.Removed+c.Changed+c.Lineage+c.Erasing > 0 }
 
 func (c *Counts) add(d Counts) {
 	c.Before += d.Before
@@ -33,6 +34,7 @@ func (c *Counts) add(d Counts) {
 	c.Added += d.Added
 	c.Removed += d.Removed
 	c.Changed += d.Changed
+	c.Lineage += d.Lineage
 	c.Erasing += d.Erasing
 	c.Duplicates += d.Duplicates
 }
@@ -47,14 +49,14 @@ type Cell struct {
 // RowExample is one row that differs. Added and removed rows have no cells.
 type RowExample struct {
 	Date  gamedate.Date `json:"date"`
-	Key   string        `json:"key"` // as table.Schema.Describe writes it, of the new row where there is one
-	Cells []Cell        `json:"cells,omitempty"`
+	Key   string        `json:"key"`             // as table.Schema.Describe writes it, of the new row where there is one
+	Cells []Cell        `json:"cells,omitempty"` // without lineage columns
 }
 
 // ColumnExample is one value that differs.
 type ColumnExample struct {
 	Date   gamedate.Date `json:"date"`
-	Key    string        `json:"key"`
+	Key    string        `json:"key,omitempty"` // "" in lineage columns: it is one of all rows of the date
 	Before *string       `json:"before"`
 	After  *string       `json:"after"`
 }
@@ -79,10 +81,12 @@ type Total struct {
 	Counts
 	Dates     int `json:"dates"`           // compared
 	Differing int `json:"differing_dates"` // of them
-	// Columns are those in which changed rows differ, in schema order; Erased the unowned ones that would lose values.
-	Columns  []Column `json:"columns"`
-	Erased   []Column `json:"erased_columns"`
-	Examples Examples `json:"examples"`
+	// Columns are those in which changed rows differ, in schema order. LineageColumns come apart, with one example a date
+	// at most. ErasedColumns are the unowned ones that would lose values.
+	Columns        []Column `json:"columns"`
+	LineageColumns []Column `json:"lineage_columns"`
+	ErasedColumns  []Column `json:"erased_columns"`
+	Examples       Examples `json:"examples"`
 }
 
 // Examples are rows that differ, in the order in which dates were added.
@@ -135,10 +139,15 @@ func (r *Rollup) Add(date gamedate.Date, p Partition) {
 		keep(&examples.Changed, r.examples, func() RowExample {
 			row := RowExample{Date: date, Key: r.schema.Describe(change.After)}
 			for _, i := range change.Columns {
-				row.Cells = append(row.Cells, Cell{r.schema.Columns[i].Name, text(change.Before, i), text(change.After, i)})
+				if !r.schema.Columns[i].Lineage {
+					row.Cells = append(row.Cells, Cell{r.schema.Columns[i].Name, text(change.Before, i), text(change.After, i)})
+				}
 			}
 			return row
 		})
+		r.column(r.changed, date, change.Before, change.After, change.Columns)
+	}
+	for _, change := range p.Lineage {
 		r.column(r.changed, date, change.Before, change.After, change.Columns)
 	}
 	for _, loss := range p.Erased {
@@ -154,6 +163,14 @@ func (r *Rollup) column(columns []Column, date gamedate.Date, before, after tabl
 	}
 	for _, i := range positions {
 		columns[i].Rows++
+		if r.schema.Columns[i].Lineage {
+			if x := columns[i].Examples; len(x) == 0 || x[len(x)-1].Date != date {
+				keep(&columns[i].Examples, r.examples, func() ColumnExample {
+					return ColumnExample{Date: date, Before: text(before, i), After: text(after, i)}
+				})
+			}
+			continue
+		}
 		keep(&columns[i].Examples, r.examples, func() ColumnExample {
 			return ColumnExample{date, r.schema.Describe(named), text(before, i), text(after, i)}
 		})
@@ -163,18 +180,19 @@ func (r *Rollup) column(columns []Column, date gamedate.Date, before, after tabl
 // Total is the sum so far.
 func (r *Rollup) Total() Total {
 	t := r.total
-	t.Columns, t.Erased = counted(r.changed), counted(r.erased)
-	return t
-}
-
-func counted(columns []Column) []Column {
-	out := []Column{} // an empty list in JSON, not null
-	for _, c := range columns {
-		if c.Rows > 0 {
-			out = append(out, c)
+	t.Columns, t.LineageColumns, t.ErasedColumns = []Column{}, []Column{}, []Column{} // empty lists in JSON, not null
+	for i, c := range r.schema.Columns {
+		switch changed := r.changed[i]; {
+		case changed.Rows > 0 && c.Lineage:
+			t.LineageColumns = append(t.LineageColumns, changed)
+		case changed.Rows > 0:
+			t.Columns = append(t.Columns, changed)
+		}
+		if r.erased[i].Rows > 0 {
+			t.ErasedColumns = append(t.ErasedColumns, r.erased[i])
 		}
 	}
-	return out
+	return t
 }
 
 // keep appends an example while there are fewer than most.

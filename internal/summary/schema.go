@@ -97,6 +97,7 @@ func columns() []table.Column {
 			text("source_"+p.prefix+"_hash", "Hash over the rows used, 16 hex digits."),
 		}
 		for _, c := range lineage {
+			c.Lineage = p.owned
 			if !p.owned {
 				c = unowned(c)
 			}

@@ -58,7 +58,10 @@ type Column struct {
 	Scale     int // NUMERIC only: digits after the point
 	Required  bool
 	Role      Role
-	Doc       string // unit, range and source, one sentence
+	// Lineage columns say what the partition was made from, the same on every row of it: a difference there is no
+	// difference of a row. They are owned and compared like others.
+	Lineage bool
+	Doc     string // unit, range and source, one sentence
 }
 
 // TypeName is the column's type in GoogleSQL: "NUMERIC(6, 2)".
