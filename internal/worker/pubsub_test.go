@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"cloud.google.com/go/pubsub/v2"
 	"cloud.google.com/go/pubsub/v2/pstest"
 	"google.golang.org/api/option"
 	"google.golang.org/grpc"
@@ -18,20 +19,26 @@ import (
 )
 
 // usePubSub replaces the world's queue by one on a Pub/Sub server within this process.
-func (w *world) usePubSub() {
+func (w *world) usePubSub() { w.pubSub(0) }
+
+// pubSub does so with a subscription that forwards a message after some deliveries; 0 is the default.
+func (w *world) pubSub(deliveryAttempts int) *pubsub.Client {
 	w.t.Helper()
 	server := pstest.NewServer()
 	w.t.Cleanup(func() { _ = server.Close() })
-	q, err := pubsubqueue.New(w.t.Context(), pubsubqueue.Options{
-		Project: "project", Topic: "dates", UnaryPull: true, Topology: pubsubqueue.Topology{AckDeadline: 10 * time.Second},
-		ClientOptions: []option.ClientOption{option.WithEndpoint(server.Addr), option.WithoutAuthentication(),
-			option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials()))},
-	})
+	options := []option.ClientOption{option.WithEndpoint(server.Addr), option.WithoutAuthentication(),
+		option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials()))}
+	q, err := pubsubqueue.New(w.t.Context(), pubsubqueue.Options{Project: "project", Topic: "dates", UnaryPull: true,
+		Topology: pubsubqueue.Topology{AckDeadline: 10 * time.Second, DeliveryAttempts: deliveryAttempts}, ClientOptions: options})
 	must(w.t, err)
 	w.t.Cleanup(func() { _ = q.Close() })
 	_, err = q.Ensure(w.t.Context(), setup.Make)
 	must(w.t, err)
 	w.queue = q
+	client, err := pubsub.NewClient(w.t.Context(), "project", options...)
+	must(w.t, err)
+	w.t.Cleanup(func() { _ = client.Close() })
+	return client
 }
 
 // TestPubSubEndsWhereSQLiteEnds runs the same dates over both queues, one date dead at first and replayed.

@@ -92,7 +92,7 @@ func (w *Worker) reconcile(ctx context.Context, late lateLetters) error {
 		}
 		publish = append(publish, again...)
 	}
-	if err := w.publish(ctx, publish); err != nil {
+	if err := publishAgain(ctx, w.queue, w.ledger, w.config.Owner, publish); err != nil {
 		return err
 	}
 	return w.publishLate(ctx, run.ID, late)
@@ -156,8 +156,8 @@ func (w *Worker) silentDead(ctx context.Context, run string) ([]ledger.Entry, er
 	return slices.DeleteFunc(dead, func(e ledger.Entry) bool { return e.DeadPublished }), nil
 }
 
-// publish puts messages for entries on the queue and records which are there.
-func (w *Worker) publish(ctx context.Context, entries []ledger.Entry) error {
+// publishAgain puts messages for entries of one job on the queue and records which are there.
+func publishAgain(ctx context.Context, q publishing, l ledger.Ledger, actor string, entries []ledger.Entry) error {
 	if len(entries) == 0 {
 		return nil
 	}
@@ -167,19 +167,27 @@ func (w *Worker) publish(ctx context.Context, entries []ledger.Entry) error {
 	}
 	var published []ledger.Published
 	var firstErr error
-	for i, err := range w.queue.Publish(ctx, messages) {
+	for i, err := range q.Publish(ctx, messages) {
 		if err != nil {
 			firstErr = fmt.Errorf("publish %s: %w", entries[i].Date, err)
 			continue
 		}
 		published = append(published, ledger.Published{Date: entries[i].Date, Seq: entries[i].Seq})
-		w.event(ctx, ledger.Event{Job: entries[i].Job, Run: entries[i].Run, Date: entries[i].Date, Kind: "republished",
-			Message: "seq " + strconv.FormatInt(entries[i].Seq, 10)})
+		event := ledger.Event{Job: entries[i].Job, Run: entries[i].Run, Date: entries[i].Date, Kind: "republished", Actor: actor,
+			Message: "seq " + strconv.FormatInt(entries[i].Seq, 10)}
+		if err := l.AddEvent(ctx, event); err != nil && firstErr == nil {
+			firstErr = fmt.Errorf("record publication of %s: %w", entries[i].Date, err)
+		}
 	}
-	if err := w.ledger.MarkPublished(ctx, w.job.Name, published); err != nil {
+	if err := l.MarkPublished(ctx, entries[0].Job, published); err != nil {
 		return fmt.Errorf("record publications: %w", err)
 	}
 	return firstErr
+}
+
+// publishing is what publishing again needs of a queue.
+type publishing interface {
+	Publish(ctx context.Context, messages []queue.Message) []error
 }
 
 // fold copies dead letters from the topic into the ledger; afterwards the ledger is their only store.
@@ -192,6 +200,10 @@ func (w *Worker) fold(ctx context.Context) {
 // Fold moves every dead letter waiting on the topic into the ledger and returns how many. A letter whose entry the
 // ledger holds as dead under the same seq is recorded as published; one with a lower seq, or whose entry is not dead,
 // is kept as superseded: only the ledger decides what is dead. So is every copy of a letter but the first.
+//
+// A letter that the queue forwarded by itself, which Pub/Sub does after many deliveries, is no verdict: the message of an
+// open entry is gone, so its date gets the next seq and is published again, and the letter is kept as superseded. A date
+// that is leased goes on; when it comes back unfinished, the reconciler publishes it.
 func Fold(ctx context.Context, q queue.Queue, l ledger.Ledger) (int, error) {
 	return q.FoldDeadLetters(ctx, func(ctx context.Context, dl queue.DeadLetter) error {
 		letter := letterFrom(dl)
@@ -201,12 +213,17 @@ func Fold(ctx context.Context, q queue.Queue, l ledger.Ledger) (int, error) {
 				return err
 			}
 			if len(entries) == 1 {
-				e := entries[0]
-				if e.State == ledger.Dead && e.Seq == letter.Seq {
+				switch e := entries[0]; {
+				case forwarded(dl.Message) && e.Run == letter.Run && e.Seq == letter.Seq && !e.State.Settled():
+					if letter.Note, err = revive(ctx, q, l, e); err != nil {
+						return err
+					}
+					letter.State = ledger.LetterSuperseded
+				case e.State == ledger.Dead && e.Seq == letter.Seq && !forwarded(dl.Message):
 					if err := l.MarkDeadPublished(ctx, e.Job, e.Date, e.Seq); err != nil {
 						return err
 					}
-				} else if letter.Failure.Stage != stageMessage {
+				case letter.Failure.Stage != stageMessage:
 					letter.State, letter.Note = ledger.LetterSuperseded, fmt.Sprintf("the entry is %s with seq %d", e.State, e.Seq)
 				}
 			}
@@ -216,6 +233,44 @@ func Fold(ctx context.Context, q queue.Queue, l ledger.Ledger) (int, error) {
 		}
 		return supersedeCopies(ctx, l, letter)
 	})
+}
+
+// forwarded reports whether the queue put a message on the dead-letter topic by itself: every letter of ours has a class.
+func forwarded(m queue.Message) bool {
+	_, ours := m.Attributes[queue.AttrClass]
+	return !ours
+}
+
+// reasonForwarded is the reason of letters that the queue put on the dead-letter topic by itself.
+const reasonForwarded = "forwarded"
+
+// revive publishes the date of an open entry again, whose message the queue has given up on, and records it. It returns
+// what was done, in words. In a run that is not open the date waits: opening the run publishes it.
+func revive(ctx context.Context, q publishing, l ledger.Ledger, e ledger.Entry) (note string, err error) {
+	run, err := l.Run(ctx, e.Run)
+	if err != nil {
+		return "", err
+	}
+	note = fmt.Sprintf("the queue gave up on the message; its date is %s with seq %d", e.State, e.Seq)
+	if e.State == ledger.Pending && e.NotBefore.IsZero() { // a date that waits is published when its wait ends
+		again, err := l.Requeue(ctx, e.Job, e.Run, []gamedate.Date{e.Date})
+		if err != nil {
+			return "", fmt.Errorf("requeue %s: %w", e.Date, err)
+		}
+		if len(again) == 1 {
+			note = fmt.Sprintf("the queue gave up on the message; the date goes on with seq %d", again[0].Seq)
+			if run.State == ledger.RunOpen {
+				if err := publishAgain(ctx, q, l, "fold", again); err != nil {
+					return "", err
+				}
+			}
+		}
+	}
+	event := ledger.Event{Job: e.Job, Run: e.Run, Date: e.Date, Kind: reasonForwarded, Actor: "fold", Message: note}
+	if err := l.AddEvent(ctx, event); err != nil {
+		return "", fmt.Errorf("record forwarded message of %s: %w", e.Date, err)
+	}
+	return note, nil
 }
 
 // supersedeCopies leaves at most one letter of a date and seq open, the first by time and id. Copies are no mistake:
@@ -252,6 +307,10 @@ func letterFrom(dl queue.DeadLetter) ledger.DeadLetter {
 		Failure: ledger.Failure{Reason: a[queue.AttrReason], Stage: a[queue.AttrStage], Message: a[attrMessage]}}
 	letter.Failure.Class, _ = failure.ParseClass(a[queue.AttrClass]) // a letter that somebody else put there has none: transient
 	letter.Attempts, _ = strconv.Atoi(a[queue.AttrAttempts])
+	if forwarded(dl.Message) {
+		letter.Failure = ledger.Failure{Class: failure.Transient, Reason: reasonForwarded, Stage: "queue",
+			Message: "nobody ended the message within the deliveries that the queue allows, so the queue forwarded it"}
+	}
 	if e, err := queue.ParseEnvelope(dl.Message); err == nil {
 		letter.Job, letter.Run, letter.Date, letter.Seq = e.Job, e.Run, e.Date, e.Seq
 	}

@@ -142,7 +142,7 @@ func TestReplayWhileWorkersRun(t *testing.T) {
 	var mended atomic.Bool
 	w.hooks.Build = func(d gamedate.Date) error {
 		if !mended.Load() && d.Day%2 == 0 {
-			return failure.MarkPermanent(errors.New("not yet"), "not_yet")
+			return failure.MarkPermanent(errors.New("not yet"), "not_yet_"+d.String()) // alike, they might stop the run
 		}
 		return nil
 	}
