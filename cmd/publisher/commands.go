@@ -31,8 +31,10 @@ type Settings struct {
 }
 
 // Validate reports every bad address together, before anything is opened.
-func (s *Settings) Validate() error {
-	return backend.Addresses{Queue: s.Queue, Ledger: s.Ledger, Warehouse: s.Warehouse}.Validate()
+func (s *Settings) Validate() error { return s.addresses().Validate() }
+
+func (s *Settings) addresses() backend.Addresses {
+	return backend.Addresses{Queue: s.Queue, Ledger: s.Ledger, Warehouse: s.Warehouse}
 }
 
 // commands is the grammar of the program.
@@ -41,6 +43,7 @@ type commands struct {
 
 	Demo        demoCommand        `cmd:"" help:"Make an invented league in a fresh file and do the whole job on it."`
 	Import      importCommand      `cmd:"" help:"Load raw tables from files."`
+	Init        initCommand        `cmd:"" help:"Make the topics, tables and indexes that the addresses name, or only look at them."`
 	Plan        planCommand        `cmd:"" help:"Show which dates would be done and why; changes nothing."`
 	Publish     publishCommand     `cmd:"" help:"Record the plan and put one message per date on the queue, for workers."`
 	Run         runCommand         `cmd:"" help:"Publish, work in this process, watch and validate."`
@@ -82,7 +85,7 @@ func (e *environment) open(a access) (*backend.Backend, error) {
 	if e.backend != nil {
 		return e.backend, nil
 	}
-	b, err := backend.Open(e.ctx, backend.Addresses{Queue: e.settings.Queue, Ledger: e.settings.Ledger, Warehouse: e.settings.Warehouse},
+	b, err := backend.Open(e.ctx, e.settings.addresses(),
 		backend.Options{MustExist: a == looks, WarehouseMustExist: a != creates, Tables: tables()})
 	e.backend = b
 	return b, err
