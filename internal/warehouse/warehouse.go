@@ -2,7 +2,8 @@
 // what a table holds. Rows are values in schema order ([table.Row]); the port knows no basketball.
 //
 // Adapters live below this package, one per store, and pass the suite in warehousetest unchanged. The interface is
-// split by caller: workers need [Partitions], planning and validation need [Tables] and [Counts].
+// split by caller: workers need [Partitions], planning and validation need [Tables], importers [Loader], set-up and
+// preflight [Describer].
 package warehouse
 
 import (
@@ -142,6 +143,7 @@ type Store interface {
 	Partitions
 	Tables
 	Loader
+	Describer
 }
 
 // Grouping asks for counts per partition and per distinct combination of the By columns.

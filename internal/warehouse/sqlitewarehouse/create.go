@@ -100,8 +100,28 @@ func describe(tx *sqlitefile.Tx, name string) (liveTable, error) {
 	return live, err
 }
 
-// compare lists how the live table differs beyond nullable columns that are missing, one sentence each.
-func (l *layout) compare(live liveTable) (problems []string) {
+// compare lists what keeps [Warehouse.Create] from taking the live table: its differences, REQUIRED columns that are
+// missing, and columns that the schema does not know.
+func (l *layout) compare(live liveTable) []string {
+	problems := l.differences(live)
+	if live.kind != "table" {
+		return problems
+	}
+	for _, c := range l.t.Columns {
+		if _, there := live.columns[c.Name]; !there && c.Required {
+			problems = append(problems, fmt.Sprintf("column %s is missing and REQUIRED, so it cannot be added", c.Name))
+		}
+	}
+	for _, name := range live.order {
+		if name != generationColumn && l.t.Index(name) < 0 {
+			problems = append(problems, fmt.Sprintf("column %s is not in the schema: a replacement would wipe it", name))
+		}
+	}
+	return problems
+}
+
+// differences lists how the live table differs other than by columns that one of the two lacks, one sentence each.
+func (l *layout) differences(live liveTable) (problems []string) {
 	report := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 	if l.t.Partition != "" && (l.partition < 0 || l.t.Columns[l.partition].Type != table.DATE) {
 		report("the partition column %s is not a DATE column of the schema", l.t.Partition)
@@ -125,8 +145,6 @@ func (l *layout) compare(live liveTable) (problems []string) {
 	for i, c := range l.t.Columns {
 		has, there := live.columns[c.Name]
 		switch want := l.codecs[i].sqlType(); {
-		case !there && c.Required:
-			report("column %s is missing and REQUIRED, so it cannot be added", c.Name)
 		case !there:
 		case has.sqlType != want:
 			report("column %s is %s, want %s (%s)", c.Name, has.sqlType, want, c.TypeName())
@@ -134,11 +152,6 @@ func (l *layout) compare(live liveTable) (problems []string) {
 			report("column %s holds %s, want %s", c.Name, has.typeName, c.TypeName())
 		case has.notNull != c.Required:
 			report("column %s is %s, want %s", c.Name, mode(has.notNull), mode(c.Required))
-		}
-	}
-	for _, name := range live.order {
-		if name != generationColumn && l.t.Index(name) < 0 {
-			report("column %s is not in the schema: a replacement would wipe it", name)
 		}
 	}
 	return problems

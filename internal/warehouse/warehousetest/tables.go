@@ -120,6 +120,40 @@ var tableCases = []suiteCase{
 		}
 		wantRows(t, w, s, day1, numbered(day1, 1, 5))
 	}},
+	{"Describe says what is there and how it differs", func(t *testing.T, w warehouse.Store) {
+		describe := func(s *table.Schema) warehouse.Description {
+			t.Helper()
+			d, err := w.Describe(t.Context(), s)
+			if err != nil {
+				t.Fatalf("describe: %v", err)
+			}
+			return d
+		}
+		if d := describe(kinds()); d.Exists || d.Fits() || d.Table == "" || len(d.Missing) != len(kinds().Columns) {
+			t.Errorf("a missing table: got %+v", d)
+		}
+		s, whole := tables(t, w)
+		mustPut(t, w, s, day1, 1, numbered(day1, 1, 5))
+		if d := describe(s); !d.Fits() || d.Rows != 5 || d.Partitioning != "day" || len(d.Extra) != 0 || !d.Expires.IsZero() || d.StreamingBuffer {
+			t.Errorf("a table that fits: got %+v", d)
+		}
+		if d := describe(whole); !d.Fits() || d.Rows != 0 || d.Partitioning != "" {
+			t.Errorf("a table without partitions: got %+v", d)
+		}
+		other := kinds()
+		other.Columns[2].Type = table.STRING
+		other.Columns[12] = table.Column{Name: "added", Type: table.BOOL}
+		other.Partition = "other_day"
+		d := describe(other)
+		if d.Fits() || len(d.Missing) != 1 || d.Missing[0] != other.Columns[12] || len(d.Extra) != 1 || d.Extra[0] != "prop" {
+			t.Errorf("missing and extra columns: got %+v", d)
+		}
+		for _, want := range []string{"column n", "other_day"} {
+			if !strings.Contains(fmt.Sprint(d.Different), want) {
+				t.Errorf("differences: got %v, want one about %q", d.Different, want)
+			}
+		}
+	}},
 	{"Tokens covers the dates of the range that hold rows", func(t *testing.T, w warehouse.Store) {
 		s, whole := tables(t, w)
 		want := map[gamedate.Date]warehouse.Token{}
