@@ -12,6 +12,7 @@ import (
 	"io"
 	"maps"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -34,6 +35,8 @@ type Addresses struct {
 	Queue     string
 	Ledger    string
 	Warehouse string
+	// AllowMixedEmulators lets an emulator of one Google Cloud service stand beside a real other.
+	AllowMixedEmulators bool
 }
 
 // Default is the embedded backend: one SQLite file in the working directory.
@@ -145,12 +148,13 @@ func (a address) database() (project, database string, ok bool) {
 	return project, database, ok && project != "" && !(named && database == "") && !strings.Contains(database, "/")
 }
 
-// Validate checks addresses without opening anything; all problems come together.
+// Validate checks addresses, and the emulators that variables put in their place, without opening anything; all problems
+// come together.
 func (a Addresses) Validate() error {
 	_, errQueue := parse("queue", a.Queue)
 	_, errLedger := parse("ledger", a.Ledger)
 	_, errWarehouse := parse("warehouse", a.Warehouse)
-	return errors.Join(errQueue, errLedger, errWarehouse)
+	return errors.Join(errQueue, errLedger, errWarehouse, a.checkEmulators(os.Getenv))
 }
 
 // Open opens all three ports. Ports that name one SQLite file share it. The caller closes the backend.
