@@ -82,13 +82,14 @@ const (
 var parameters = map[string][]string{
 	pubsub:    {"subscription", "deadletter"},
 	firestore: {"prefix"},
+	bigquery:  {"raw", "analytics", "reference", "location", "endpoint", "fleet"},
 }
 
 // schemes are the known schemes by port, with what they look like.
 var schemes = map[string][]string{
 	"queue":     {"sqlite:FILE", "pubsub://PROJECT/TOPIC?subscription=…&deadletter=…"},
 	"ledger":    {"sqlite:FILE", "firestore://PROJECT/DATABASE?prefix=…"},
-	"warehouse": {"sqlite:FILE"},
+	"warehouse": {"sqlite:FILE", bigqueryForm + "&endpoint=…&fleet=…"},
 }
 
 func parse(port, text string) (address, error) {
@@ -125,6 +126,10 @@ func parse(port, text string) (address, error) {
 		}
 		if strings.Contains(params.Get("prefix"), "/") {
 			return address{}, fmt.Errorf("--%s %q: a prefix has no slash: it begins the names of collections", port, text)
+		}
+	case bigquery:
+		if _, err := addr.bigqueryOptions(); err != nil {
+			return address{}, fmt.Errorf("--%s %q: %w", port, text, err)
 		}
 	case sqlite:
 		if path == "" {
@@ -168,17 +173,10 @@ func Open(ctx context.Context, a Addresses, o Options) (_ *Backend, err error) {
 			err = errors.Join(err, b.Close())
 		}
 	}()
-	file := func(port, text string, mustExist bool) (*sqlitefile.File, error) {
-		addr, err := parse(port, text)
-		if err != nil {
-			return nil, err
-		}
-		return b.file(ctx, addr.path, mustExist)
-	}
 	// The warehouse comes first: it is the strictest, and a file that the ports share is opened once.
-	warehouseFile, err := file("warehouse", a.Warehouse, o.MustExist || o.WarehouseMustExist)
+	store, err := b.warehouse(ctx, a.Warehouse, o)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("open warehouse %s: %w", a.Warehouse, err)
 	}
 	if b.Ledger, err = b.ledger(ctx, a.Ledger, o); err != nil {
 		return nil, fmt.Errorf("open ledger %s: %w", a.Ledger, err)
@@ -186,17 +184,33 @@ func Open(ctx context.Context, a Addresses, o Options) (_ *Backend, err error) {
 	if b.Queue, err = b.queue(ctx, a.Queue, o); err != nil {
 		return nil, fmt.Errorf("open queue %s: %w", a.Queue, err)
 	}
-	store, err := sqlitewarehouse.New(ctx, warehouseFile, sqlitewarehouse.Options{})
+	b.Store = retry.Warehouse(store, o.Retry)
+	return b, nil
+}
+
+// warehouse opens the warehouse of an address that has passed Validate. Tables are made in a SQLite file only.
+func (b *Backend) warehouse(ctx context.Context, text string, o Options) (warehouse.Store, error) {
+	addr, err := parse("warehouse", text)
 	if err != nil {
-		return nil, fmt.Errorf("open warehouse %s: %w", a.Warehouse, err)
+		return nil, err
+	}
+	if addr.scheme == bigquery {
+		return b.bigquery(ctx, addr)
+	}
+	f, err := b.file(ctx, addr.path, o.MustExist || o.WarehouseMustExist)
+	if err != nil {
+		return nil, err
+	}
+	store, err := sqlitewarehouse.New(ctx, f, sqlitewarehouse.Options{})
+	if err != nil {
+		return nil, err
 	}
 	for _, t := range o.Tables {
 		if err := store.Create(ctx, t); err != nil {
-			return nil, fmt.Errorf("table %s in %s: %w", t.FullName(), a.Warehouse, err)
+			return nil, err
 		}
 	}
-	b.Store = retry.Warehouse(store, o.Retry)
-	return b, nil
+	return store, nil
 }
 
 // ledger opens the ledger of an address that has passed Validate.

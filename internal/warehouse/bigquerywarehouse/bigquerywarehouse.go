@@ -43,8 +43,8 @@ type Options struct {
 	Datasets map[string]string
 	// Endpoint is another address of the service. One that begins with http:// is called without credentials.
 	Endpoint string
-	// Targets are the full names, by schema, of tables that whole-partition writes alone may change: Load refuses them.
-	Targets []string
+	// TargetDatasets are the schemas' dataset names of tables that whole-partition writes alone may change: Load refuses them.
+	TargetDatasets []string
 	// Fleet is how many processes write at once; they share Modifications. Default 1.
 	Fleet int
 	// Modifications are the table changes in 10 s of the whole fleet. Default 40: BigQuery allows 50 for a partitioned

@@ -28,7 +28,7 @@ const stageLife = 24 * time.Hour
 var errTarget = errors.New("a job writes this table partition by partition; rows are never added to it")
 
 // Load implements [warehouse.Loader]: rows go to a staging table first, then one transaction moves them. It is for raw and
-// reference tables and refuses [Options.Targets].
+// reference tables and refuses [Options.TargetDatasets].
 func (s *Store) Load(ctx context.Context, t *table.Schema, replace []string, rows func(yield func(table.Row) error) error) (warehouse.LoadResult, error) {
 	result, err := s.loadRows(ctx, t, replace, rows)
 	if err != nil {
@@ -46,7 +46,7 @@ func (s *Store) loadRows(ctx context.Context, t *table.Schema, replace []string,
 			return warehouse.LoadResult{}, fmt.Errorf("%w: %q", errNoColumn, name)
 		}
 	}
-	if slices.Contains(s.options.Targets, t.FullName()) {
+	if slices.Contains(s.options.TargetDatasets, t.Dataset) {
 		return warehouse.LoadResult{}, errTarget
 	}
 	v, err := s.look(ctx, t, gamedate.Date{})
