@@ -45,6 +45,7 @@ type commands struct {
 	Import      importCommand      `cmd:"" help:"Load raw tables from files."`
 	Init        initCommand        `cmd:"" help:"Make the topics, tables and indexes that the addresses name, or only look at them."`
 	Plan        planCommand        `cmd:"" help:"Show which dates would be done and why; changes nothing."`
+	Diff        diffCommand        `cmd:"" help:"Build dates without writing and show what would change."`
 	Publish     publishCommand     `cmd:"" help:"Record the plan and put one message per date on the queue, for workers."`
 	Run         runCommand         `cmd:"" help:"Publish, work in this process, watch and validate."`
 	Runs        runsCommand        `cmd:"" help:"List runs, or show one."`

@@ -34,11 +34,12 @@ const (
 	exitFailed      = 3 // finished with dead letters or a failed gate
 	exitApproval    = 4 // needs approval
 	exitWarnings    = 5 // finished with warnings only
+	exitDifferences = 5 // of diff
 	exitInterrupted = 130
 )
 
 const exitCodes = `Exit codes: 0 done; 1 error; 2 usage; 3 finished with dead dates or a failed check;
-4 needs approval; 5 finished with warnings only (0 with --allow-warnings); 130 interrupted.`
+4 needs approval; 5 finished with warnings only (0 with --allow-warnings), or diff found differences; 130 interrupted.`
 
 // codeError carries an exit code through an error return; its text is printed unless it is empty.
 type codeError struct {

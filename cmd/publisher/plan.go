@@ -13,24 +13,29 @@ import (
 	"gamefill/internal/terminal"
 )
 
-// requestFlags are shared by plan, publish and run.
-type requestFlags struct {
+// buildFlags say which dates are built, and how.
+type buildFlags struct {
 	rangeFlags `embed:""`
 
-	Force              bool     `help:"Do every date with games again, done or not." env:"-"`
-	Accept             []string `help:"Acceptance rules whose errors do not fail a date in this run; needs --reason." placeholder:"RULE" env:"-"`
-	StopOnFirstFailure bool     `help:"Pause the run at the first failed attempt, whatever the date; without it, at failures of 3 dates alike." env:"-"`
-	Reason             string   `help:"Why, for the audit trail." env:"-"`
-	Unowned            string   `help:"What becomes of values in columns that gamefill does not fill: refuse the date, carry them over, or erase them." enum:"refuse,carry,erase" default:"refuse"`
-	JobFlags           string   `name:"job-settings" help:"Further row-affecting settings of the job, as JSON." placeholder:"JSON"`
+	Force    bool     `help:"Do every date with games again, done or not." env:"-"`
+	Accept   []string `help:"Acceptance rules whose errors do not fail a date in this run; needs --reason." placeholder:"RULE" env:"-"`
+	Reason   string   `help:"Why, for the audit trail." env:"-"`
+	Unowned  string   `help:"What becomes of values in columns that gamefill does not fill: refuse the date, carry them over, or erase them." enum:"refuse,carry,erase" default:"refuse"`
+	JobFlags string   `name:"job-settings" help:"Further row-affecting settings of the job, as JSON." placeholder:"JSON"`
+}
+
+// requestFlags are shared by plan, publish and run.
+type requestFlags struct {
+	buildFlags `embed:""`
+
+	StopOnFirstFailure bool `help:"Pause the run at the first failed attempt, whatever the date; without it, at failures of 3 dates alike." env:"-"`
 }
 
 // request checks all flags, before anything is opened; problems come together.
-func (f *requestFlags) request(e *environment) (publisher.Request, error) {
+func (f *buildFlags) request(e *environment) (publisher.Request, error) {
 	r, dates, errRange := f.resolve()
 	settings, errSettings := f.jobSettings()
-	request := publisher.Request{Range: r, Dates: dates, Force: f.Force, Settings: settings, Accept: f.Accept, Reason: f.Reason, Actor: e.actor(),
-		StopOnFirstFailure: f.StopOnFirstFailure}
+	request := publisher.Request{Range: r, Dates: dates, Force: f.Force, Settings: settings, Accept: f.Accept, Reason: f.Reason, Actor: e.actor()}
 	_, errCheck := publisher.Check(summary.Job(), request)
 	return request, errors.Join(errRange, errSettings, errCheck)
 }
@@ -38,6 +43,7 @@ func (f *requestFlags) request(e *environment) (publisher.Request, error) {
 // plan opens the backend and plans.
 func (f *requestFlags) plan(e *environment, a access) (*publisher.Publisher, publisher.Request, *publisher.Plan, error) {
 	request, err := f.request(e)
+	request.StopOnFirstFailure = f.StopOnFirstFailure
 	if err != nil {
 		return nil, request, nil, err
 	}
@@ -196,7 +202,7 @@ func (f *requestFlags) publish(e *environment, dryRun bool) (*publisher.Plan, pu
 }
 
 // jobSettings merges the settings flags into the job's settings document.
-func (f *requestFlags) jobSettings() ([]byte, error) {
+func (f *buildFlags) jobSettings() ([]byte, error) {
 	settings := map[string]any{}
 	if f.JobFlags != "" {
 		if err := json.Unmarshal([]byte(f.JobFlags), &settings); err != nil {

@@ -211,6 +211,7 @@ func TestOperating(t *testing.T) {
 	t.Parallel()
 	follow(t, filepath.Join("docs", "operating.md"), []step{
 		{begins: "go build", contains: []string{"6 dates queued", "7 of 7 settled", "is finished"}},
+		{begins: "bin/publisher diff"},
 	})
 }
 
