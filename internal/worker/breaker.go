@@ -193,6 +193,20 @@ func (w *Worker) pause(ctx context.Context, judged ledger.Run, t trip) {
 
 var errNotOpen = errors.New("the run is not open")
 
+// pauseWithoutQueue pauses a run when err says that a topic is missing or forbidden. That concerns every date, so one that
+// meets it is enough: nothing can be published, and a dead letter would be in the ledger alone.
+func (w *Worker) pauseWithoutQueue(ctx context.Context, id string, err error) {
+	if failure.ClassOf(err) != failure.Environment {
+		return
+	}
+	run, readErr := w.ledger.Run(ctx, id)
+	if readErr != nil {
+		w.log.WarnContext(ctx, "read run", "run_id", id, "error", readErr.Error())
+		return
+	}
+	w.pause(ctx, run, trip{kind: "environment", cause: err.Error()})
+}
+
 // reportPast records which dates had read the control state before the run was paused: those alone may be written after
 // the pause. A store that looks again within the write's own transaction refuses them too.
 func (w *Worker) reportPast(ctx context.Context, run ledger.Run) {

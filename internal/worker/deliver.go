@@ -127,6 +127,7 @@ func (w *Worker) deadLetter(ctx context.Context, d queue.Delivery, e ledger.Entr
 	ctx = context.WithoutCancel(ctx)
 	if err := d.DeadLetter(ctx, w.letterOf(e)); err != nil {
 		w.log.WarnContext(ctx, "dead-letter", "game_date", e.Date.String(), "error", err.Error())
+		w.pauseWithoutQueue(ctx, e.Run, err)
 		return
 	}
 	faultinject.Point(faultinject.AfterDeadLetter)

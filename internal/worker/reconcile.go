@@ -70,6 +70,7 @@ func (w *Worker) reconcile(ctx context.Context, late lateLetters) error {
 		w.log.WarnContext(ctx, "lease expired", "run_id", run.ID, "game_date", e.Date.String(), "entry_state", string(e.State))
 		if e.State == ledger.Dead {
 			if err := w.queue.PublishDeadLetter(ctx, w.letterOf(e)); err != nil {
+				w.pauseWithoutQueue(ctx, run.ID, err)
 				return fmt.Errorf("publish dead letter of %s: %w", e.Date, err)
 			}
 			w.markDeadPublished(ctx, e)
@@ -93,6 +94,7 @@ func (w *Worker) reconcile(ctx context.Context, late lateLetters) error {
 		publish = append(publish, again...)
 	}
 	if err := publishAgain(ctx, w.queue, w.ledger, w.config.Owner, publish); err != nil {
+		w.pauseWithoutQueue(ctx, run.ID, err)
 		return err
 	}
 	return w.publishLate(ctx, run.ID, late)
@@ -139,6 +141,7 @@ func (w *Worker) publishLate(ctx context.Context, run string, late lateLetters) 
 			continue
 		}
 		if err := w.queue.PublishDeadLetter(ctx, w.letterOf(e)); err != nil {
+			w.pauseWithoutQueue(ctx, run, err)
 			return fmt.Errorf("publish dead letter of %s: %w", e.Date, err)
 		}
 		w.log.WarnContext(ctx, "dead letter published late", "run_id", run, "game_date", e.Date.String())

@@ -188,7 +188,7 @@ func (w *world) validate(from, to string) publisher.Judgement {
 	if ok {
 		open = &run
 	}
-	j, err := p.Validate(w.t.Context(), gamedate.Range{From: date(from), To: date(to)}, open, "tester", 0, nil)
+	j, err := p.Validate(w.t.Context(), gamedate.Range{From: date(from), To: date(to)}, open, "tester", publisher.Judging{}, nil)
 	must(w.t, err)
 	return j
 }

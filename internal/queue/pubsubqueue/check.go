@@ -1,0 +1,48 @@
+package pubsubqueue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"gamefill/internal/failure"
+	"gamefill/internal/setup"
+)
+
+// decisive are the settings of a subscription without which messages go astray: nobody gets them, or not all of them.
+var decisive = []string{"topic", "push endpoint", "filter", "detached"}
+
+// Check says what keeps messages or dead letters from arriving: a resource that is missing, a subscription of another
+// topic. It makes and changes nothing. A program that publishes or receives calls it before it begins, since the service
+// takes messages that no subscription keeps without a word. Settings that merely differ are [Queue.Ensure]'s to report.
+//
+// unseen are resources at which this account may not look; whether they are right shows in use. The error is of class
+// Environment and joins all problems, each with what to do.
+func (q *Queue) Check(ctx context.Context) (unseen []setup.Finding, err error) {
+	var problems []error
+	look := func(findings []setup.Finding, err error) {
+		if err != nil {
+			problems = append(problems, err)
+		}
+		for _, f := range findings {
+			switch {
+			case f.State == setup.Forbidden:
+				unseen = append(unseen, f)
+			case f.State == setup.Missing:
+				problems = append(problems, fmt.Errorf("%s is missing: publisher init makes it", f.Resource))
+			case f.State == setup.Differs && slices.ContainsFunc(decisive, func(s string) bool { return strings.HasSuffix(f.Resource, ", "+s) }):
+				problems = append(problems, fmt.Errorf("%s: is %s, want %s: %s", f.Resource, f.Seen, f.Wanted, f.Advice))
+			}
+		}
+	}
+	look(q.ensureTopic(ctx, q.o.Topic, setup.DryRun))
+	look(q.ensureTopic(ctx, q.o.DeadLetterTopic, setup.DryRun))
+	look(q.ensureSubscription(ctx, q.o.Subscription, q.subscriptionSettings(q.o.Subscription, q.o.Topic), setup.DryRun))
+	look(q.ensureSubscription(ctx, q.o.DeadLetterSubscription, q.subscriptionSettings(q.o.DeadLetterSubscription, q.o.DeadLetterTopic), setup.DryRun))
+	if len(problems) > 0 {
+		return unseen, failure.MarkEnvironment(fmt.Errorf("check queue: %w", errors.Join(problems...)), "queue_incomplete")
+	}
+	return unseen, nil
+}
