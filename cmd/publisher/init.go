@@ -19,11 +19,12 @@ type initCommand struct {
 
 func (*initCommand) Help() string {
 	return `Looks at everything that the three addresses name and makes what is missing: the SQLite file with its tables, Pub/Sub
-topics and subscriptions, Firestore indexes. What exists is left as it is; where it is not as wanted, both
-values are shown with a command that mends it. Running it again changes nothing.
+topics and subscriptions, Firestore indexes, the BigQuery table that is written, and NULLABLE columns that it lacks. What
+else exists is left as it is; where it is not as wanted, both values are shown with a command that mends it. Running it
+again changes nothing.
 
-It makes no project, no Firestore database (its location is for good) and grants no rights. A missing right is shown with
-the role that it takes, and does not keep the rest from being looked at.
+It makes no project, no Firestore database and no dataset (their location is for good), no raw BigQuery table, and grants
+no rights. A missing right is shown with the role that it takes, and does not keep the rest from being looked at.
 
 Exit code 3 means that something is left to do; its advice says what.
 

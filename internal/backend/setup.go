@@ -86,6 +86,13 @@ func (s *settingUp) ledger(ctx context.Context, addr address) ([]setup.Finding, 
 }
 
 func (s *settingUp) warehouse(ctx context.Context, addr address, tables Tables) ([]setup.Finding, error) {
+	if addr.scheme == bigquery {
+		store, err := s.b.bigquery(ctx, addr)
+		if err != nil {
+			return nil, err
+		}
+		return store.Ensure(ctx, tables.Target, tables.Sources, s.mode)
+	}
 	all := slices.Concat(tables.Target, tables.Sources)
 	f, findings, err := s.file(ctx, addr.path)
 	if err != nil {

@@ -4,6 +4,9 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -164,5 +167,28 @@ func TestSetupOnEmulators(t *testing.T) {
 		if f.Wanting(setup.Check) {
 			t.Errorf("%+v: want nothing left to do", f)
 		}
+	}
+}
+
+// TestSetupOfBigQuery: what is refused there comes beside what was found elsewhere.
+func TestSetupOfBigQuery(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = io.WriteString(w, `{"error": {"code": 403, "message": "as told", "errors": [{"reason": "accessDenied"}]}}`)
+	}))
+	t.Cleanup(server.Close)
+	file := filepath.Join(t.TempDir(), "gamefill.db")
+	a := backend.Addresses{Queue: "sqlite:" + file, Ledger: "sqlite:" + file,
+		Warehouse: "bigquery://demo-project?raw=p.r&analytics=p.a&reference=p.f&location=US&endpoint=" + server.URL}
+	target := &table.Schema{Dataset: "nba_analytics", Name: "made", Columns: testjob.Target.Columns}
+	findings, err := backend.Setup(t.Context(), a, backend.Tables{Target: []*table.Schema{target}}, setup.Make)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"SQLite file " + file + ": created", "table nba_analytics.made: forbidden"}
+	if diff := cmp.Diff(want, states(findings)); diff != "" {
+		t.Errorf("findings (-want +got):\n%s", diff)
 	}
 }
