@@ -38,6 +38,7 @@ lint: ## Check format, vet, staticcheck, and that go.mod is tidy
 .PHONY: generated
 generated: ## Check that generated files are what their generators make
 	$(GO) run examples/first-games/generate.go -check
+	$(GO) run deploy/schema/generate.go -check
 
 .PHONY: check
 check: lint generated test race ## Everything that CI runs

@@ -1,0 +1,58 @@
+variable "project" {
+  description = "Project that everything is made in, and that pays."
+  type        = string
+}
+
+variable "region" {
+  description = "Region of workers and images."
+  type        = string
+  default     = "us-central1"
+}
+
+variable "location" {
+  description = "Location of the BigQuery datasets: where nba_raw already is."
+  type        = string
+  default     = "US"
+}
+
+variable "ledger_location" {
+  description = "Location of the ledger's database, for good."
+  type        = string
+  default     = "us-central1"
+}
+
+variable "fleet" {
+  description = "Most workers at once. The load limit is reached with few: docs/deploy.md has the arithmetic."
+  type        = number
+  default     = 10
+}
+
+variable "create_table" {
+  description = "Whether to make nba_analytics.player_game_summary, for a project that does not have it."
+  type        = bool
+  default     = false
+}
+
+variable "notification_channels" {
+  description = "Monitoring channels that alerts and the budget tell."
+  type        = list(string)
+  default     = []
+}
+
+variable "billing_account" {
+  description = "Billing account for a monthly budget; null makes none."
+  type        = string
+  default     = null
+}
+
+variable "budget_units" {
+  description = "The budget's amount a month, in whole units of the account's currency."
+  type        = number
+  default     = 50
+}
+
+variable "image" {
+  description = "Image of the worker with its tag. Null makes everything but the worker pool: the first apply makes the repository that the image is pushed to."
+  type        = string
+  default     = null
+}

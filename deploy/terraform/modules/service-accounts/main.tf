@@ -1,0 +1,169 @@
+# One account per program. docs/deploy.md has the same roles as a table, and a test compares the two.
+#
+# No role here may create or change a topic, a subscription, an index or a dataset: that is for whoever runs Terraform, or
+# `publisher init`.
+
+resource "google_service_account" "worker" {
+  project      = var.project
+  account_id   = "gamefill-worker"
+  display_name = "gamefill worker"
+  description  = "Takes game dates and replaces their partitions."
+}
+
+resource "google_service_account" "publisher" {
+  project      = var.project
+  account_id   = "gamefill-publisher"
+  display_name = "gamefill publisher"
+  description  = "Plans, publishes, watches, validates and replays runs."
+}
+
+locals {
+  both = {
+    worker    = google_service_account.worker.member
+    publisher = google_service_account.publisher.member
+  }
+}
+
+# --- Queue: on the exact topics and subscriptions.
+
+# The publisher queues dates and replays; the worker's reconciler publishes dates again.
+resource "google_pubsub_topic_iam_member" "dates" {
+  for_each = local.both
+
+  project = var.project
+  topic   = var.queue.topic
+  role    = "roles/pubsub.publisher"
+  member  = each.value
+}
+
+# Only a worker gives up on a date.
+resource "google_pubsub_topic_iam_member" "dead" {
+  project = var.project
+  topic   = var.queue.dead_letter_topic
+  role    = "roles/pubsub.publisher"
+  member  = local.both.worker
+}
+
+# Only workers take dates. `publisher run` works in its own process: run it as an account of yours that may.
+resource "google_pubsub_subscription_iam_member" "dates" {
+  project      = var.project
+  subscription = var.queue.subscription
+  role         = "roles/pubsub.subscriber"
+  member       = local.both.worker
+}
+
+# Both fold dead letters into the ledger: the reconciler once a minute, `deadletters` and `replay` before they answer.
+resource "google_pubsub_subscription_iam_member" "dead" {
+  for_each = local.both
+
+  project      = var.project
+  subscription = var.queue.dead_letter_subscription
+  role         = "roles/pubsub.subscriber"
+  member       = each.value
+}
+
+# To see which topic a subscription is attached to: a worker on a foreign one would wait for ever. `publisher init
+# --check` compares all settings.
+resource "google_pubsub_subscription_iam_member" "see" {
+  for_each = {
+    for pair in setproduct(keys(local.both), ["subscription", "dead_letter_subscription"]) : join("/", pair) => {
+      member       = local.both[pair[0]]
+      subscription = var.queue[pair[1]]
+    }
+  }
+
+  project      = var.project
+  subscription = each.value.subscription
+  role         = "roles/pubsub.viewer"
+  member       = each.value.member
+}
+
+resource "google_pubsub_topic_iam_member" "see" {
+  for_each = toset(["topic", "dead_letter_topic"])
+
+  project = var.project
+  topic   = var.queue[each.value]
+  role    = "roles/pubsub.viewer"
+  member  = local.both.publisher
+}
+
+# --- Ledger: reads and writes documents, in its own database alone.
+
+resource "google_project_iam_member" "ledger" {
+  for_each = local.both
+
+  project = var.project
+  role    = "roles/datastore.user"
+  member  = each.value
+
+  condition {
+    title       = "ledger of gamefill"
+    description = "Firestore has no roles on a single database, only conditions."
+    expression  = "resource.name == \"projects/${var.project}/databases/${var.database}\""
+  }
+}
+
+# --- Warehouse.
+
+# Load, copy and query jobs are a project's. The role sees and ends an account's own jobs alone.
+resource "google_project_iam_member" "jobs" {
+  for_each = local.both
+
+  project = var.project
+  role    = "roles/bigquery.jobUser"
+  member  = each.value
+}
+
+# The worker replaces partitions; the publisher keeps snapshots and puts partitions back.
+resource "google_bigquery_dataset_iam_member" "analytics" {
+  for_each = local.both
+
+  project    = var.project
+  dataset_id = var.datasets.analytics
+  role       = "roles/bigquery.dataEditor"
+  member     = each.value
+}
+
+# Sources are only read: rows of one date, counts of a range, when a partition last changed.
+resource "google_bigquery_dataset_iam_member" "sources" {
+  for_each = {
+    for pair in setproduct(keys(local.both), ["raw", "reference"]) : join("/", pair) => {
+      member  = local.both[pair[0]]
+      dataset = var.datasets[pair[1]]
+    }
+  }
+
+  project    = var.project
+  dataset_id = each.value.dataset
+  role       = "roles/bigquery.dataViewer"
+  member     = each.value.member
+}
+
+# --- Metrics.
+
+resource "google_project_iam_member" "write_metrics" {
+  count = var.write_metrics ? 1 : 0
+
+  project = var.project
+  role    = "roles/monitoring.metricWriter"
+  member  = local.both.worker
+}
+
+# The autoscaler asks how many dates wait.
+resource "google_project_iam_member" "read_metrics" {
+  for_each = var.metrics_readers
+
+  project = var.project
+  role    = "roles/monitoring.viewer"
+  member  = each.value
+}
+
+# --- GKE: a pod with the Kubernetes account acts as the Google account; no key exists.
+
+resource "google_service_account_iam_member" "pods" {
+  for_each = { for name, account in var.kubernetes_service_accounts : name => account if account != null }
+
+  service_account_id = each.key == "worker" ? google_service_account.worker.name : google_service_account.publisher.name
+  role               = "roles/iam.workloadIdentityUser"
+  member             = "serviceAccount:${var.project}.svc.id.goog[${each.value}]"
+}
