@@ -1,8 +1,8 @@
 // Package ledger is the port to the durable state of every game date and every run: what is planned, who holds a date,
 // what was tried, what was written and checked. The queue only wakes workers; the ledger decides.
 //
-// The interface is split by caller: [Runs] and [Planning] serve the publisher, [Leases] the workers, [Reconciling] the
-// one worker that tidies up, [Records] whoever reports. Adapters live below this package and pass the suite in
+// The interface is split by caller: [Runs], [Planning] and [RollingBack] serve the publisher, [Leases] the workers,
+// [Reconciling] the one worker that tidies up, [Records] whoever reports. Adapters live below this package and pass the suite in
 // ledgertest unchanged. All methods are safe for concurrent use; a ctx that is cancelled on entry changes nothing.
 //
 // Two numbers order everything, and no clock does: seq grows with every publication of a date, generation with every
@@ -27,6 +27,8 @@ var (
 	ErrLeaseLost = errors.New("the lease is lost")
 	// ErrStopped: the run is cancelled, or holds its writes; nothing changed. The date goes back unwritten.
 	ErrStopped = errors.New("the run is stopped")
+	// ErrMoved: the date of a rollback is not complete under that run and generation any more; nothing changed.
+	ErrMoved = errors.New("the date has moved on")
 	// ErrNoRun: no run has that id.
 	ErrNoRun = errors.New("no such run")
 	// ErrUnsettled: the run cannot finish, dates of it are Pending or Leased; nothing changed.
@@ -81,41 +83,51 @@ const (
 	ReasonChanged  = "changed"            // a source, the references or the target changed since
 	ReasonOrphaned = "rows without games" // the target holds rows of a date without games: they are to be removed
 	ReasonReplayed = "replayed"           // a dead letter was replayed
+	ReasonUndone   = "rolled back"        // put back before, and asked for again
 )
 
 // Entry is the ledger's record of one (job, date).
 type Entry struct {
-	Job   string
-	Date  gamedate.Date
-	State State
-	Run   string // the run that planned it last
+	Job   string        `json:"job"`
+	Date  gamedate.Date `json:"date"`
+	State State         `json:"state"`
+	Run   string        `json:"run"` // the run that planned it last
 
-	Seq          int64 // number of the latest publication, from 1; 0 when it was never queued
-	PublishedSeq int64 // the highest seq whose message is known to be on the queue
-	PublishedAt  time.Time
-	NotBefore    time.Time // Pending only: do not publish before
-	Reason       string    // why it was queued, one of the Reason constants
+	Seq          int64     `json:"seq"`                    // number of the latest publication, from 1; 0 when it was never queued
+	PublishedSeq int64     `json:"published_seq,omitzero"` // the highest seq whose message is known to be on the queue
+	PublishedAt  time.Time `json:"published_at,omitzero"`
+	NotBefore    time.Time `json:"not_before,omitzero"` // Pending only: do not publish before
+	Reason       string    `json:"reason,omitzero"`     // why it was queued, one of the Reason constants
 
-	Generation int64 // grows with every claim and is never reset
-	Attempt    int   // number of claims in all
-	Spent      int   // attempts that count against the limit since the date was last queued on purpose
-	Owner      string
-	LeaseUntil time.Time // store's clock
+	Generation int64     `json:"generation"` // grows with every claim and is never reset
+	Attempt    int       `json:"attempt"`    // number of claims in all
+	Spent      int       `json:"spent"`      // attempts that count against the limit since the date was last queued on purpose
+	Owner      string    `json:"owner,omitzero"`
+	LeaseUntil time.Time `json:"lease_until,omitzero"` // store's clock
 
 	// Write is the newest write that a holder announced; Generation 0 when there is none. A claimant whose generation
 	// is higher closes it before it writes.
-	Write WriteRecord
+	Write WriteRecord `json:"write,omitzero"`
 
-	Failure       *Failure // the latest failure; nil after a completion
-	DeadPublished bool     // Dead only: the dead letter is known to be on the dead-letter topic
-	Facts         *Facts   // of the latest completion, kept while the date is done again
-	UpdatedAt     time.Time
+	Failure       *Failure  `json:"failure,omitzero"`        // the latest failure; nil after a completion
+	DeadPublished bool      `json:"dead_published,omitzero"` // Dead only: the dead letter is known to be on the dead-letter topic
+	Facts         *Facts    `json:"facts,omitzero"`          // of the latest completion, kept while the date is done again
+	UpdatedAt     time.Time `json:"updated_at,omitzero"`
 }
 
-// WriteRecord names one announced write: what warehouse.Partitions.Prepare returned, and under which generation.
+// WriteRecord is one announced write: what warehouse.Partitions.Prepare returned, under which generation, and what it
+// writes over what.
 type WriteRecord struct {
 	Generation int64  `json:"generation"`
 	ID         string `json:"id,omitempty"`
+	Run        string `json:"run,omitempty"`
+	// Fingerprint is of the rows that are written; PreImage and PreImageRows are of what the run replaces with them,
+	// which is kept when there are rows.
+	Fingerprint  string `json:"fingerprint,omitempty"`
+	PreImage     string `json:"pre_image,omitempty"`
+	PreImageRows int    `json:"pre_image_rows,omitempty"`
+	// Rollback: announced by BeginRollback, not by the holder of a lease.
+	Rollback bool `json:"rollback,omitempty"`
 }
 
 // Failure is why an attempt ended badly.
@@ -146,10 +158,16 @@ type Facts struct {
 	RowSettingsHash string `json:"row_settings_hash"`
 	ReferenceHash   string `json:"reference_hash"`
 
-	Rows             int                        `json:"rows"`        // read back from the warehouse
-	Fingerprint      string                     `json:"fingerprint"` // read back from the warehouse
-	PreImage         string                     `json:"pre_image"`   // fingerprint of what was replaced, table.Empty for none
-	PreImageRows     int                        `json:"pre_image_rows"`
+	Rows        int    `json:"rows"`        // read back from the warehouse
+	Fingerprint string `json:"fingerprint"` // read back from the warehouse
+	// ContentFingerprint is of the same rows with the columns of others; "" in facts older than the field.
+	ContentFingerprint string `json:"content_fingerprint,omitempty"`
+	// PreImage is the fingerprint of what the run replaced, table.Empty for none: of the first of its writes that did not
+	// replace its own output.
+	PreImage     string `json:"pre_image"`
+	PreImageRows int    `json:"pre_image_rows"`
+	Kept         bool   `json:"kept,omitempty"` // the rows of the pre-image were kept
+
 	InputFingerprint string                     `json:"input_fingerprint,omitempty"`
 	SourceTokens     map[string]warehouse.Token `json:"source_tokens"` // by table name, of what was read
 	TargetToken      warehouse.Token            `json:"target_token"`  // of what was read back
@@ -164,19 +182,19 @@ type Facts struct {
 
 // Attempt is one execution of a date's work, numbered from 1 per entry.
 type Attempt struct {
-	Job        string
-	Date       gamedate.Date
-	N          int
-	Run        string
-	Seq        int64
-	Generation int64
-	Owner      string
-	StartedAt  time.Time
-	EndedAt    time.Time // zero while running
+	Job        string        `json:"job"`
+	Date       gamedate.Date `json:"date"`
+	N          int           `json:"attempt"`
+	Run        string        `json:"run"`
+	Seq        int64         `json:"seq"`
+	Generation int64         `json:"generation"`
+	Owner      string        `json:"owner,omitzero"`
+	StartedAt  time.Time     `json:"started_at,omitzero"`
+	EndedAt    time.Time     `json:"ended_at,omitzero"` // zero while running
 	// Result is "" while running, then complete, released (shutdown, not final, stopped), failed, dead or expired.
-	Result  string
-	Failure *Failure
-	Outcome Outcome // of a completed attempt
+	Result  string   `json:"result"`
+	Failure *Failure `json:"failure,omitzero"`
+	Outcome Outcome  `json:"outcome,omitzero"` // of a completed attempt
 }
 
 // Attempt results.
@@ -314,9 +332,10 @@ type Leases interface {
 	// Errors: ErrLeaseLost.
 	Renew(ctx context.Context, l Lease, ttl time.Duration) (Control, error)
 
-	// BeginWrite renews the lease, re-reads the control state and records the write, in one change. After it returned
-	// nil the holder may call warehouse Replace under l.Generation. Errors: ErrLeaseLost, ErrStopped.
-	BeginWrite(ctx context.Context, l Lease, ttl time.Duration, writeID string) error
+	// BeginWrite renews the lease, re-reads the control state and records the write, in one change; Generation, Run and
+	// Rollback of w are not looked at: they are the lease's. After it returned nil the holder may call warehouse Replace
+	// under l.Generation. Errors: ErrLeaseLost, ErrStopped.
+	BeginWrite(ctx context.Context, l Lease, ttl time.Duration, w WriteRecord) error
 
 	// Complete makes the entry Complete with facts, ends the attempt and clears the lease. Repeating it after success,
 	// with the same generation, returns nil and changes nothing. Errors: ErrLeaseLost.
@@ -328,6 +347,59 @@ type Leases interface {
 
 	// MarkDeadPublished records that the dead letter of (date, seq) is on the dead-letter topic.
 	MarkDeadPublished(ctx context.Context, jobName string, date gamedate.Date, seq int64) error
+}
+
+// Rollback names the putting back of one date.
+type Rollback struct {
+	Job         string
+	Date        gamedate.Date
+	Run         string
+	Generation  int64  // of the Complete entry
+	ID          string // what warehouse Prepare returned
+	Fingerprint string // of what is put back
+}
+
+// RollingBack puts back what a run wrote, without a lease: the date is settled, and the generation keeps others away.
+type RollingBack interface {
+	// BeginRollback gives a Complete entry of that run and generation the next generation and records the write. After
+	// it returned nil the caller may call warehouse Replace under r.Generation+1, whatever the state of the run. Whoever
+	// claims the date later finds the write and closes it. Repeating it changes nothing. Errors: ErrMoved.
+	BeginRollback(ctx context.Context, r Rollback) error
+
+	// FinishRollback makes the entry of a begun rollback RolledBack, with event in the same change; facts stay. Repeating it
+	// after success returns nil and changes nothing. Errors: ErrMoved.
+	FinishRollback(ctx context.Context, r Rollback, event Event) error
+}
+
+// Begun reports whether e is in a rollback that r began. For adapters.
+func (r Rollback) Begun(e *Entry) bool {
+	return e.Run == r.Run && e.Generation == r.Generation+1 && e.Write.Generation == e.Generation && e.Write.Rollback &&
+		e.Write.ID == r.ID
+}
+
+// Begin announces the rollback in e, or says that it cannot; changed is false when it was announced before. For adapters.
+func (r Rollback) Begin(e *Entry) (changed bool, err error) {
+	switch {
+	case e.State == Complete && r.Begun(e):
+		return false, nil
+	case e.State != Complete || e.Run != r.Run || e.Generation != r.Generation:
+		return false, ErrMoved
+	}
+	e.Generation++
+	e.Write = WriteRecord{Generation: e.Generation, ID: r.ID, Run: r.Run, Fingerprint: r.Fingerprint, Rollback: true}
+	return true, nil
+}
+
+// Finish ends a begun rollback in e, or says that it cannot; changed is false when it was ended before. For adapters.
+func (r Rollback) Finish(e *Entry) (changed bool, err error) {
+	switch {
+	case !r.Begun(e) || e.State != Complete && e.State != RolledBack:
+		return false, ErrMoved
+	case e.State == RolledBack:
+		return false, nil
+	}
+	e.State = RolledBack
+	return true, nil
 }
 
 // Control is what a holder must know about its run.
@@ -386,13 +458,13 @@ type AttemptFilter struct {
 
 // Event is one line of the audit trail.
 type Event struct {
-	At      time.Time
-	Job     string
-	Run     string
-	Date    gamedate.Date // zero for events of the whole run
-	Kind    string        // run_created, run_opened, paused, resumed, cancelled, finished, republished, superseded, ...
-	Actor   string
-	Message string
+	At      time.Time     `json:"at"`
+	Job     string        `json:"job"`
+	Run     string        `json:"run,omitzero"`
+	Date    gamedate.Date `json:"date,omitzero"` // zero for events of the whole run
+	Kind    string        `json:"kind"`          // run_opened, paused, resumed, cancelled, finished, republished, rolled_back, ...
+	Actor   string        `json:"actor,omitzero"`
+	Message string        `json:"message,omitzero"`
 }
 
 // LetterState is what became of a dead letter.
@@ -408,20 +480,21 @@ const (
 
 // DeadLetter is one message given up on, as the ledger keeps it.
 type DeadLetter struct {
-	ID          string // the queue's id of the dead-letter message
-	Job         string
-	Date        gamedate.Date // zero when the message was unreadable
-	Run         string
-	Seq         int64
-	Body        []byte
-	Attributes  map[string]string
-	Failure     Failure
-	Attempts    int
-	PublishedAt time.Time
-	FoldedAt    time.Time // set by the store
-	State       LetterState
-	Actor, Note string
-	SettledAt   time.Time
+	ID          string            `json:"id"` // the queue's id of the dead-letter message
+	Job         string            `json:"job,omitzero"`
+	Date        gamedate.Date     `json:"date,omitzero"` // zero when the message was unreadable
+	Run         string            `json:"run,omitzero"`
+	Seq         int64             `json:"seq,omitzero"`
+	Body        []byte            `json:"body,omitzero"`
+	Attributes  map[string]string `json:"attributes,omitzero"`
+	Failure     Failure           `json:"failure"`
+	Attempts    int               `json:"attempts,omitzero"`
+	PublishedAt time.Time         `json:"published_at,omitzero"`
+	FoldedAt    time.Time         `json:"folded_at,omitzero"` // set by the store
+	State       LetterState       `json:"state"`
+	Actor       string            `json:"actor,omitzero"`
+	Note        string            `json:"note,omitzero"`
+	SettledAt   time.Time         `json:"settled_at,omitzero"`
 }
 
 // DeadLetterFilter selects dead letters; zero fields match all. Text matches reason and message, case-insensitively.
@@ -441,6 +514,7 @@ type Ledger interface {
 	Runs
 	Planning
 	Leases
+	RollingBack
 	Reconciling
 	Records
 }

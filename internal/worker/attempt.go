@@ -142,7 +142,7 @@ func (a *attemptRun) write(ctx context.Context, fence warehouse.Fence, rows []ta
 	if write.ID, err = a.store.Prepare(ctx, write); err != nil {
 		return fmt.Errorf("prepare write: %w", err)
 	}
-	if err := a.ledger.BeginWrite(ctx, lease, a.config.LeaseTTL, write.ID); err != nil {
+	if err := a.ledger.BeginWrite(ctx, lease, a.config.LeaseTTL, ledger.WriteRecord{ID: write.ID}); err != nil {
 		return ledgerFailed(fmt.Errorf("begin write: %w", err))
 	}
 	faultinject.Point(faultinject.BeforeWrite)

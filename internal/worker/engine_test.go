@@ -679,7 +679,7 @@ func TestLostLeaseIsTakenOverAndFenced(t *testing.T) {
 	claim, err := w.ledger.Claim(t.Context(), ledger.ClaimRequest{Job: testjob.Name, Run: e.Run, Date: e.Date, Seq: e.Seq, Owner: "zombie",
 		TTL: time.Millisecond, Version: testjob.Version, MaxAttempts: 5})
 	must(t, err)
-	must(t, w.ledger.BeginWrite(t.Context(), claim.Lease, time.Millisecond, "zombie-write"))
+	must(t, w.ledger.BeginWrite(t.Context(), claim.Lease, time.Millisecond, ledger.WriteRecord{ID: "zombie-write"}))
 	w.drain()
 	after := w.entry(monday)
 	if after.State != ledger.Complete || after.Generation <= claim.Lease.Generation || after.Spent != 1 {

@@ -139,11 +139,11 @@ func (l *away) Renew(ctx context.Context, lease ledger.Lease, ttl time.Duration)
 	return l.Ledger.Renew(ctx, lease, ttl)
 }
 
-func (l *away) BeginWrite(ctx context.Context, lease ledger.Lease, ttl time.Duration, id string) error {
+func (l *away) BeginWrite(ctx context.Context, lease ledger.Lease, ttl time.Duration, w ledger.WriteRecord) error {
 	if err := l.refuse("BeginWrite"); err != nil {
 		return err
 	}
-	return l.Ledger.BeginWrite(ctx, lease, ttl, id)
+	return l.Ledger.BeginWrite(ctx, lease, ttl, w)
 }
 
 func (l *away) Complete(ctx context.Context, lease ledger.Lease, facts ledger.Facts) error {

@@ -2,6 +2,7 @@ package firestoreledger
 
 import (
 	"fmt"
+	"maps"
 	"time"
 
 	"cloud.google.com/go/firestore"
@@ -27,6 +28,11 @@ type entryDocument struct {
 	LeaseUntil      time.Time        `firestore:"lease_until"`
 	WriteGeneration int64            `firestore:"write_generation"`
 	WriteID         string           `firestore:"write_id"`
+	WriteRun        string           `firestore:"write_run"`
+	WriteContent    string           `firestore:"write_fingerprint"`
+	WritePreImage   string           `firestore:"write_pre_image"`
+	WritePreRows    int              `firestore:"write_pre_image_rows"`
+	WriteRollback   bool             `firestore:"write_rollback"`
 	Failure         *failureDocument `firestore:"failure"`
 	DeadPublished   bool             `firestore:"dead_published"`
 	Facts           string           `firestore:"facts"`
@@ -56,7 +62,8 @@ func entryOf(s *firestore.DocumentSnapshot) (e stored, ok bool, err error) {
 	e = stored{claim: d.Claim, Entry: ledger.Entry{Job: d.Job, Date: date, State: ledger.State(d.State), Run: d.Run, Seq: d.Seq,
 		PublishedSeq: d.PublishedSeq, PublishedAt: d.PublishedAt, NotBefore: d.NotBefore, Reason: d.Reason,
 		Generation: d.Generation, Attempt: d.Attempt, Spent: d.Spent, Owner: d.Owner, LeaseUntil: d.LeaseUntil,
-		Write:         ledger.WriteRecord{Generation: d.WriteGeneration, ID: d.WriteID},
+		Write: ledger.WriteRecord{Generation: d.WriteGeneration, ID: d.WriteID, Run: d.WriteRun, Fingerprint: d.WriteContent,
+			PreImage: d.WritePreImage, PreImageRows: d.WritePreRows, Rollback: d.WriteRollback},
 		DeadPublished: d.DeadPublished, UpdatedAt: d.UpdatedAt}}
 	if e.Failure, err = d.Failure.failure(); err != nil {
 		return stored{}, false, fmt.Errorf("read %s: %w", s.Ref.Path, err)
@@ -69,11 +76,18 @@ func entryOf(s *firestore.DocumentSnapshot) (e stored, ok bool, err error) {
 
 // entryFields is everything of an entry but its facts and its claim, which change by themselves.
 func entryFields(e *ledger.Entry) fields {
-	return fields{"job": e.Job, "date": e.Date.String(), "state": string(e.State), "run": e.Run, "seq": e.Seq,
+	f := fields{"job": e.Job, "date": e.Date.String(), "state": string(e.State), "run": e.Run, "seq": e.Seq,
 		"published_seq": e.PublishedSeq, "published_at": instant(e.PublishedAt), "not_before": instant(e.NotBefore),
 		"reason": e.Reason, "generation": e.Generation, "attempt": e.Attempt, "spent": e.Spent, "owner": e.Owner,
-		"lease_until": instant(e.LeaseUntil), "write_generation": e.Write.Generation, "write_id": e.Write.ID,
-		"failure": failureFields(e.Failure), "dead_published": e.DeadPublished, "updated_at": e.UpdatedAt}
+		"lease_until": instant(e.LeaseUntil), "failure": failureFields(e.Failure), "dead_published": e.DeadPublished,
+		"updated_at": e.UpdatedAt}
+	maps.Copy(f, writeFields(e.Write))
+	return f
+}
+
+func writeFields(w ledger.WriteRecord) fields {
+	return fields{"write_generation": w.Generation, "write_id": w.ID, "write_run": w.Run, "write_fingerprint": w.Fingerprint,
+		"write_pre_image": w.PreImage, "write_pre_image_rows": w.PreImageRows, "write_rollback": w.Rollback}
 }
 
 // save stores e over the document that it was read from, stamped with now.

@@ -134,7 +134,8 @@ func (l *Ledger) Renew(ctx context.Context, lease ledger.Lease, ttl time.Duratio
 }
 
 // BeginWrite implements [ledger.Leases]. It is exact: a run that was stopped before the write is recorded stops it.
-func (l *Ledger) BeginWrite(ctx context.Context, lease ledger.Lease, ttl time.Duration, writeID string) error {
+func (l *Ledger) BeginWrite(ctx context.Context, lease ledger.Lease, ttl time.Duration, w ledger.WriteRecord) error {
+	w.Generation, w.Run, w.Rollback = lease.Generation, lease.Run, false
 	err := l.changeExactly(ctx, l.heldRefs(lease), func(d documents) ([]write, error) {
 		e, control, err := heldIn(d, lease)
 		switch {
@@ -143,8 +144,9 @@ func (l *Ledger) BeginWrite(ctx context.Context, lease ledger.Lease, ttl time.Du
 		case control.Stopped:
 			return nil, ledger.ErrStopped
 		}
-		return []write{put(d.snaps[0], fields{"lease_until": later(e.LeaseUntil, d.now, ttl), "updated_at": d.now,
-			"write_generation": lease.Generation, "write_id": writeID})}, nil
+		f := writeFields(w)
+		f["lease_until"], f["updated_at"] = later(e.LeaseUntil, d.now, ttl), d.now
+		return []write{put(d.snaps[0], f)}, nil
 	})
 	return holderError("begin write of", lease, err)
 }

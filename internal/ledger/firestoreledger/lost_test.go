@@ -77,8 +77,11 @@ func TestLostAnswers(t *testing.T) {
 	if claim.Outcome != ledger.Claimed || claim.Lease.Generation != 1 || claim.Entry.Spent != 0 {
 		t.Fatalf("claim: got %s, generation %d, %d spent, want claimed, 1, 0", claim.Outcome, claim.Lease.Generation, claim.Entry.Spent)
 	}
-	losing("begin write", func() error { return l.BeginWrite(ctx, claim.Lease, time.Minute, "load-1") })
+	losing("begin write", func() error { return l.BeginWrite(ctx, claim.Lease, time.Minute, ledger.WriteRecord{ID: "load-1"}) })
 	losing("complete", func() error { return l.Complete(ctx, claim.Lease, ledger.Facts{Outcome: ledger.Replaced}) })
+	r := ledger.Rollback{Job: "j", Run: "run-1", Date: day, Generation: 1}
+	losing("begin rollback", func() error { return l.BeginRollback(ctx, r) })
+	losing("finish rollback", func() error { return l.FinishRollback(ctx, r, ledger.Event{Kind: "rolled_back"}) })
 	losing("event", func() error { return l.AddEvent(ctx, ledger.Event{Job: "j", Kind: "seen"}) })
 	losing("dead letter", func() error { return l.RecordDeadLetter(ctx, ledger.DeadLetter{ID: "m1"}) })
 
@@ -87,11 +90,11 @@ func TestLostAnswers(t *testing.T) {
 		t.Errorf("attempts: got %+v, %v, want one that is complete", attempts, err)
 	}
 	events, err := l.Events(ctx, "j", "", 0)
-	if err != nil || len(events) != 1 {
-		t.Errorf("events: got %+v, %v, want one", events, err)
+	if err != nil || len(events) != 2 {
+		t.Errorf("events: got %+v, %v, want two", events, err)
 	}
 	entries, err := l.Entries(ctx, "j", run.Range)
-	if err != nil || len(entries) != 1 || entries[0].Seq != 1 || entries[0].State != ledger.Complete {
-		t.Errorf("entries: got %+v, %v, want one of seq 1 that is complete", entries, err)
+	if err != nil || len(entries) != 1 || entries[0].Seq != 1 || entries[0].State != ledger.RolledBack {
+		t.Errorf("entries: got %+v, %v, want one of seq 1 that is rolled back", entries, err)
 	}
 }

@@ -158,12 +158,12 @@ var claimCases = []testCase{
 	{"claim/expired lease", func(b *bench) {
 		b.open(run1, day)
 		first := b.takeBriefly(alice, day)
-		b.must(b.BeginWrite(b.Context(), first.Lease, b.ttl(), "load-1"))
+		b.must(b.BeginWrite(b.Context(), first.Lease, b.ttl(), load("load-1")))
 		b.pass(b.ttl())
 		c := b.claim(request(bob, b.at(day)), ledger.Claimed)
 		b.equal("lease", c.Lease, ledger.Lease{Job: jobName, Date: day, Run: run1, Seq: 1, Generation: 2, Attempt: 2, Owner: bob, Until: c.Entry.LeaseUntil})
 		b.equal("spent", c.Entry.Spent, 1)
-		b.equal("write of the old generation", c.Entry.Write, ledger.WriteRecord{Generation: 1, ID: "load-1"})
+		b.equal("write of the old generation", c.Entry.Write, announced(1, "load-1"))
 		attempts, err := b.Attempts(b.Context(), ledger.AttemptFilter{Job: jobName, Date: day}, 0)
 		b.must(err)
 		if len(attempts) != 2 {

@@ -13,7 +13,7 @@ func fullFacts() ledger.Facts {
 	at := time.Date(2022, 1, 16, 4, 5, 6, 789012000, time.UTC)
 	return ledger.Facts{
 		Outcome: ledger.Replaced, Run: run1, Version: version, SettingsHash: "settings", RowSettingsHash: "row settings", ReferenceHash: "reference",
-		Rows: 213, Fingerprint: "5f2c", PreImage: "0d1e", PreImageRows: 209, InputFingerprint: "77aa",
+		Rows: 213, Fingerprint: "5f2c", ContentFingerprint: "5f2d", PreImage: "0d1e", PreImageRows: 209, Kept: true, InputFingerprint: "77aa",
 		SourceTokens: map[string]warehouse.Token{"nbac_gamebook_player_stats": "t1", "bdl_player_boxscores": warehouse.NoToken},
 		TargetToken:  "t9",
 		NewestSource: map[string]time.Time{"nbac_gamebook_player_stats": at.Add(-time.Hour)},

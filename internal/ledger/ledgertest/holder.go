@@ -17,13 +17,13 @@ var holderCases = []testCase{
 		first := b.take(alice, day)
 		b.must(b.Release(b.Context(), first.Lease, ledger.Release{To: ledger.Pending, Spend: true, Result: ledger.ResultFailed, Failure: badRows()}))
 		c := b.take(bob, day)
-		b.must(b.BeginWrite(b.Context(), c.Lease, time.Minute, "load-2"))
+		b.must(b.BeginWrite(b.Context(), c.Lease, time.Minute, load("load-2")))
 		facts := simpleFacts()
 		b.must(b.Complete(b.Context(), c.Lease, facts))
 		got := b.at(day)
 		want := c.Entry
 		want.State, want.Owner, want.LeaseUntil, want.Failure, want.Facts = ledger.Complete, "", time.Time{}, nil, &facts
-		want.Write, want.UpdatedAt = ledger.WriteRecord{Generation: 2, ID: "load-2"}, got.UpdatedAt
+		want.Write, want.UpdatedAt = announced(2, "load-2"), got.UpdatedAt
 		b.equal("entry", got, want)
 		attempts, err := b.Attempts(b.Context(), ledger.AttemptFilter{Job: jobName, Date: day}, 1)
 		b.must(err)
@@ -69,7 +69,7 @@ var holderCases = []testCase{
 	{"lease/old holder", func(b *bench) {
 		b.open(run1, day)
 		old := b.takeBriefly(alice, day).Lease
-		b.must(b.BeginWrite(b.Context(), old, b.ttl(), "load-1"))
+		b.must(b.BeginWrite(b.Context(), old, b.ttl(), load("load-1")))
 		b.pass(b.ttl())
 		current := b.claim(request(bob, b.at(day)), ledger.Claimed).Lease
 		b.unchanged("old holder", func() { b.refusedAll(old) })
@@ -94,7 +94,7 @@ var holderCases = []testCase{
 		b.unchanged("holder after its completion", func() {
 			_, err := b.Renew(b.Context(), lease, time.Hour)
 			b.wantErr("renew", err, ledger.ErrLeaseLost)
-			b.wantErr("begin write", b.BeginWrite(b.Context(), lease, time.Hour, "late"), ledger.ErrLeaseLost)
+			b.wantErr("begin write", b.BeginWrite(b.Context(), lease, time.Hour, load("late")), ledger.ErrLeaseLost)
 			b.wantErr("release", b.Release(b.Context(), lease, ledger.Release{To: ledger.Dead, Result: ledger.ResultDead}), ledger.ErrLeaseLost)
 		})
 	}},
@@ -143,8 +143,8 @@ var holderCases = []testCase{
 		b.open(run1, day)
 		c := b.take(alice, day)
 		for _, id := range []string{"load-1", "load-1", "", "load-2"} {
-			b.must(b.BeginWrite(b.Context(), c.Lease, time.Hour, id))
-			b.equal("write", b.at(day).Write, ledger.WriteRecord{Generation: 1, ID: id})
+			b.must(b.BeginWrite(b.Context(), c.Lease, time.Hour, load(id)))
+			b.equal("write", b.at(day).Write, announced(1, id))
 		}
 		if got := b.at(day).LeaseUntil.Sub(c.Lease.Until); got < 50*time.Minute {
 			b.Errorf("a write of an hour moved the end of a lease of a minute by %v", got)
@@ -153,12 +153,12 @@ var holderCases = []testCase{
 	{"write/of the old generation outlives the next claim", func(b *bench) {
 		b.open(run1, day)
 		lease := b.take(alice, day).Lease
-		b.must(b.BeginWrite(b.Context(), lease, time.Minute, "load-1"))
+		b.must(b.BeginWrite(b.Context(), lease, time.Minute, load("load-1")))
 		b.must(b.Release(b.Context(), lease, ledger.Release{To: ledger.Pending, Result: ledger.ResultFailed}))
 		c := b.take(bob, day)
-		b.equal("write seen by the next", c.Entry.Write, ledger.WriteRecord{Generation: 1, ID: "load-1"})
-		b.must(b.BeginWrite(b.Context(), c.Lease, time.Minute, "load-2"))
-		b.equal("write of the next", b.at(day).Write, ledger.WriteRecord{Generation: 2, ID: "load-2"})
+		b.equal("write seen by the next", c.Entry.Write, announced(1, "load-1"))
+		b.must(b.BeginWrite(b.Context(), c.Lease, time.Minute, load("load-2")))
+		b.equal("write of the next", b.at(day).Write, announced(2, "load-2"))
 	}},
 	{"release/to pending", func(b *bench) {
 		b.open(run1, day)
@@ -235,7 +235,7 @@ var holderCases = []testCase{
 			"MarkPublished": func() error { return b.MarkPublished(ctx, jobName, []ledger.Published{{Date: ds[2], Seq: 1}}) },
 			"Claim":         func() error { _, err := b.Claim(ctx, request(bob, b.at(ds[2]))); return err },
 			"Renew":         func() error { _, err := b.Renew(ctx, lease, time.Hour); return err },
-			"BeginWrite":    func() error { return b.BeginWrite(ctx, lease, time.Hour, "x") },
+			"BeginWrite":    func() error { return b.BeginWrite(ctx, lease, time.Hour, load("x")) },
 			"Complete":      func() error { return b.Complete(ctx, lease, simpleFacts()) },
 			"Release": func() error {
 				return b.Release(ctx, lease, ledger.Release{To: ledger.Pending, Result: ledger.ResultReleased})
@@ -269,7 +269,7 @@ func (b *bench) refusedAll(lease ledger.Lease) {
 	b.Helper()
 	_, err := b.Renew(b.Context(), lease, time.Hour)
 	b.wantErr("renew", err, ledger.ErrLeaseLost)
-	b.wantErr("begin write", b.BeginWrite(b.Context(), lease, time.Hour, "late"), ledger.ErrLeaseLost)
+	b.wantErr("begin write", b.BeginWrite(b.Context(), lease, time.Hour, load("late")), ledger.ErrLeaseLost)
 	b.wantErr("complete", b.Complete(b.Context(), lease, fullFacts()), ledger.ErrLeaseLost)
 	b.wantErr("release", b.Release(b.Context(), lease, ledger.Release{To: ledger.Pending, Result: ledger.ResultReleased}), ledger.ErrLeaseLost)
 	b.wantErr("release to dead", b.Release(b.Context(), lease, ledger.Release{To: ledger.Dead, Result: ledger.ResultDead, Failure: badRows()}), ledger.ErrLeaseLost)
@@ -280,10 +280,10 @@ var stopCases = []testCase{
 	{"stop/cancelled", func(b *bench) {
 		b.open(run1, dates(3)...)
 		leases := []ledger.Lease{b.take(alice, day).Lease, b.take(alice, day.AddDays(1)).Lease, b.take(alice, day.AddDays(2)).Lease}
-		b.must(b.BeginWrite(b.Context(), leases[0], time.Minute, "load-1"))
+		b.must(b.BeginWrite(b.Context(), leases[0], time.Minute, load("load-1")))
 		b.move(run1, ledger.RunCancelled)
 		b.unchanged("write after cancelling", func() {
-			b.wantErr("begin write", b.BeginWrite(b.Context(), leases[1], time.Hour, "load-2"), ledger.ErrStopped)
+			b.wantErr("begin write", b.BeginWrite(b.Context(), leases[1], time.Hour, load("load-2")), ledger.ErrStopped)
 		})
 		control, err := b.Renew(b.Context(), leases[1], time.Minute)
 		b.must(err)
@@ -307,13 +307,13 @@ var stopCases = []testCase{
 		}
 		hold(ledger.RunPaused, true)
 		b.unchanged("held write", func() {
-			b.wantErr("begin write", b.BeginWrite(b.Context(), lease, time.Hour, "load-1"), ledger.ErrStopped)
+			b.wantErr("begin write", b.BeginWrite(b.Context(), lease, time.Hour, load("load-1")), ledger.ErrStopped)
 		})
 		control, err := b.Renew(b.Context(), lease, time.Minute)
 		b.must(err)
 		b.equal("control", control, ledger.Control{State: ledger.RunPaused, Stopped: true})
 		hold(ledger.RunOpen, false)
-		b.must(b.BeginWrite(b.Context(), lease, time.Minute, "load-1"))
+		b.must(b.BeginWrite(b.Context(), lease, time.Minute, load("load-1")))
 	}},
 	{"stop/paused dates in flight finish", func(b *bench) {
 		b.open(run1, day)
@@ -322,7 +322,7 @@ var stopCases = []testCase{
 		control, err := b.Renew(b.Context(), lease, time.Minute)
 		b.must(err)
 		b.equal("control", control, ledger.Control{State: ledger.RunPaused})
-		b.must(b.BeginWrite(b.Context(), lease, time.Minute, "load-1"))
+		b.must(b.BeginWrite(b.Context(), lease, time.Minute, load("load-1")))
 		b.must(b.Complete(b.Context(), lease, simpleFacts()))
 	}},
 	{"stop/lost lease comes before stopped run", func(b *bench) {
@@ -330,6 +330,6 @@ var stopCases = []testCase{
 		lease := b.take(alice, day).Lease
 		b.move(run1, ledger.RunCancelled)
 		lease.Generation++
-		b.wantErr("begin write", b.BeginWrite(b.Context(), lease, time.Minute, "x"), ledger.ErrLeaseLost)
+		b.wantErr("begin write", b.BeginWrite(b.Context(), lease, time.Minute, load("x")), ledger.ErrLeaseLost)
 	}},
 }

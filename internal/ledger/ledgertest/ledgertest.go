@@ -30,7 +30,7 @@ type Open func(t *testing.T) (ledger.Ledger, Caps)
 // Run runs every case of the suite in parallel, each on a ledger of its own. Select one with -run: names are
 // "group/what happens".
 func Run(t *testing.T, open Open) {
-	for _, group := range [][]testCase{runCases, planCases, claimCases, holderCases, stopCases, raceCases, reconcileCases, recordCases} {
+	for _, group := range [][]testCase{runCases, planCases, claimCases, holderCases, stopCases, rollbackCases, raceCases, reconcileCases, recordCases} {
 		for _, c := range group {
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()
@@ -249,6 +249,18 @@ func badRows() *ledger.Failure {
 
 func simpleFacts() ledger.Facts {
 	return ledger.Facts{Outcome: ledger.Replaced, Run: run1, Version: version, Rows: 210, Fingerprint: "f1", PreImage: "empty"}
+}
+
+// load is a write as its holder announces it.
+func load(id string) ledger.WriteRecord {
+	return ledger.WriteRecord{ID: id, Fingerprint: "of " + id, PreImage: "before " + id, PreImageRows: 7}
+}
+
+// announced is a write of run1 as the ledger keeps it.
+func announced(generation int64, id string) ledger.WriteRecord {
+	w := load(id)
+	w.Generation, w.Run = generation, run1
+	return w
 }
 
 // unchanged runs f and wants every entry, attempt and event as before.

@@ -43,7 +43,7 @@ var raceCases = []testCase{
 			}
 			facts := simpleFacts()
 			facts.Rows = i
-			return errors.Join(b.BeginWrite(b.Context(), c.Lease, time.Minute, "load"), b.Complete(b.Context(), c.Lease, facts))
+			return errors.Join(b.BeginWrite(b.Context(), c.Lease, time.Minute, load("load")), b.Complete(b.Context(), c.Lease, facts))
 		})...))
 		for i, e := range b.all(run1) {
 			if e.State != ledger.Complete || e.Facts == nil || e.Facts.Rows != i {

@@ -20,7 +20,7 @@ func BenchmarkDate(b *testing.B) {
 		if _, err := l.Renew(b.Context(), c.Lease, time.Minute); err != nil {
 			b.Error(err)
 		}
-		if err := l.BeginWrite(b.Context(), c.Lease, time.Minute, "load"); err != nil {
+		if err := l.BeginWrite(b.Context(), c.Lease, time.Minute, ledger.WriteRecord{ID: "load"}); err != nil {
 			b.Error(err)
 		}
 		if err := l.Complete(b.Context(), c.Lease, ledger.Facts{Outcome: ledger.Replaced, Rows: 210, Fingerprint: "f"}); err != nil {

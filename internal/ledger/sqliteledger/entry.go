@@ -13,7 +13,8 @@ import (
 
 const (
 	entryColumns = `e.job, e.date, e.state, e.run, e.seq, e.published_seq, e.published_at, e.not_before, e.reason,
-	e.generation, e.attempt, e.spent, e.owner, e.lease_until, e.write_generation, e.write_id, e.failure, e.dead_published,
+	e.generation, e.attempt, e.spent, e.owner, e.lease_until, e.write_generation, e.write_id, e.write_run,
+	e.write_fingerprint, e.write_pre_image, e.write_pre_image_rows, e.write_rollback, e.failure, e.dead_published,
 	e.updated_at, f.facts`
 	entryTables = ` FROM ledger_entry e LEFT JOIN ledger_facts f ON f.job = e.job AND f.date = e.date `
 
@@ -25,7 +26,8 @@ const (
 	// updateEntry rewrites everything of an entry but its key and its facts.
 	updateEntry = `UPDATE ledger_entry SET state = ?3, run = ?4, seq = ?5, published_seq = ?6, published_at = ?7,
 		not_before = ?8, reason = ?9, generation = ?10, attempt = ?11, spent = ?12, owner = ?13, lease_until = ?14,
-		write_generation = ?15, write_id = ?16, failure = ?17, dead_published = ?18, updated_at = ?19
+		write_generation = ?15, write_id = ?16, write_run = ?17, write_fingerprint = ?18, write_pre_image = ?19,
+		write_pre_image_rows = ?20, write_rollback = ?21, failure = ?22, dead_published = ?23, updated_at = ?24
 		WHERE job = ?1 AND date = ?2`
 
 	insertAttempt = `INSERT INTO ledger_attempt (job, date, attempt, run, seq, generation, owner, started_at)
@@ -46,7 +48,8 @@ func readEntry(c *columns) stored {
 	e := ledger.Entry{Job: c.text(), Date: c.date(), State: ledger.State(c.text()), Run: c.text(), Seq: c.integer(),
 		PublishedSeq: c.integer(), PublishedAt: c.instant(), NotBefore: c.instant(), Reason: c.text(),
 		Generation: c.integer(), Attempt: int(c.integer()), Spent: int(c.integer()), Owner: c.text(), LeaseUntil: c.instant(),
-		Write: ledger.WriteRecord{Generation: c.integer(), ID: c.text()}}
+		Write: ledger.WriteRecord{Generation: c.integer(), ID: c.text(), Run: c.text(), Fingerprint: c.text(), PreImage: c.text(),
+			PreImageRows: int(c.integer()), Rollback: c.flag()}}
 	c.json(&e.Failure)
 	e.DeadPublished, e.UpdatedAt = c.flag(), c.instant()
 	return stored{e, c.bytes()}
@@ -94,7 +97,8 @@ func save(tx *sqlitefile.Tx, e *ledger.Entry, now time.Time) error {
 	e.UpdatedAt = now
 	_, err = tx.Exec(updateEntry, e.Job, e.Date.String(), string(e.State), e.Run, e.Seq, e.PublishedSeq,
 		micros(e.PublishedAt), micros(e.NotBefore), e.Reason, e.Generation, e.Attempt, e.Spent, e.Owner, micros(e.LeaseUntil),
-		e.Write.Generation, e.Write.ID, failed, flag(e.DeadPublished), micros(now))
+		e.Write.Generation, e.Write.ID, e.Write.Run, e.Write.Fingerprint, e.Write.PreImage, e.Write.PreImageRows,
+		flag(e.Write.Rollback), failed, flag(e.DeadPublished), micros(now))
 	return err
 }
 

@@ -83,6 +83,18 @@ func guarded(t *testing.T, f *sqlitefile.File, job, run, date string, generation
 	return after > before, err
 }
 
+// beginRollback completes the date and announces that it is put back, under the next generation.
+func beginRollback(t *testing.T, l ledger.Ledger, lease ledger.Lease) {
+	t.Helper()
+	if err := l.Complete(t.Context(), lease, ledger.Facts{}); err != nil {
+		t.Fatal(err)
+	}
+	r := ledger.Rollback{Job: lease.Job, Date: lease.Date, Run: lease.Run, Generation: lease.Generation}
+	if err := l.BeginRollback(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestWriteGuard(t *testing.T) {
 	t.Parallel()
 	c := newClock()
@@ -116,6 +128,28 @@ func TestWriteGuard(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, want: warehouse.ErrFenced},
+		{name: "rolling back", prepare: beginRollback, generation: 1, want: nil},
+		{name: "rolling back a cancelled run", prepare: func(t *testing.T, l ledger.Ledger, lease ledger.Lease) {
+			beginRollback(t, l, lease)
+			update(t, l, func(r *ledger.Run) error { r.HoldWrites = true; return r.Move(ledger.RunCancelled) })
+		}, generation: 1, want: nil},
+		{name: "older than the rollback", prepare: beginRollback, want: warehouse.ErrFenced},
+		{name: "rolling back for another run", prepare: beginRollback, run: "run-2", generation: 1, want: warehouse.ErrFenced},
+		{name: "rolled back", prepare: func(t *testing.T, l ledger.Ledger, lease ledger.Lease) {
+			beginRollback(t, l, lease)
+			r := ledger.Rollback{Job: lease.Job, Date: lease.Date, Run: lease.Run, Generation: lease.Generation}
+			if err := l.FinishRollback(t.Context(), r, ledger.Event{Kind: "rolled_back"}); err != nil {
+				t.Fatal(err)
+			}
+		}, generation: 1, want: warehouse.ErrFenced},
+		{name: "claimed while it was rolled back", prepare: func(t *testing.T, l ledger.Ledger, lease ledger.Lease) {
+			beginRollback(t, l, lease)
+			entries, err := l.Record(t.Context(), lease.Job, lease.Run, []ledger.Plan{{Date: lease.Date, To: ledger.Pending}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			claim(t, l, entries[0])
+		}, generation: 1, want: warehouse.ErrFenced},
 		{name: "cancelled", prepare: func(t *testing.T, l ledger.Ledger, _ ledger.Lease) {
 			update(t, l, func(r *ledger.Run) error { return r.Move(ledger.RunCancelled) })
 		}, want: warehouse.ErrStopped},

@@ -21,7 +21,8 @@ const (
 		WHERE job = ?1 AND date = ?2 AND generation = ?3 AND state = 'leased'`
 
 	recordWrite = `UPDATE ledger_entry SET lease_until = max(lease_until, ?4), updated_at = ?5, write_generation = ?3,
-		write_id = ?6 WHERE job = ?1 AND date = ?2 AND generation = ?3 AND state = 'leased'`
+		write_id = ?6, write_run = run, write_fingerprint = ?7, write_pre_image = ?8, write_pre_image_rows = ?9,
+		write_rollback = 0 WHERE job = ?1 AND date = ?2 AND generation = ?3 AND state = 'leased'`
 
 	upsertFacts = `INSERT INTO ledger_facts (job, date, facts) VALUES (?, ?, ?)
 		ON CONFLICT (job, date) DO UPDATE SET facts = excluded.facts`
@@ -139,7 +140,7 @@ func (l *Ledger) Renew(ctx context.Context, lease ledger.Lease, ttl time.Duratio
 }
 
 // BeginWrite implements [ledger.Leases].
-func (l *Ledger) BeginWrite(ctx context.Context, lease ledger.Lease, ttl time.Duration, writeID string) error {
+func (l *Ledger) BeginWrite(ctx context.Context, lease ledger.Lease, ttl time.Duration, w ledger.WriteRecord) error {
 	err := l.file.Write(ctx, func(tx *sqlitefile.Tx) error {
 		h, err := heldIn(tx, lease)
 		switch {
@@ -149,7 +150,8 @@ func (l *Ledger) BeginWrite(ctx context.Context, lease ledger.Lease, ttl time.Du
 			return ledger.ErrStopped
 		}
 		now := l.now()
-		_, err = tx.Exec(recordWrite, lease.Job, lease.Date.String(), lease.Generation, micros(now.Add(ttl)), micros(now), writeID)
+		_, err = tx.Exec(recordWrite, lease.Job, lease.Date.String(), lease.Generation, micros(now.Add(ttl)), micros(now), w.ID,
+			w.Fingerprint, w.PreImage, w.PreImageRows)
 		return err
 	})
 	return holderError("begin write of", lease, err)

@@ -64,7 +64,7 @@ func help(instruction string) error {
 		if c.Outcome != ledger.Claimed {
 			continue
 		}
-		if err := l.BeginWrite(ctx, c.Lease, time.Minute, "load of "+name); err != nil {
+		if err := l.BeginWrite(ctx, c.Lease, time.Minute, ledger.WriteRecord{ID: "load of " + name}); err != nil {
 			return err
 		}
 		fmt.Println(e.Date, c.Lease.Generation)
@@ -179,7 +179,7 @@ func TestKilledHolder(t *testing.T) {
 	if c.Lease.Generation != 2 || c.Lease.Attempt != 2 || c.Entry.Spent != 1 {
 		t.Errorf("got generation %d, attempt %d, spent %d, want 2, 2, 1", c.Lease.Generation, c.Lease.Attempt, c.Entry.Spent)
 	}
-	if want := (ledger.WriteRecord{Generation: 1, ID: "load of killed"}); c.Entry.Write != want {
+	if want := (ledger.WriteRecord{Generation: 1, ID: "load of killed", Run: runID}); c.Entry.Write != want {
 		t.Errorf("write to close: got %+v, want %+v", c.Entry.Write, want)
 	}
 }

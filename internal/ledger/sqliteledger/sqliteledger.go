@@ -50,20 +50,23 @@ func New(ctx context.Context, f *sqlitefile.File, o Options) (*Ledger, error) {
 // now is the clock at the resolution of the store.
 func (l *Ledger) now() time.Time { return l.clock().UTC().Truncate(time.Microsecond) }
 
-// selectGuard finds what may stop a write: the entry's lease and its run's control state.
-const selectGuard = `SELECT e.state, e.generation, e.run, r.state, r.hold_writes
+// selectGuard finds what may stop a write: the entry's lease or rollback, and its run's control state.
+const selectGuard = `SELECT e.state, e.generation, e.run, e.write_generation, e.write_rollback, r.state, r.hold_writes
 	FROM ledger_entry e JOIN ledger_run r ON r.id = e.run WHERE e.job = ? AND e.date = ?`
 
-// guard is the [sqlitefile.WriteGuard]. Errors: warehouse.ErrFenced when the entry is not leased to that run under exactly
-// that generation, warehouse.ErrStopped when the run is cancelled or holds its writes.
+// guard is the [sqlitefile.WriteGuard]. It admits the holder of exactly that generation of that run, and a rollback that
+// was announced under it and has not been finished; what stops a run does not stop its rollback. Errors:
+// warehouse.ErrFenced for everybody else, warehouse.ErrStopped when the run is cancelled or holds its writes.
 func guard(tx *sqlitefile.Tx, job, run, date string, generation int64) error {
 	held, stopped := false, false
 	err := tx.Scan(selectGuard, []any{job, date}, func(values []driver.Value) error {
 		c := columns{values: values}
 		state, current, planned := ledger.State(c.text()), c.integer(), c.text()
+		announced, rollback := c.integer(), c.flag()
 		control := ledger.Run{State: ledger.RunState(c.text()), HoldWrites: c.flag()}
-		held = state == ledger.Leased && current == generation && planned == run
-		stopped = control.Control().Stopped
+		rollingBack := state == ledger.Complete && rollback && announced == generation
+		held = (state == ledger.Leased || rollingBack) && current == generation && planned == run
+		stopped = control.Control().Stopped && !rollingBack
 		return c.err
 	})
 	switch {
