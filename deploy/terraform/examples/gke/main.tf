@@ -2,12 +2,6 @@
 
 locals {
   labels = { app = "gamefill" }
-
-  # The Kubernetes accounts that ask for metrics, as their projects install them; an overlay uses one of the two.
-  scalers = {
-    keda = { namespace = "keda", name = "keda-operator" }
-    hpa  = { namespace = "custom-metrics", name = "custom-metrics-stackdriver-adapter" }
-  }
 }
 
 data "google_project" "this" {
@@ -93,7 +87,7 @@ module "accounts" {
   }
 
   metrics_readers = {
-    for name, account in local.scalers : name => join("", [
+    for name, account in var.metrics_readers : name => join("", [
       "principal://iam.googleapis.com/projects/${data.google_project.this.number}/locations/global/workloadIdentityPools/",
       "${var.project}.svc.id.goog/subject/ns/${account.namespace}/sa/${account.name}",
     ])

@@ -56,3 +56,14 @@ variable "namespace" {
   type        = string
   default     = "gamefill"
 }
+
+variable "metrics_readers" {
+  description = "Kubernetes accounts that ask for metrics to scale workers: KEDA's operator for overlays/keda, that of managed Prometheus' frontend for overlays/hpa."
+  type = map(object({
+    namespace = string
+    name      = string
+  }))
+  default = {
+    keda = { namespace = "keda", name = "keda-operator" }
+  }
+}
