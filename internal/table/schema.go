@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"gamefill/internal/gamedate"
 )
@@ -82,6 +83,8 @@ type Schema struct {
 	Key       []string // columns that identify a row within its partition, for messages and fingerprints
 	// RequireFilter says that queries must name the partition (BigQuery's require_partition_filter).
 	RequireFilter bool
+	// Expires is how long after it was made the table may be deleted by its store, 0 for never.
+	Expires time.Duration
 }
 
 // FullName is "dataset.name".

@@ -109,8 +109,12 @@ type Tables interface {
 	Identity(ctx context.Context) (string, error)
 
 	// Create makes the table if it is missing; an existing table that lacks nullable columns gets them added, one that
-	// differs in type, mode or partitioning is a *SchemaError and is left alone. Repeating it changes nothing.
+	// differs in type, mode or partitioning is a *SchemaError and is left alone. Repeating it changes nothing. A table
+	// that it makes is deleted t.Expires later by stores that do so; others keep it until Drop.
 	Create(ctx context.Context, t *table.Schema) error
+
+	// Drop deletes the table with all its rows; dropped is false when there was none. It may then be made again.
+	Drop(ctx context.Context, t *table.Schema) (dropped bool, err error)
 
 	// Tokens returns the token of every partition of the range that holds rows, in one call. A table without
 	// partitions has one token under the zero date. Dates absent from the map have NoToken.

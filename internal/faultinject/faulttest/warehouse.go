@@ -21,6 +21,7 @@ const (
 	Close     Method = "Close"
 	Measure   Method = "Measure"
 	Create    Method = "Create"
+	Drop      Method = "Drop"
 	Tokens    Method = "Tokens"
 	ReadRange Method = "ReadRange"
 	Count     Method = "Count"
@@ -174,6 +175,10 @@ func (s *faultyStore) Create(ctx context.Context, t *table.Schema) error {
 		return done{}, s.Store.Create(ctx, t)
 	})
 	return err
+}
+
+func (s *faultyStore) Drop(ctx context.Context, t *table.Schema) (bool, error) {
+	return call(ctx, s, Drop, t, gamedate.Range{}, true, false, func() (bool, error) { return s.Store.Drop(ctx, t) })
 }
 
 func (s *faultyStore) Tokens(ctx context.Context, t *table.Schema, r gamedate.Range) (map[gamedate.Date]warehouse.Token, error) {

@@ -62,7 +62,7 @@ type Options struct {
 	Retry retry.Policy
 	// Poll is the first wait between two looks at a running job; waits grow to 20 times as much. Default 100 ms.
 	Poll time.Duration
-	// Now is the clock for the expiry of staging tables. Default time.Now.
+	// Now is the clock for the expiry of tables. Default time.Now.
 	Now func() time.Time
 }
 

@@ -211,6 +211,11 @@ func writable(t *table.Schema, meta *bigquery.TableMetadata) error {
 	for _, c := range missing {
 		problems = append(problems, fmt.Sprintf("column %s is missing", c.Name))
 	}
+	for _, f := range meta.Schema {
+		if f.Required && t.Index(f.Name) < 0 {
+			problems = append(problems, fmt.Sprintf("column %s is REQUIRED and not in the schema, so no row can be written", f.Name))
+		}
+	}
 	if len(problems) > 0 {
 		return schemaError(t, problems)
 	}
@@ -262,13 +267,35 @@ func (s *Store) describe(ctx context.Context, t *table.Schema) (warehouse.Descri
 	return d, nil
 }
 
-// Create implements [warehouse.Tables]: a day partition for each date of the partition column, clustered, without
-// expiration of its own.
+// Create implements [warehouse.Tables]: a day partition for each date of the partition column, clustered. The table has an
+// expiration if the schema has one, its partitions have none.
 func (s *Store) Create(ctx context.Context, t *table.Schema) error {
 	if err := s.ensure(ctx, t, false); err != nil {
 		return fmt.Errorf("create %s: %w", t.FullName(), err)
 	}
 	return nil
+}
+
+// Drop implements [warehouse.Tables].
+func (s *Store) Drop(ctx context.Context, t *table.Schema) (dropped bool, err error) {
+	if dropped, err = s.drop(ctx, t); err != nil {
+		return false, fmt.Errorf("drop %s: %w", t.FullName(), err)
+	}
+	return dropped, nil
+}
+
+func (s *Store) drop(ctx context.Context, t *table.Schema) (dropped bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	live, err := s.live(t)
+	if err != nil {
+		return false, err
+	}
+	if err = s.explain(s.bound(ctx, s.handle(live).Delete), t); errors.Is(err, warehouse.ErrNoTable) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // Adopt is Create for a table that somebody else filled as well: columns that the schema does not know are left as they
@@ -327,6 +354,9 @@ func (s *Store) create(ctx context.Context, h *bigquery.Table, t *table.Schema) 
 	if t.Partition != "" {
 		meta.TimePartitioning = &bigquery.TimePartitioning{Type: bigquery.DayPartitioningType, Field: t.Partition}
 		meta.RequirePartitionFilter = t.RequireFilter
+	}
+	if t.Expires > 0 {
+		meta.ExpirationTime = s.options.Now().Add(t.Expires)
 	}
 	if len(t.Cluster) > 0 {
 		meta.Clustering = &bigquery.Clustering{Fields: t.Cluster}

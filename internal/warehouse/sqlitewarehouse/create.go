@@ -34,6 +34,31 @@ func (w *Warehouse) Create(ctx context.Context, t *table.Schema) error {
 	return nil
 }
 
+// Drop implements [warehouse.Tables]. A table of that name that gamefill has neither made nor adopted is left alone.
+func (w *Warehouse) Drop(ctx context.Context, t *table.Schema) (dropped bool, err error) {
+	err = w.f.Write(ctx, func(tx *sqlitefile.Tx) error {
+		live, err := describe(tx, t.Name)
+		if dropped = live.registered && live.dataset == t.Dataset; err != nil || !dropped {
+			return err
+		}
+		if live.kind == "table" { // with its index and triggers; somebody may have dropped it
+			if _, err := tx.Exec("DROP TABLE " + quote(t.Name)); err != nil {
+				return err
+			}
+		}
+		for _, bookkeeping := range []string{"warehouse_table", "warehouse_column", "warehouse_partition"} {
+			if _, err := tx.Exec("DELETE FROM "+bookkeeping+" WHERE table_name = ?", t.Name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return false, fmt.Errorf("drop %s: %w", t.FullName(), err)
+	}
+	return dropped, nil
+}
+
 // isWhole reports whether the table, its index and its triggers are all there and fit. It only reads, so a process that
 // opens a table which others write waits for nobody.
 func (w *Warehouse) isWhole(ctx context.Context, l *layout) (whole bool, err error) {

@@ -1,11 +1,13 @@
 package warehousetest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -152,6 +154,53 @@ var tableCases = []suiteCase{
 			if !strings.Contains(fmt.Sprint(d.Different), want) {
 				t.Errorf("differences: got %v, want one about %q", d.Different, want)
 			}
+		}
+	}},
+	{"Drop takes the table, its rows and its history", func(t *testing.T, w warehouse.Store) {
+		s, whole := tables(t, w)
+		mustPut(t, w, s, day1, 7, numbered(day1, 1, 5))
+		mustPut(t, w, whole, gamedate.Date{}, 1, items("2021-22", "a", 1, 2))
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if dropped, err := w.Drop(ctx, s); dropped || !errors.Is(err, context.Canceled) {
+			t.Errorf("cancelled: got %v, %v, want %v", dropped, err, context.Canceled)
+		}
+		for i, want := range []bool{true, false, false} {
+			if dropped, err := w.Drop(t.Context(), s); err != nil || dropped != want {
+				t.Errorf("drop %d: got %v, %v, want %v", i+1, dropped, err, want)
+			}
+		}
+		_, err := w.Read(t.Context(), s, day1)
+		wantNoTable(t, "read", err)
+		if d, err := w.Describe(t.Context(), s); err != nil || d.Exists {
+			t.Errorf("description: got %+v, %v, want none", d, err)
+		}
+		if got := len(read(t, w, whole, gamedate.Date{}).Rows); got != 2 {
+			t.Errorf("rows of the other table: got %d, want 2", got)
+		}
+		if err := w.Create(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		wantRows(t, w, s, day1, nil)
+		mustPut(t, w, s, day1, 7, numbered(day1, 2, 3))
+		wantRows(t, w, s, day1, numbered(day1, 2, 3))
+	}},
+	{"Create passes on the expiration where the store has one", func(t *testing.T, w warehouse.Store) {
+		s := kinds()
+		s.Expires = 30 * 24 * time.Hour
+		for range 2 {
+			if err := w.Create(t.Context(), s); err != nil {
+				t.Fatal(err)
+			}
+		}
+		mustPut(t, w, s, day1, 1, numbered(day1, 1, 5)) // years before the table was made
+		wantRows(t, w, s, day1, numbered(day1, 1, 5))
+		d, err := w.Describe(t.Context(), s)
+		if err != nil || !d.Fits() || d.PartitionExpiration != 0 {
+			t.Errorf("got %+v, %v, want a table that fits, without expiration of partitions", d, err)
+		}
+		if left := time.Until(d.Expires); !d.Expires.IsZero() && (left > s.Expires || left < s.Expires/2) {
+			t.Errorf("got an end in %v, want never or in %v", left, s.Expires)
 		}
 	}},
 	{"Tokens covers the dates of the range that hold rows", func(t *testing.T, w warehouse.Store) {
