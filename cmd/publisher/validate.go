@@ -74,7 +74,7 @@ func (c *validateCommand) Run(e *environment) error {
 // judge validates a range, prints the checks and returns the exit code that follows.
 func (f *validateFlags) judge(e *environment, p *publisher.Publisher, r gamedate.Range, run *ledger.Run) error {
 	progress := e.progress()
-	j, err := p.Validate(e.ctx, r, run, e.actor(), f.BaselineActive, func(step string, done, total int) { progress.Set(step, done, total, "") })
+	j, err := p.Validate(e.ctx, r, run, e.actor(), publisher.Judging{Baseline: f.BaselineActive}, func(step string, done, total int) { progress.Set(step, done, total, "") })
 	progress.Done()
 	if err != nil {
 		return err

@@ -23,7 +23,8 @@ type Job struct {
 	Calendar   Calendar
 
 	// Settings checks and canonicalises row-affecting settings. Empty input means the defaults. Unknown keys and
-	// impossible values are errors. The canonical text is stored with the run and hashed; workers build with it.
+	// impossible values are errors. The canonical text is stored with the run and hashed; workers build with it. It is a
+	// JSON object; its member "thresholds", where it has one, holds the bounds of every threshold by name.
 	Settings func(settings []byte) (canonical []byte, err error)
 
 	// RowSettings is the part of canonical settings whose change makes finished dates stale: what decides rows, without
@@ -44,7 +45,13 @@ type Job struct {
 	// Rules names every acceptance rule that a finding may carry and an override may accept.
 	Rules []Rule
 
-	// Grouping asks the warehouse for the counts that Gates judges, over the whole range of a run.
+	// Thresholds is every bound that judges, with its default; [EngineThresholds] are among them.
+	Thresholds []Threshold
+
+	// Preflight judges the inputs of a run before its first write.
+	Preflight Preflight
+
+	// Gates asks the warehouse for counts over the whole range of a run, and judges them.
 	Gates Gates
 }
 
@@ -194,7 +201,33 @@ type GateInput struct {
 	Expected map[gamedate.Date]Expectation
 	Facts    map[gamedate.Date]Counts // of completed dates
 	// Baseline is the number of rows of the job's main status that the operator expects, 0 for none.
-	Baseline int64
+	Baseline   int64
+	Thresholds Thresholds
+}
+
+// Preflight judges the inputs of a whole run from one grouped count a table.
+type Preflight struct {
+	Counts []Counting
+	// Judge turns what was found into checks. A table that could not be counted is not in PreflightInput.Counts; the engine
+	// says so.
+	Judge func(in PreflightInput) []Check
+}
+
+// Counting asks for one grouped count: NULLs of columns by date and the values of other columns.
+type Counting struct {
+	Table     *table.Schema
+	By, Nulls []string
+}
+
+// PreflightInput is what a judgement before the first write may look at.
+type PreflightInput struct {
+	Range      gamedate.Range
+	Settings   []byte // canonical
+	Thresholds Thresholds
+	Expected   map[gamedate.Date]Expectation
+	Queued     map[gamedate.Date]bool // dates that the run will build
+	Counts     map[string][]GroupCount
+	References map[string][]table.Row
 }
 
 // GroupCount is one (date, By values) group: NULL counts and distinct keys are in the order Gates asked for.

@@ -31,6 +31,16 @@ type Judgement struct {
 	// DeadDates are the dates given up on.
 	DeadDates []DeadDate `json:"dead,omitempty"`
 	Finished  bool       `json:"finished"` // the run was closed by this validation
+	// Thresholds are the bounds that were judged by.
+	Thresholds map[string]job.Bounds `json:"thresholds,omitempty"`
+}
+
+// Judging is what a judgement is told besides the range.
+type Judging struct {
+	// Baseline is the number of active rows that the operator expects, 0 for none.
+	Baseline int64
+	// Settings hold the thresholds to judge by, as the job's Settings takes them; a run is judged by its own.
+	Settings []byte
 }
 
 // DeadDate is one date given up on, with why.
@@ -43,12 +53,21 @@ type DeadDate struct {
 
 // Validate reads every partition of a range back, compares it with what the ledger recorded, and runs the job's gates.
 // With a run whose dates are all settled it also closes the run with the verdict; a run that cannot be closed yet is
-// left as it is. baseline is the number of active rows the operator expects, 0 for none.
-func (p *Publisher) Validate(ctx context.Context, r gamedate.Range, run *ledger.Run, actor string, baseline int64, progress Progress) (Judgement, error) {
+// left as it is.
+func (p *Publisher) Validate(ctx context.Context, r gamedate.Range, run *ledger.Run, actor string, by Judging, progress Progress) (Judgement, error) {
 	if progress == nil {
 		progress = func(string, int, int) {}
 	}
 	out := Judgement{Range: r, States: map[ledger.State]int{}}
+	settings := by.Settings
+	if run != nil {
+		settings = run.Settings
+	}
+	thresholds, err := p.job.EffectiveThresholds(settings)
+	if err != nil {
+		return out, err
+	}
+	out.Thresholds = thresholds.Bounds()
 	expected, silences, _, err := p.calendar(ctx, r)
 	if err != nil {
 		return out, err
@@ -76,7 +95,7 @@ func (p *Publisher) Validate(ctx context.Context, r gamedate.Range, run *ledger.
 		return out, err
 	}
 	checks = append(append(checks, content...), checkRows(entries), checkFindings(entries), inputs)
-	gates, err := p.gates(ctx, r, expected, entries, baseline)
+	gates, err := p.gates(ctx, r, expected, entries, by.Baseline, thresholds)
 	if err != nil {
 		return out, err
 	}
@@ -327,7 +346,7 @@ func counted(m map[string]int64) string {
 }
 
 // gates gathers the grouped counts and lets the job judge them.
-func (p *Publisher) gates(ctx context.Context, r gamedate.Range, expected map[gamedate.Date]job.Expectation, entries []ledger.Entry, baseline int64) ([]job.Check, error) {
+func (p *Publisher) gates(ctx context.Context, r gamedate.Range, expected map[gamedate.Date]job.Expectation, entries []ledger.Entry, baseline int64, thresholds job.Thresholds) ([]job.Check, error) {
 	g := p.job.Gates
 	if g.Judge == nil {
 		return nil, nil
@@ -336,7 +355,7 @@ func (p *Publisher) gates(ctx context.Context, r gamedate.Range, expected map[ga
 	if err != nil {
 		return nil, fmt.Errorf("count %s: %w", p.job.Target.FullName(), err)
 	}
-	in := job.GateInput{Range: r, Expected: map[gamedate.Date]job.Expectation{}, Facts: map[gamedate.Date]job.Counts{}, Baseline: baseline}
+	in := job.GateInput{Range: r, Expected: map[gamedate.Date]job.Expectation{}, Facts: map[gamedate.Date]job.Counts{}, Baseline: baseline, Thresholds: thresholds}
 	for _, group := range groups {
 		in.Groups = append(in.Groups, job.GroupCount(group))
 	}

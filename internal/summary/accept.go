@@ -10,30 +10,16 @@ import (
 	"gamefill/internal/table"
 )
 
-// Bounds of the acceptance rules. Shares are compared as exact integers, part*100 against percent*whole, and never
-// judge alone: minShareRows rows must be concerned, since one row of a one-game date is already five percent.
-const (
-	minShareRows = 3
+// minShareRows is how many rows must make a share bad before it judges: one row of a one-game date is already five
+// percent.
+const minShareRows = 3
 
-	matchErrorPercent, matchWarnPercent       = 50, 5 // unmatched: match rate under 50, under 95
-	minutesErrorPercent, minutesWarnPercent   = 5, 1
-	usageErrorPercent, usageWarnPercent       = 50, 20 // without usage: coverage under 50, under 80
-	pointsErrorPercent                        = 1
-	unresolvedWarnPercent                     = 2
-	rowCountErrorPercent, rowCountWarnPercent = 5, 2
-	lostErrorPercent                          = 5
-
-	teamMinActive, teamFewActive = 5, 6
-	gameMinActive, gameMaxActive = 12, 36
-	gameMinRows, gameMaxRows     = 20, 48
-	teamMinPoints, teamMaxPoints = 70, 180
-	playerMaxPoints              = 80
-	playerMaxSeconds             = 60 * 60
-)
-
-// over reports whether part of whole is more than percent, and enough rows to judge.
-func over(part, whole, percent int64) bool {
-	return part >= minShareRows && part*100 > percent*whole
+// judgeShare judges part of whole; bad is how many of them, or of the rest, the bounds keep small.
+func judgeShare(t job.Threshold, part, whole, bad int64) job.Verdict {
+	if bad < minShareRows {
+		return job.Pass
+	}
+	return t.Share(part, whole)
 }
 
 // judged is what the rules look at: a built date before it is published.
@@ -69,35 +55,90 @@ func warns(format string, args ...any) verdicts {
 	return verdicts{warnings: []string{fmt.Sprintf(format, args...)}}
 }
 
+// says is a sentence about a share, at the level of its verdict and with the bound that it is beyond; nothing when it passes.
+func says(v job.Verdict, t job.Threshold, format string, args ...any) verdicts {
+	side := "most"
+	if t.Least {
+		side = "least"
+	}
+	said := fmt.Sprintf(format, args...)
+	switch v {
+	case job.Failed:
+		return fails("%s; at %s %s%% allowed", said, side, t.Fail)
+	case job.Warned:
+		return warns("%s; at %s %s%% expected", said, side, t.Warn)
+	}
+	return verdicts{}
+}
+
+// beyond are the things that lie beyond a bound.
+type beyond struct{ fail, warn []string }
+
+func (b *beyond) add(v job.Verdict, thing string) {
+	switch v {
+	case job.Failed:
+		b.fail = append(b.fail, thing)
+	case job.Warned:
+		b.warn = append(b.warn, thing)
+	}
+}
+
+// say is one sentence a level; what gets its bounds in the order of the thresholds.
+func (b *beyond) say(what string, thresholds ...job.Threshold) verdicts {
+	var fail, warn []any
+	for _, t := range thresholds {
+		fail, warn = append(fail, t.Fail), append(warn, t.Warn)
+	}
+	v := listed(b.fail, fails, fmt.Sprintf(what, fail...))
+	v.warnings = listed(b.warn, warns, fmt.Sprintf(what, warn...)).warnings
+	return v
+}
+
 // rules are all acceptance rules, in the order in which findings are listed.
 var rules = []rule{
 	{"bad_schedule_id", "error: a league id on the schedule that is not ten digits of a known game type", badScheduleID},
 	{"final_game_without_rows", "error: a final game of the schedule has no row", finalGameWithoutRows},
 	{"game_without_active", "error: a game has no active player", gameWithoutActive},
 	{"one_team_only", "error: a game has rows of one team only", oneTeamOnly},
-	{"team_few_active", "error: a team has fewer than 5 active players; warn: fewer than 6", teamFew},
+	{"team_few_active", bounded("error: a team has fewer than FAIL active players; warn: fewer than WARN", "date.team_active_least"), teamFew},
 	{"team_over_total", "error: a team's active points exceed its final score, or its seconds the team time plus tolerance", teamOverTotal},
 	{"duplicate_key", "error: two rows share a dedup_key, or lookup and team without being namesakes", duplicateKey},
 	{"required_null", "error: a REQUIRED column is NULL", requiredNull},
 	{"ambiguous_identity", "error: one person is active in two games of the date", activeInTwoGames},
 	{"stats_without_play", "error: minutes or stats on a row that did not play", statsWithoutPlay},
 	{"impossible_shots", "error: more makes than attempts, or more threes than field goals", impossibleShots},
-	{"points_mismatch", "error: points are not 2*FGM + 3PM + FTM on over 1% of active rows", pointsMismatches},
-	{"active_minutes_null", "error: over 5% of active rows without minutes; warn: over 1%", activeMinutesNull},
-	{"match_rate", "error: under 50% of the secondary source's players meet a gamebook person; warn: under 95%", matchRate},
-	{"usage_coverage", "error: under 50% of active rows have usage; warn: under 80%", usageCoverage},
-	{"row_count_changed", "error: rows of a status differ by over 5% from the version gamefill wrote; warn: over 2%", rowCountChanged},
-	{"active_rows_lost", "error: a game loses over 5% of its active rows against a partition that gamefill did not write", activeRowsLost},
+	{"points_mismatch", bounded("error: points are not 2*FGM + 3PM + FTM on over FAIL% of active rows", "date.points_mismatch"), pointsMismatches},
+	{"active_minutes_null", bounded("error: over FAIL% of active rows without minutes; warn: over WARN%", "date.active_minutes_null"), activeMinutesNull},
+	{"match_rate", bounded("error: under FAIL% of the secondary source's players meet a gamebook person; warn: under WARN%", "date.match_rate"), matchRate},
+	{"usage_coverage", bounded("error: under FAIL% of active rows have usage; warn: under WARN%", "date.usage_coverage"), usageCoverage},
+	{"row_count_changed", bounded("error: rows of a status differ by over FAIL% from the version gamefill wrote; warn: over WARN%", "date.row_count_changed"), rowCountChanged},
+	{"active_rows_lost", bounded("error: a game loses over FAIL% of its active rows against a partition that gamefill did not write", "date.active_rows_lost"), activeRowsLost},
 	{"source_went_back", "error: a source is older than the one already used for the date", sourceWentBack},
 	{"would_erase_columns", "error: values in unowned columns would be lost", wouldEraseColumns},
 	{"team_incomplete", "warn: a team's rows do not add up to its game", teamIncomplete},
 	{"second_spelling", "warn: a player only in the secondary source, on a team that the gamebook has in full", secondSpelling},
-	{"active_per_game", "warn: active players of a game outside 12 to 36", activePerGame},
-	{"rows_per_game", "warn: rows of a game outside 20 to 48", rowsPerGame},
-	{"team_points", "warn: a team's active points outside 70 to 180", teamPoints},
-	{"player_points", "warn: a player with more than 80 points", playerPoints},
-	{"player_minutes", "warn: a player with more than 60 minutes", playerMinutes},
-	{"unresolved_share", "warn: over 2% of rows without a registry id", unresolvedShare},
+	{"active_per_game", bounded("warn: active players of a game outside WARN to WARN", "date.game_active_least", "date.game_active_most"), activePerGame},
+	{"rows_per_game", bounded("warn: rows of a game outside WARN to WARN", "date.game_rows_least", "date.game_rows_most"), rowsPerGame},
+	{"team_points", bounded("warn: a team's active points outside WARN to WARN", "date.team_points_least", "date.team_points_most"), teamPoints},
+	{"player_points", bounded("warn: a player with more than WARN points", "date.player_points"), playerPoints},
+	{"player_minutes", bounded("warn: a player with more than WARN minutes", "date.player_minutes"), playerMinutes},
+	{"unresolved_share", bounded("warn: over WARN% of rows without a registry id", "date.unresolved_share"), unresolvedShare},
+}
+
+// bounded puts the default bounds of thresholds, one after the other, where the text says WARN; FAIL is the first one's.
+func bounded(text string, names ...string) string {
+	for _, name := range names {
+		t := defaultThresholds[name]
+		text = strings.Replace(strings.Replace(text, "WARN", t.Warn.String(), 1), "FAIL", t.Fail.String(), 1)
+	}
+	return text
+}
+
+// threshold is a threshold as the run has it.
+func (j *judged) threshold(name string) job.Threshold {
+	t := defaultThresholds[name]
+	t.Bounds = j.settings.Thresholds[name]
+	return t
 }
 
 // judge applies every rule.
@@ -189,21 +230,14 @@ func oneTeamOnly(j *judged) verdicts {
 }
 
 func teamFew(j *judged) verdicts {
-	var tooFew, few []string
+	least := j.threshold("date.team_active_least")
+	var few beyond
 	j.sides(func(g *game, team string, t *totals) {
-		switch said := ""; {
-		case t == nil:
-		case t.players < teamMinActive:
-			said = fmt.Sprintf("%s %s %d", g.id, team, t.players)
-			tooFew = append(tooFew, said)
-		case t.players < teamFewActive:
-			said = fmt.Sprintf("%s %s %d", g.id, team, t.players)
-			few = append(few, said)
+		if t != nil {
+			few.add(least.Count(int64(t.players)), fmt.Sprintf("%s %s %d", g.id, team, t.players))
 		}
 	})
-	v := listed(tooFew, fails, fmt.Sprintf("teams with fewer than %d active players", teamMinActive))
-	v.warnings = listed(few, warns, fmt.Sprintf("teams with fewer than %d active players", teamFewActive)).warnings
-	return v
+	return few.say("teams with fewer than %s active players", least)
 }
 
 // teamOverTotal compares each team with what its game allows. The length of a game is one for both teams, so the side
@@ -350,51 +384,32 @@ func (j *judged) countActive(f func(e *entry) bool) (part, active int64) {
 }
 
 func pointsMismatches(j *judged) verdicts {
+	t := j.threshold("date.points_mismatch")
 	n, active := j.countActive(func(e *entry) bool { return e.issues.has(issuePointsMismatch) })
-	if !over(n, active, pointsErrorPercent) {
-		return verdicts{}
-	}
-	return fails("points are not 2*FGM + 3PM + FTM on %d of %d active rows, at most %d%% allowed", n, active, pointsErrorPercent)
+	return says(judgeShare(t, n, active, n), t, "points are not 2*FGM + 3PM + FTM on %d of %d active rows", n, active)
 }
 
 func activeMinutesNull(j *judged) verdicts {
+	t := j.threshold("date.active_minutes_null")
 	n, active := j.countActive(func(e *entry) bool { return e.minutes.Kind != MinutesKnown })
 	detail := ""
 	if len(j.merged.badMinutes) > 0 {
 		detail = "; unreadable: " + sampleOf(j.merged.badMinutes, 20)
 	}
-	switch {
-	case over(n, active, minutesErrorPercent):
-		return fails("%d of %d active rows without minutes, at most %d%% allowed%s", n, active, minutesErrorPercent, detail)
-	case over(n, active, minutesWarnPercent):
-		return warns("%d of %d active rows without minutes, at most %d%% expected%s", n, active, minutesWarnPercent, detail)
-	}
-	return verdicts{}
+	return says(judgeShare(t, n, active, n), t, "%d of %d active rows without minutes%s", n, active, detail)
 }
 
 func matchRate(j *judged) verdicts {
-	of := j.merged.matchOf
-	missing := of - j.merged.matchFound
-	if !over(missing, of, matchWarnPercent) {
-		return verdicts{}
-	}
-	said := fmt.Sprintf("%d of %d players of %s in games of the gamebook meet a gamebook person; without: %s",
-		j.merged.matchFound, of, boxscore.BDL.Name, sampleOf(j.merged.unmatched, 10))
-	if over(missing, of, matchErrorPercent) {
-		return fails("%s; at least %d%% needed", said, 100-matchErrorPercent)
-	}
-	return warns("%s; at least %d%% expected", said, 100-matchWarnPercent)
+	t := j.threshold("date.match_rate")
+	found, of := j.merged.matchFound, j.merged.matchOf
+	return says(judgeShare(t, found, of, of-found), t, "%d of %d players of %s in games of the gamebook meet a gamebook person; without: %s",
+		found, of, boxscore.BDL.Name, sampleOf(j.merged.unmatched, 10))
 }
 
 func usageCoverage(j *judged) verdicts {
-	n, active := j.countActive(func(e *entry) bool { return !e.derived.usageShown })
-	switch {
-	case over(n, active, usageErrorPercent):
-		return fails("%d of %d active rows have usage, at least %d%% needed", active-n, active, 100-usageErrorPercent)
-	case over(n, active, usageWarnPercent):
-		return warns("%d of %d active rows have usage, at least %d%% expected", active-n, active, 100-usageWarnPercent)
-	}
-	return verdicts{}
+	t := j.threshold("date.usage_coverage")
+	without, active := j.countActive(func(e *entry) bool { return !e.derived.usageShown })
+	return says(judgeShare(t, active-without, active, without), t, "%d of %d active rows have usage", active-without, active)
 }
 
 // rowCountChanged compares with the version that gamefill wrote. A date that has no game any more is emptied on
@@ -403,18 +418,19 @@ func rowCountChanged(j *judged) verdicts {
 	if j.in.PreviousFacts == nil || len(j.games) == 0 {
 		return verdicts{}
 	}
+	t := j.threshold("date.row_count_changed")
 	var parts []string
 	var was, is int64
-	failed, warned := false, false
+	verdict := job.Pass
 	for _, status := range statuses {
 		old, now := j.in.PreviousFacts.Counts[countStatus+status], j.counts.Counts[countStatus+status]
 		was, is = was+old, is+now
 		gap := abs(now - old)
-		failed = failed || over(gap, old, rowCountErrorPercent)
-		warned = warned || over(gap, old, rowCountWarnPercent)
-		if over(gap, old, rowCountWarnPercent) {
+		v := judgeShare(t, gap, old, gap)
+		if v != job.Pass {
 			parts = append(parts, fmt.Sprintf("%s %d to %d", status, old, now))
 		}
+		verdict = job.Worse(verdict, v)
 	}
 	verb := "change"
 	if is < was {
@@ -422,14 +438,7 @@ func rowCountChanged(j *judged) verdicts {
 	} else if is > was {
 		verb = "grow"
 	}
-	said := fmt.Sprintf("would %s %d to %d rows: %s", verb, was, is, strings.Join(parts, ", "))
-	switch {
-	case failed:
-		return fails("%s; at most %d%% a status allowed", said, rowCountErrorPercent)
-	case warned:
-		return warns("%s; at most %d%% a status expected", said, rowCountWarnPercent)
-	}
-	return verdicts{}
+	return says(verdict, t, "would %s %d to %d rows: %s", verb, was, is, strings.Join(parts, ", "))
 }
 
 // activeRowsLost compares with a partition of unknown origin, where only a loss of active persons within a game that
@@ -438,11 +447,15 @@ func activeRowsLost(j *judged) verdicts {
 	if j.in.PreviousFacts != nil {
 		return verdicts{}
 	}
-	return listed(j.gamesWhere(func(g *game) (string, bool) {
+	t := j.threshold("date.active_rows_lost")
+	var losing beyond
+	for _, g := range j.games {
 		was := int64(len(j.previous.active[g.id]))
 		active, _ := j.tally(g)
-		return fmt.Sprintf(" (%d to %d)", was, active), over(was-int64(active), was, lostErrorPercent)
-	}), fails, "games would lose active rows")
+		lost := was - int64(active)
+		losing.add(judgeShare(t, lost, was, lost), fmt.Sprintf("%s (%d to %d)", g.id, was, active))
+	}
+	return losing.say("games would lose over %s%% of their active rows", t)
 }
 
 func sourceWentBack(j *judged) verdicts {
@@ -510,48 +523,60 @@ func secondSpelling(j *judged) verdicts {
 }
 
 func activePerGame(j *judged) verdicts {
-	return listed(j.gamesWhere(func(g *game) (string, bool) {
+	least, most := j.threshold("date.game_active_least"), j.threshold("date.game_active_most")
+	var outside beyond
+	for _, g := range j.games {
 		active, _ := j.tally(g)
-		return fmt.Sprintf(" (%d)", active), active < gameMinActive || active > gameMaxActive
-	}), warns, fmt.Sprintf("games with active players outside %d to %d", gameMinActive, gameMaxActive))
+		outside.add(within(least, most, int64(active)), fmt.Sprintf("%s (%d)", g.id, active))
+	}
+	return outside.say("games with active players outside %s to %s", least, most)
 }
 
 func rowsPerGame(j *judged) verdicts {
-	return listed(j.gamesWhere(func(g *game) (string, bool) {
+	least, most := j.threshold("date.game_rows_least"), j.threshold("date.game_rows_most")
+	var outside beyond
+	for _, g := range j.games {
 		_, rows := j.tally(g)
-		return fmt.Sprintf(" (%d)", rows), rows < gameMinRows || rows > gameMaxRows
-	}), warns, fmt.Sprintf("games with rows outside %d to %d", gameMinRows, gameMaxRows))
+		outside.add(within(least, most, int64(rows)), fmt.Sprintf("%s (%d)", g.id, rows))
+	}
+	return outside.say("games with rows outside %s to %s", least, most)
 }
 
 func teamPoints(j *judged) verdicts {
-	var list []string
+	least, most := j.threshold("date.team_points_least"), j.threshold("date.team_points_most")
+	var outside beyond
 	j.sides(func(g *game, team string, t *totals) {
-		if t != nil && (t.pts < teamMinPoints || t.pts > teamMaxPoints) {
-			list = append(list, fmt.Sprintf("%s %s %d", g.id, team, t.pts))
+		if t != nil {
+			outside.add(within(least, most, t.pts), fmt.Sprintf("%s %s %d", g.id, team, t.pts))
 		}
 	})
-	return listed(list, warns, fmt.Sprintf("teams with points outside %d to %d", teamMinPoints, teamMaxPoints))
+	return outside.say("teams with points outside %s to %s", least, most)
 }
 
-// players lists active entries that a condition holds for.
-func (j *judged) players(f func(e *entry) bool) []string {
-	var list []string
-	for _, e := range j.merged.entries {
-		if e.active() && f(e) {
-			list = append(list, e.game.id+" "+e.key)
-		}
-	}
-	return list
+// within judges a number by both ends.
+func within(least, most job.Threshold, n int64) job.Verdict {
+	return job.Worse(least.Count(n), most.Count(n))
 }
 
 func playerPoints(j *judged) verdicts {
-	return listed(j.players(func(e *entry) bool { return e.stats.n[points] > playerMaxPoints }), warns,
-		fmt.Sprintf("players with more than %d points", playerMaxPoints))
+	t := j.threshold("date.player_points")
+	return j.players(t, "points", func(e *entry) job.Verdict { return t.Count(e.stats.n[points]) })
 }
 
 func playerMinutes(j *judged) verdicts {
-	return listed(j.players(func(e *entry) bool { return e.minutes.Seconds > playerMaxSeconds }), warns,
-		fmt.Sprintf("players with more than %d minutes", playerMaxSeconds/60))
+	t := j.threshold("date.player_minutes")
+	return j.players(t, "minutes", func(e *entry) job.Verdict { return t.Mean(int64(e.minutes.Seconds), 60) })
+}
+
+// players judges every active entry by what it has of something.
+func (j *judged) players(t job.Threshold, what string, judge func(e *entry) job.Verdict) verdicts {
+	var many beyond
+	for _, e := range j.merged.entries {
+		if e.active() {
+			many.add(judge(e), e.game.id+" "+e.key)
+		}
+	}
+	return many.say("players with more than %s "+what, t)
 }
 
 func unresolvedShare(j *judged) verdicts {
@@ -561,8 +586,6 @@ func unresolvedShare(j *judged) verdicts {
 			n++
 		}
 	}
-	if all := int64(len(j.merged.entries)); over(n, all, unresolvedWarnPercent) {
-		return warns("%d of %d rows without a registry id, at most %d%% expected", n, all, unresolvedWarnPercent)
-	}
-	return verdicts{}
+	t, all := j.threshold("date.unresolved_share"), int64(len(j.merged.entries))
+	return says(judgeShare(t, n, all, n), t, "%d of %d rows without a registry id", n, all)
 }

@@ -279,8 +279,9 @@ func TestSharesAreExact(t *testing.T) {
 		{2, 2, 1, false}, {3, 3, 99, true}, {0, 0, 1, false},
 	}
 	for _, tt := range tests {
-		if got := over(tt.part, tt.whole, tt.percent); got != tt.want {
-			t.Errorf("over(%d, %d, %d) = %v, want %v", tt.part, tt.whole, tt.percent, got, tt.want)
+		threshold := job.Threshold{Unit: "%", Bounds: job.Bounds{Warn: job.Whole(tt.percent), Fail: job.Whole(tt.percent)}}
+		if got := judgeShare(threshold, tt.part, tt.whole, tt.part) == job.Failed; got != tt.want {
+			t.Errorf("%d of %d against %d%%: got %v, want %v", tt.part, tt.whole, tt.percent, got, tt.want)
 		}
 	}
 }

@@ -10,14 +10,6 @@ import (
 	"gamefill/internal/job"
 )
 
-// Bounds of the run-wide gates, in percent; a share equal to a bound is still inside it.
-const (
-	gateMinutesPass, gateMinutesWarn = 1, 5
-	gateCountPass, gateCountWarn     = 2, 5
-	gateUnresolvedPass               = 2
-	gateUsagePass, gateUsageWarn     = 80, 50
-)
-
 // gates asks for counts per date and status, and judges them per season and over the whole range.
 func gates() job.Gates {
 	return job.Gates{
@@ -89,23 +81,23 @@ func judgeRun(in job.GateInput) []job.Check {
 		both(d, func(t *runTotals) { t.fact(c) })
 	}
 
-	checks := whole.checks("")
-	checks = append(checks, judgeSeasons(bySeason), judgeActiveCount(whole.active, in.Baseline))
+	checks := whole.checks("", in.Thresholds)
+	checks = append(checks, judgeSeasons(bySeason), judgeActiveCount(in.Thresholds["range.active_row_count"], whole.active, in.Baseline))
 	names := make([]string, 0, len(bySeason))
 	for name := range bySeason {
 		names = append(names, name)
 	}
 	slices.SortFunc(names, cmp.Compare[string])
 	for _, name := range names {
-		checks = append(checks, bySeason[name].checks(name)...)
+		checks = append(checks, bySeason[name].checks(name, in.Thresholds)...)
 	}
 	return checks
 }
 
 // checks judges one scope.
-func (t *runTotals) checks(scope string) []job.Check {
+func (t *runTotals) checks(scope string, by job.Thresholds) []job.Check {
 	checks := []job.Check{
-		judgeActiveMinutes(t.activeNull, t.active, t.games),
+		judgeActiveMinutes(by["range.active_minutes_null"], t.activeNull, t.active, t.games),
 		judgeIdleMinutes(t.idleNull, t.idle),
 		judgeDuplicates(max(0, t.duplicates-t.namesakes)), // namesakes of two statuses are no repeat within a group
 		{
@@ -113,10 +105,10 @@ func (t *runTotals) checks(scope string) []job.Check {
 			Advice: "judges nothing: rows that did not play have no minutes",
 		},
 		judgeGames(t.builtGames, t.games),
-		judgeRowsPerGame(t.rows, t.games),
-		judgeAtMost("unresolved", t.noID, t.rows, gateUnresolvedPass, "list the names and add aliases, then run their dates again"),
-		judgeUsage(t.activeUsage, t.active),
-		judgeIncomplete(t.incompleteTeam),
+		judgeRowsPerGame(by["range.rows_per_game_least"], by["range.rows_per_game_most"], t.rows, t.games),
+		judgeUnresolved(by["range.unresolved"], t.noID, t.rows),
+		judgeUsage(by["range.usage_coverage"], t.activeUsage, t.active),
+		judgeIncomplete(by["range.incomplete_team_games"], t.incompleteTeam),
 	}
 	for i := range checks {
 		checks[i].Scope = scope
@@ -132,22 +124,24 @@ func share(part, whole int64) string {
 	return fmt.Sprintf("%d of %d (%.2f%%)", part, whole, 100*float64(part)/float64(whole))
 }
 
-// judgeActiveMinutes judges active rows without minutes. No rows at all are a failure where games were scheduled.
-func judgeActiveMinutes(nulls, rows, games int64) job.Check {
-	c := job.Check{
-		Name: "active_minutes_null", Verdict: job.Pass, Seen: share(nulls, rows),
-		Bound: fmt.Sprintf("pass to %d%%, warn to %d%%", gateMinutesPass, gateMinutesWarn),
+// checked is a check by a threshold; advice is given only where it is needed.
+func checked(name string, t job.Threshold, v job.Verdict, seen, advice string) job.Check {
+	c := job.Check{Name: name, Verdict: v, Seen: seen, Bound: t.Bound()}
+	if v != job.Pass {
+		c.Advice = advice
 	}
+	return c
+}
+
+// judgeActiveMinutes judges active rows without minutes. No rows at all are a failure where games were scheduled.
+func judgeActiveMinutes(t job.Threshold, nulls, rows, games int64) job.Check {
+	c := checked("active_minutes_null", t, t.Share(nulls, rows), share(nulls, rows), "look at the raw minutes of the worst dates")
 	switch {
 	case rows == 0 && games > 0:
 		c.Verdict, c.Seen = job.Failed, fmt.Sprintf("no active rows, %d games scheduled", games)
 		c.Advice = "look at the dates that are not complete"
 	case rows == 0:
 		c.Seen = "no active rows, no games scheduled"
-	case nulls*100 > gateMinutesWarn*rows:
-		c.Verdict, c.Advice = job.Failed, "look at the raw minutes of the worst dates"
-	case nulls*100 > gateMinutesPass*rows:
-		c.Verdict, c.Advice = job.Warned, "look at the raw minutes of the worst dates"
 	}
 	return c
 }
@@ -162,19 +156,12 @@ func judgeIdleMinutes(nulls, rows int64) job.Check {
 }
 
 // judgeActiveCount compares the active rows with the number that the operator expects.
-func judgeActiveCount(actual, baseline int64) job.Check {
-	c := job.Check{Name: "active_row_count", Verdict: job.Pass, Seen: fmt.Sprint(actual)}
+func judgeActiveCount(t job.Threshold, actual, baseline int64) job.Check {
 	if baseline <= 0 {
-		c.Verdict, c.Advice = job.Shown, "no baseline was given"
-		return c
+		return job.Check{Name: "active_row_count", Verdict: job.Shown, Seen: fmt.Sprint(actual), Advice: "no baseline was given"}
 	}
-	c.Bound = fmt.Sprintf("%d, pass within %d%%, warn within %d%%", baseline, gateCountPass, gateCountWarn)
-	switch gap := abs(actual - baseline); {
-	case gap*100 > gateCountWarn*baseline:
-		c.Verdict, c.Advice = job.Failed, "compare the rows per season with the baseline's"
-	case gap*100 > gateCountPass*baseline:
-		c.Verdict, c.Advice = job.Warned, "compare the rows per season with the baseline's"
-	}
+	c := checked("active_row_count", t, t.Share(abs(actual-baseline), baseline), fmt.Sprint(actual), "compare the rows per season with the baseline's")
+	c.Bound = fmt.Sprintf("%d, %s", baseline, c.Bound)
 	return c
 }
 
@@ -220,49 +207,31 @@ func judgeGames(built, scheduled int64) job.Check {
 	return c
 }
 
-func judgeRowsPerGame(rows, games int64) job.Check {
+// judgeRowsPerGame judges all rows by games. Rows without a game on the schedule are judged per date.
+func judgeRowsPerGame(least, most job.Threshold, rows, games int64) job.Check {
 	c := job.Check{
 		Name: "rows_per_game", Verdict: job.Pass, Seen: "no games",
-		Bound: fmt.Sprintf("%d to %d", gameMinRows, gameMaxRows),
+		Bound: fmt.Sprintf("%s and %s", least.Bound(), most.Bound()),
 	}
 	if games == 0 {
 		return c
 	}
 	c.Seen = fmt.Sprintf("%.1f", float64(rows)/float64(games))
-	if rows < gameMinRows*games || rows > gameMaxRows*games {
-		c.Verdict, c.Advice = job.Warned, "compare the rows per date with the schedule"
+	if c.Verdict = job.Worse(least.Mean(rows, games), most.Mean(rows, games)); c.Verdict != job.Pass {
+		c.Advice = "compare the rows per date with the schedule"
 	}
 	return c
 }
 
-// judgeAtMost warns where part is more than percent of whole.
-func judgeAtMost(name string, part, whole, percent int64, advice string) job.Check {
-	c := job.Check{Name: name, Verdict: job.Pass, Seen: share(part, whole), Bound: fmt.Sprintf("pass to %d%%", percent)}
-	if part*100 > percent*whole {
-		c.Verdict, c.Advice = job.Warned, advice
-	}
-	return c
+func judgeUnresolved(t job.Threshold, n, rows int64) job.Check {
+	return checked("unresolved", t, t.Share(n, rows), share(n, rows), "list the names and add aliases, then run their dates again")
 }
 
 // judgeUsage judges the share of active rows with a usage rate.
-func judgeUsage(with, active int64) job.Check {
-	c := job.Check{
-		Name: "usage_coverage", Verdict: job.Pass, Seen: share(with, active),
-		Bound: fmt.Sprintf("pass from %d%%, warn from %d%%", gateUsagePass, gateUsageWarn),
-	}
-	switch {
-	case with*100 < gateUsageWarn*active:
-		c.Verdict, c.Advice = job.Failed, "look at the team games that are not complete"
-	case with*100 < gateUsagePass*active:
-		c.Verdict, c.Advice = job.Warned, "look at the team games that are not complete"
-	}
-	return c
+func judgeUsage(t job.Threshold, with, active int64) job.Check {
+	return checked("usage_coverage", t, t.Share(with, active), share(with, active), "look at the team games that are not complete")
 }
 
-func judgeIncomplete(n int64) job.Check {
-	c := job.Check{Name: "incomplete_team_games", Verdict: job.Pass, Seen: fmt.Sprint(n), Bound: "0"}
-	if n > 0 {
-		c.Verdict, c.Advice = job.Warned, "explain the dates concerned: rows are missing or doubled in the source"
-	}
-	return c
+func judgeIncomplete(t job.Threshold, n int64) job.Check {
+	return checked("incomplete_team_games", t, t.Count(n), fmt.Sprint(n), "explain the dates concerned: rows are missing or doubled in the source")
 }

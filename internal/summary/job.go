@@ -1,6 +1,7 @@
 package summary
 
 import (
+	"slices"
 	"time"
 
 	"gamefill/internal/boxscore"
@@ -43,6 +44,7 @@ func Job() job.Job {
 		Build:       build,
 		Suggest:     suggest,
 		Rules:       list,
+		Thresholds:  slices.Clone(thresholds),
 		Gates:       gates(),
 	}
 }

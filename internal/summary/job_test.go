@@ -168,10 +168,22 @@ func TestSettings(t *testing.T) {
 	const defaults = `{"accept":[],"processing_context":"backfill","sources":{` +
 		`"bdl_player_boxscores":{"from":"","off":false,"to":""},"nbac_gamebook_player_stats":{"from":"","off":false,"to":""}},"unowned":"refuse"}`
 	canonical := Job().Settings
-	for _, text := range []string{"", " ", "{}", `{"unowned":"refuse"}`, `{"processing_context":"backfill","accept":[]}`, defaults} {
+	first, err := canonical(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"", " ", "{}", `{"unowned":"refuse"}`, `{"processing_context":"backfill","accept":[]}`, defaults,
+		`{"thresholds":{"date.player_points":"80,none"}}`, string(first)} {
 		got, err := canonical([]byte(text))
-		if err != nil || string(got) != defaults {
-			t.Errorf("settings %q = %s, %v\nwant %s", text, got, err, defaults)
+		if err != nil || string(got) != string(first) {
+			t.Errorf("settings %q = %s, %v\nwant %s", text, got, err, first)
+		}
+	}
+	// What decides rows has not changed since runs were first recorded, so that their dates are not stale.
+	want := strings.Replace(defaults, `"refuse"`, `""`, 1)
+	for _, text := range []string{"", defaults, `{"unowned":"carry","accept":["match_rate"],"thresholds":{"date.player_points":"90,100"}}`} {
+		if got := Job().RowSettings([]byte(text)); string(got) != want {
+			t.Errorf("row settings of %s: got %s, want %s", text, got, want)
 		}
 	}
 	a, errA := canonical([]byte(`{"accept":["match_rate","bad_schedule_id","match_rate"],"unowned":"carry"}`))
@@ -180,13 +192,16 @@ func TestSettings(t *testing.T) {
 		t.Errorf("%s %v\n%s %v", a, errA, b, errB)
 	}
 	for text, want := range map[string]string{
-		`{"unknown":1}`:                  "unknown",
-		`{`:                              "settings",
-		`{} {}`:                          "more than one",
-		`{"unowned":"keep"}`:             "unowned",
-		`{"processing_context":"later"}`: "processing_context",
-		`{"accept":["no_such_rule"]}`:    "no_such_rule",
-		`{"sources":{"odds":{}}}`:        "odds",
+		`{"unknown":1}`:                         "unknown",
+		`{`:                                     "settings",
+		`{} {}`:                                 "more than one",
+		`{"unowned":"keep"}`:                    "unowned",
+		`{"processing_context":"later"}`:        "processing_context",
+		`{"accept":["no_such_rule"]}`:           "no_such_rule",
+		`{"thresholds":{"date.no_such":"1,2"}}`: `unknown threshold "date.no_such"; known are: date.active_minutes_null`,
+		`{"thresholds":{"date.player_points":"2,1"}}`:                                  "below the warn bound",
+		`{"thresholds":{"date.player_points":"1"}}`:                                    "want WARN,FAIL",
+		`{"sources":{"odds":{}}}`:                                                      "odds",
 		`{"sources":{"bdl_player_boxscores":{"from":"2022-02-30"}}}`:                   "no such date",
 		`{"sources":{"bdl_player_boxscores":{"from":"2022-02-02","to":"2022-02-01"}}}`: "before from",
 		`{"unowned":"keep","processing_context":"later"}`:                              "processing_context",

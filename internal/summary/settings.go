@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"gamefill/internal/gamedate"
+	"gamefill/internal/job"
 )
 
 // What becomes of values that the previous partition holds in unowned columns.
@@ -27,6 +28,8 @@ type Settings struct {
 	ProcessingContext string `json:"processing_context"`
 	// Sources switches the two sources, by table name. A source that is not named is on for all dates.
 	Sources map[string]Switch `json:"sources"`
+	// Thresholds are the bounds of every threshold, by name; those that are not given have their default.
+	Thresholds map[string]job.Bounds `json:"thresholds,omitempty"`
 	// Unowned is one of refuse (the default), carry and erase.
 	Unowned string `json:"unowned"`
 }
@@ -95,6 +98,11 @@ func ParseSettings(data []byte) (Settings, error) {
 	if s.Accept == nil {
 		s.Accept = []string{}
 	}
+	effective, unfit := defaultThresholds.With(s.Thresholds)
+	for _, err := range unfit {
+		errs = append(errs, fmt.Errorf("settings: %w", err))
+	}
+	s.Thresholds = effective.Bounds()
 	return s, errors.Join(errs...)
 }
 
@@ -107,13 +115,14 @@ func (s Settings) Canonical() []byte {
 	return b
 }
 
-// rowSettings are the settings that decide rows: which sources are used and what is written to every row. Accepted rules
-// and the treatment of unowned columns say whether a partition may be replaced; changing them makes no done date stale.
+// rowSettings are the settings that decide rows: which sources are used and what is written to every row. Accepted rules,
+// thresholds and the treatment of unowned columns say whether a partition may be replaced; changing them makes no done
+// date stale.
 func rowSettings(canonical []byte) []byte {
 	s, err := ParseSettings(canonical)
 	if err != nil {
 		return canonical // of another build, whose version tells it apart
 	}
-	s.Accept, s.Unowned = []string{}, ""
+	s.Accept, s.Unowned, s.Thresholds = []string{}, "", nil
 	return s.Canonical()
 }

@@ -280,6 +280,27 @@ func TestChecks(t *testing.T) {
 	}
 }
 
+// docs/rules.md has every threshold with its default, and no other.
+func TestThresholds(t *testing.T) {
+	t.Parallel()
+	want, got := map[string][]string{}, map[string][]string{}
+	for _, threshold := range summary.Job().Thresholds {
+		side := "most"
+		if threshold.Least {
+			side = "least"
+		}
+		want[threshold.Name] = []string{threshold.Unit, side, threshold.Warn.String(), threshold.Fail.String(), threshold.Doc, threshold.Source}
+	}
+	for name, cells := range rowsOf(t, "docs/rules.md") {
+		if name, ok := strings.CutSuffix(name, " (7)"); ok {
+			got[name] = cells
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("docs/rules.md (-program +document):\n%s", diff)
+	}
+}
+
 // judged runs the example games and returns the checks of the whole range.
 func judged(t *testing.T) []job.Check {
 	t.Helper()
