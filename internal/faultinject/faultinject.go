@@ -30,6 +30,8 @@ const (
 	RunOpened = "run_opened"
 	// Claimed: the lease is held, nothing has been read.
 	Claimed = "claimed"
+	// AfterKeep: what the partition held is kept, the write over it is not announced.
+	AfterKeep = "after_keep"
 	// BeforeWrite: the ledger has recorded the write, the warehouse has not begun it.
 	BeforeWrite = "before_write"
 	// AfterWrite: the partition is replaced, the ledger does not know.
@@ -42,13 +44,17 @@ const (
 	AfterDeadLetter = "after_dead_letter"
 	// BeforeFinish: every date is settled, the run is not finished.
 	BeforeFinish = "before_finish"
+	// BeforeRollback: the ledger has recorded that a date is put back, the warehouse has not begun it.
+	BeforeRollback = "before_rollback"
+	// AfterRollback: the partition is what it was before the run, the ledger does not know.
+	AfterRollback = "after_rollback"
 )
 
 // Points returns every crash point, in the order in which a run passes them.
 func Points() []string {
 	return []string{
-		RunCreated, EntriesRecorded, MessagePublished, RunOpened, Claimed, BeforeWrite, AfterWrite, AfterComplete,
-		AfterDeadRecorded, AfterDeadLetter, BeforeFinish,
+		RunCreated, EntriesRecorded, MessagePublished, RunOpened, Claimed, AfterKeep, BeforeWrite, AfterWrite,
+		AfterComplete, AfterDeadRecorded, AfterDeadLetter, BeforeFinish, BeforeRollback, AfterRollback,
 	}
 }
 

@@ -52,7 +52,7 @@ func TestPointsAreDistinct(t *testing.T) {
 		}
 		seen[p] = true
 	}
-	if got, want := len(seen), 11; got != want {
+	if got, want := len(seen), 14; got != want {
 		t.Errorf("points: got %d, want %d", got, want)
 	}
 }

@@ -134,7 +134,7 @@ type WriteRecord struct {
 type Failure struct {
 	Class   failure.Class `json:"class"`
 	Reason  string        `json:"reason"` // short stable code
-	Stage   string        `json:"stage"`  // claim, read, build, accept, write, read_back, complete
+	Stage   string        `json:"stage"`  // claim, read, build, accept, keep, write, read_back, complete
 	Message string        `json:"message"`
 }
 

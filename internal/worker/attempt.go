@@ -12,13 +12,14 @@ import (
 	"gamefill/internal/ledger"
 	"gamefill/internal/queue"
 	"gamefill/internal/rebuild"
-	"gamefill/internal/table"
+	"gamefill/internal/snapshot"
 	"gamefill/internal/warehouse"
 )
 
 // Stages of an attempt, for failures and durations; those between claim and write are the rebuild's.
 const (
 	stageClaim    = "claim"
+	stageKeep     = "keep"
 	stageWrite    = "write"
 	stageReadBack = "read_back"
 	stageComplete = "complete"
@@ -111,17 +112,29 @@ func (a *attemptRun) do(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	before, own := snapshot.Find(entry, out.PreImage, len(out.Previous.Rows))
 	a.facts = ledger.Facts{
 		Run: lease.Run, Version: a.job.Version, SettingsHash: a.claim.Run.SettingsHash,
 		RowSettingsHash: a.job.RowSettingsHash(a.claim.Run.Settings), ReferenceHash: a.claim.Run.ReferenceHash,
-		PreImage: out.PreImage, PreImageRows: len(out.Previous.Rows),
-		InputFingerprint: out.InputFingerprint, SourceTokens: out.SourceTokens, NewestSource: out.NewestSource,
+		PreImage: before.Fingerprint, PreImageRows: before.Rows, Kept: before.Kept,
+		ContentFingerprint: a.job.Target.ContentFingerprint(out.Rows),
+		InputFingerprint:   out.InputFingerprint, SourceTokens: out.SourceTokens, NewestSource: out.NewestSource,
 		Counts: out.Counts, Findings: out.Findings, Rejections: out.Rejections, Unresolved: out.Unresolved,
 	}
 	if out.Unchanged {
 		a.facts.Outcome, a.facts.Rows, a.facts.Fingerprint, a.facts.TargetToken = ledger.Unchanged, len(out.Previous.Rows), out.Fingerprint, out.Previous.Token
-	} else if err := a.write(ctx, fence, out.Rows, out.Fingerprint); err != nil {
-		return err
+		a.facts.Kept = before.Kept && own
+	} else {
+		if before.Kept && !own {
+			a.enter(stageKeep)
+			if err := snapshot.Keep(ctx, a.store, a.job.Target, lease.Date, fence, out.Previous.Rows); err != nil {
+				return err
+			}
+			faultinject.Point(faultinject.AfterKeep)
+		}
+		if err := a.write(ctx, fence, out); err != nil {
+			return err
+		}
 	}
 
 	a.enter(stageComplete)
@@ -134,15 +147,16 @@ func (a *attemptRun) do(ctx context.Context) (err error) {
 }
 
 // write replaces the partition and reads it back; the facts say what was found, not what was reported.
-func (a *attemptRun) write(ctx context.Context, fence warehouse.Fence, rows []table.Row, built string) error {
-	lease, target := a.claim.Lease, a.job.Target
+func (a *attemptRun) write(ctx context.Context, fence warehouse.Fence, out rebuild.Built) error {
+	lease, target, rows := a.claim.Lease, a.job.Target, out.Rows
 	a.enter(stageWrite)
 	write := warehouse.Write{Table: target, Date: lease.Date, Fence: fence, Rows: rows}
 	var err error
 	if write.ID, err = a.store.Prepare(ctx, write); err != nil {
 		return fmt.Errorf("prepare write: %w", err)
 	}
-	if err := a.ledger.BeginWrite(ctx, lease, a.config.LeaseTTL, ledger.WriteRecord{ID: write.ID}); err != nil {
+	record := ledger.WriteRecord{ID: write.ID, Fingerprint: out.Fingerprint, PreImage: a.facts.PreImage, PreImageRows: a.facts.PreImageRows}
+	if err := a.ledger.BeginWrite(ctx, lease, a.config.LeaseTTL, record); err != nil {
 		return ledgerFailed(fmt.Errorf("begin write: %w", err))
 	}
 	faultinject.Point(faultinject.BeforeWrite)
@@ -156,9 +170,9 @@ func (a *attemptRun) write(ctx context.Context, fence warehouse.Fence, rows []ta
 	if err != nil {
 		return fmt.Errorf("read back %s: %w", lease.Date, err)
 	}
-	if found.Rows != len(rows) || found.Fingerprint != built {
+	if found.Rows != len(rows) || found.Fingerprint != out.Fingerprint {
 		return failure.Mark(fmt.Errorf("read back %s: %d rows with fingerprint %.12s, wrote %d with %.12s",
-			lease.Date, found.Rows, found.Fingerprint, len(rows), built), failure.Transient, "read_back_mismatch")
+			lease.Date, found.Rows, found.Fingerprint, len(rows), out.Fingerprint), failure.Transient, "read_back_mismatch")
 	}
 	a.facts.Outcome = ledger.Replaced
 	if len(rows) == 0 {
