@@ -25,7 +25,7 @@ type view struct {
 }
 
 // look reads the metadata of a partition by its decorator; the zero date looks at the whole table. A partition that is not
-// there is an empty one, a table that is not there is an error.
+// there is an empty one. A table that is not there, is elsewhere, is no table or has other partitions is an error.
 func (s *Store) look(ctx context.Context, t *table.Schema, date gamedate.Date) (view, error) {
 	live, err := s.live(t)
 	if err != nil {
@@ -36,8 +36,8 @@ func (s *Store) look(ctx context.Context, t *table.Schema, date gamedate.Date) (
 		v.meta, err = s.metadata(ctx, s.partitionHandle(live, date))
 		if err == nil {
 			v.rows = v.meta.NumRows
-		} else if hasCode(err, http.StatusNotFound) {
-			v.meta, err = s.metadata(ctx, s.handle(live)) // the partition or the table?
+		} else if hasCode(err, http.StatusNotFound) || hasCode(err, http.StatusBadRequest) {
+			v.meta, err = s.metadata(ctx, s.handle(live)) // is it the partition, the table, or how that is cut?
 		}
 	} else if v.meta, err = s.metadata(ctx, s.handle(live)); err == nil {
 		v.rows = v.meta.NumRows
@@ -47,6 +47,9 @@ func (s *Store) look(ctx context.Context, t *table.Schema, date gamedate.Date) (
 	}
 	if v.meta.Location != "" && !strings.EqualFold(v.meta.Location, s.options.Location) {
 		return view{}, s.wrongLocation(t, v.meta.Location)
+	}
+	if problems := partitionProblems(t, v.meta); len(problems) > 0 {
+		return view{}, schemaError(t, problems)
 	}
 	v.token = tokenOf(v.meta.LastModifiedTime.UnixMilli(), v.rows)
 	return v, nil
@@ -65,14 +68,7 @@ func tokenOf(millis int64, rows uint64) warehouse.Token {
 	return warehouse.Token(fmt.Sprintf("%d.%d", millis, rows))
 }
 
-// wantPartitions refuses a table whose partitions are not what the schema says, or that is none: a view, say.
-func (v *view) wantPartitions(t *table.Schema) error {
-	if problems := partitionProblems(t, v.meta); len(problems) > 0 {
-		return schemaError(t, problems)
-	}
-	return nil
-}
-
+// partitionProblems says how the partitions of a table are not what the schema says, or that it is none: a view, say.
 func partitionProblems(t *table.Schema, meta *bigquery.TableMetadata) (problems []string) {
 	if meta.Type != "" && meta.Type != bigquery.RegularTable {
 		problems = append(problems, fmt.Sprintf("it is a %s, want a table", meta.Type))

@@ -167,8 +167,10 @@ func (s *Store) try(ctx context.Context, p *partition, w *write) (*bigquery.Job,
 		// The id is taken, by an earlier try of this call or by somebody else; or it may be.
 		found, lookupErr := s.lookup(ctx, w.id)
 		switch {
+		case lookupErr != nil && code == http.StatusConflict:
+			return nil, fmt.Errorf("job %s is there, but cannot be looked at: %v", w.id, lookupErr) // not wrapped: it may be, later
 		case lookupErr != nil:
-			return nil, fmt.Errorf("job %s: its outcome is not known: %v, and %v", w.id, err, lookupErr)
+			return nil, fmt.Errorf("job %s: %w, and no trace of it: %v", w.id, err, lookupErr)
 		case !w.mine(found):
 			p.pending = jobID{}
 			return nil, fmt.Errorf("%w: job %s is another write's", warehouse.ErrFenced, w.id)

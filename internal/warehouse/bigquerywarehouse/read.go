@@ -53,7 +53,7 @@ func (s *Store) read(ctx context.Context, t *table.Schema, date gamedate.Date) (
 		if err != nil {
 			return warehouse.Partition{}, err
 		}
-		if err := errors.Join(before.wantPartitions(t), readable(t, before.meta)); err != nil {
+		if err := readable(t, before.meta); err != nil {
 			return warehouse.Partition{}, err
 		}
 		if before.meta.StreamingBuffer != nil {
@@ -262,7 +262,7 @@ func (s *Store) readRange(ctx context.Context, t *table.Schema, r gamedate.Range
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(v.wantPartitions(t), readable(t, v.meta)); err != nil {
+	if err := readable(t, v.meta); err != nil {
 		return err
 	}
 	var date gamedate.Date
@@ -316,9 +316,6 @@ func (s *Store) tokens(ctx context.Context, t *table.Schema, r gamedate.Range) (
 	if err != nil {
 		return nil, err
 	}
-	if err := v.wantPartitions(t); err != nil {
-		return nil, err
-	}
 	streamed := v.meta.StreamingBuffer != nil
 	params := []bigquery.QueryParameter{
 		{Name: "table", Value: t.Name}, {Name: "from", Value: r.From.Compact()}, {Name: "to", Value: r.To.Compact()},
@@ -355,9 +352,6 @@ func (s *Store) tokens(ctx context.Context, t *table.Schema, r gamedate.Range) (
 func (s *Store) tokenOfWhole(ctx context.Context, t *table.Schema) (warehouse.Token, error) {
 	v, err := s.look(ctx, t, gamedate.Date{})
 	if err != nil {
-		return warehouse.NoToken, err
-	}
-	if err := v.wantPartitions(t); err != nil {
 		return warehouse.NoToken, err
 	}
 	if v.meta.StreamingBuffer != nil {
@@ -400,7 +394,7 @@ func (s *Store) count(ctx context.Context, t *table.Schema, r gamedate.Range, g 
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(v.wantPartitions(t), readable(t, v.meta)); err != nil {
+	if err := readable(t, v.meta); err != nil {
 		return nil, err
 	}
 	st := statement.Statement{Name: statement.CountGroups, Table: v.live, Partition: t.Partition, By: g.By, Keys: g.Keys}
