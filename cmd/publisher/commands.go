@@ -23,18 +23,19 @@ const defaultAddress = backend.Default
 
 // Settings are the flags of every command.
 type Settings struct {
-	Queue     string `help:"Address of the message queue; default: ${default}." default:"${default}" placeholder:"ADDR"`
-	Ledger    string `help:"Address of the completion ledger; default: ${default}." default:"${default}" placeholder:"ADDR"`
-	Warehouse string `help:"Address of the warehouse; default: ${default}." default:"${default}" placeholder:"ADDR"`
-	JSON      bool   `name:"json" help:"Print one JSON document instead of tables."`
-	Actor     string `help:"Who is acting, for the audit trail; default: the user's name and host."`
+	Queue               string `help:"Address of the message queue; default: ${default}." default:"${default}" placeholder:"ADDR"`
+	Ledger              string `help:"Address of the completion ledger; default: ${default}." default:"${default}" placeholder:"ADDR"`
+	Warehouse           string `help:"Address of the warehouse; default: ${default}." default:"${default}" placeholder:"ADDR"`
+	AllowMixedEmulators bool   `help:"Work with an emulator of one Google Cloud service and the real other."`
+	JSON                bool   `name:"json" help:"Print one JSON document instead of tables."`
+	Actor               string `help:"Who is acting, for the audit trail; default: the user's name and host."`
 }
 
 // Validate reports every bad address together, before anything is opened.
 func (s *Settings) Validate() error { return s.addresses().Validate() }
 
 func (s *Settings) addresses() backend.Addresses {
-	return backend.Addresses{Queue: s.Queue, Ledger: s.Ledger, Warehouse: s.Warehouse}
+	return backend.Addresses{Queue: s.Queue, Ledger: s.Ledger, Warehouse: s.Warehouse, AllowMixedEmulators: s.AllowMixedEmulators}
 }
 
 // commands is the grammar of the program.
@@ -89,6 +90,14 @@ func (e *environment) open(a access) (*backend.Backend, error) {
 	b, err := backend.Open(e.ctx, e.settings.addresses(),
 		backend.Options{MustExist: a == looks, WarehouseMustExist: a != creates, Tables: tables()})
 	e.backend = b
+	if err == nil {
+		for _, emulator := range e.settings.addresses().Emulators() {
+			fmt.Fprintln(e.err, "publisher:", emulator)
+		}
+	}
+	if err == nil && a == works { // the command may publish
+		_, err = b.CheckQueue(e.ctx)
+	}
 	return b, err
 }
 

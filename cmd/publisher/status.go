@@ -63,6 +63,7 @@ type status struct {
 	Dead               []publisher.DeadDate `json:"dead,omitempty"`
 	Waiting            []waiting            `json:"waiting,omitempty"`
 	Letters            int                  `json:"open_dead_letters"`
+	Emulators          []backend.Emulator   `json:"emulators,omitempty"`
 }
 
 type inFlight struct {
@@ -92,6 +93,7 @@ func (c *statusCommand) Run(e *environment) error {
 		if err != nil {
 			return err
 		}
+		s.Emulators = e.settings.addresses().Emulators()
 		if c.Watch && e.settings.JSON {
 			err = json.NewEncoder(e.out).Encode(s) // one line a look
 		} else {
@@ -177,6 +179,9 @@ func (s status) write(e *environment) {
 	if s.Cause != "" {
 		fmt.Fprintf(e.out, "Cause: %s (by %s)\n", s.Cause, s.PausedBy)
 	}
+	for _, emulator := range s.Emulators {
+		fmt.Fprintln(e.out, terminal.Paint(e.out, terminal.Yellow, "Note: "+emulator.String()))
+	}
 	if s.StopOnFirstFailure {
 		fmt.Fprintln(e.out, "Stops at the first failure.")
 	}
@@ -235,8 +240,9 @@ func stateText(states map[ledger.State]int) string {
 }
 
 type runsCommand struct {
-	List runsList `cmd:"" default:"withargs" help:"List runs, newest first."`
-	Show runsShow `cmd:"" help:"Show one run and its audit trail."`
+	List   runsList   `cmd:"" default:"withargs" help:"List runs, newest first."`
+	Show   runsShow   `cmd:"" help:"Show one run and its audit trail."`
+	Export runsExport `cmd:"" help:"Write everything the ledger knows of a run as JSON lines."`
 }
 
 type runsList struct {

@@ -38,6 +38,8 @@ type Config struct {
 	Ledger    string `help:"Address of the completion ledger; default: ${default}." default:"${default}" placeholder:"ADDR"`
 	Warehouse string `help:"Address of the warehouse; default: ${default}." default:"${default}" placeholder:"ADDR"`
 
+	AllowMixedEmulators bool `help:"Work with an emulator of one Google Cloud service and the real other."`
+
 	Drain       bool   `help:"Exit when every date of the open run is settled; without it, work until told to stop."`
 	Concurrency int    `help:"Dates in progress at once; never more are held." default:"2"`
 	Owner       string `help:"Name of this process in leases; default: host, pid and a random text."`
@@ -72,7 +74,11 @@ func (c *Config) Validate() error {
 	check(c.ReconcileEvery > 0, "--reconcile-every must be positive")
 	check(c.RepublishAfter > 0, "--republish-after must be positive")
 	check(c.NotFinalWait > 0, "--not-final-wait must be positive")
-	return errors.Join(append(errs, backend.Addresses{Queue: c.Queue, Ledger: c.Ledger, Warehouse: c.Warehouse}.Validate())...)
+	return errors.Join(append(errs, c.addresses().Validate())...)
+}
+
+func (c *Config) addresses() backend.Addresses {
+	return backend.Addresses{Queue: c.Queue, Ledger: c.Ledger, Warehouse: c.Warehouse, AllowMixedEmulators: c.AllowMixedEmulators}
 }
 
 const exitCodes = `Exit codes: 0 stopped, or drained with every date done; 1 error, also a draining worker whose run is paused;
@@ -126,7 +132,7 @@ func complain(w io.Writer, err error) {
 // work opens the backend and works until told to stop or, draining, until nothing is left.
 func work(ctx context.Context, c Config, stderr io.Writer) (code int, err error) {
 	log := logger(c, stderr)
-	b, err := backend.Open(ctx, backend.Addresses{Queue: c.Queue, Ledger: c.Ledger, Warehouse: c.Warehouse},
+	b, err := backend.Open(ctx, c.addresses(),
 		backend.Options{MustExist: true, Tables: tables()})
 	if err != nil {
 		return 1, err
@@ -140,6 +146,16 @@ func work(ctx context.Context, c Config, stderr io.Writer) (code int, err error)
 	log.InfoContext(ctx, "start", "job", j.Name, "version", j.Version, "owner", c.Owner, "queue", c.Queue, "ledger", c.Ledger,
 		"warehouse", c.Warehouse, "concurrency", c.Concurrency, "lease_ttl", c.LeaseTTL.String(), "grace", c.Grace.String(),
 		"max_attempts", c.MaxAttempts, "drain", c.Drain)
+	for _, e := range c.addresses().Emulators() {
+		log.WarnContext(ctx, e.String(), "host", e.Host)
+	}
+	unseen, err := b.CheckQueue(ctx)
+	if err != nil {
+		return 1, err
+	}
+	for _, f := range unseen {
+		log.InfoContext(ctx, "not checked", "resource", f.Resource, "advice", f.Advice)
+	}
 	w, err := worker.New(ctx, j, b.Queue, b.Ledger, b.Store, log, worker.Config{
 		Owner: c.Owner, Concurrency: c.Concurrency, LeaseTTL: c.LeaseTTL, Grace: c.Grace, MaxAttempts: c.MaxAttempts, RetryBase: c.RetryBase,
 		NotFinal: c.NotFinalWait, RepublishAfter: c.RepublishAfter, ControlEvery: c.ControlEvery, ReconcileEvery: c.ReconcileEvery, Drain: c.Drain})

@@ -10,6 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"cloud.google.com/go/pubsub/v2"
+	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
+	"cloud.google.com/go/pubsub/v2/pstest"
 	"github.com/google/go-cmp/cmp"
 
 	"gamefill/internal/backend"
@@ -102,6 +105,36 @@ func contains(t *testing.T, got string, texts ...string) {
 			t.Errorf("got\n%s\nwant it to contain %q", got, text)
 		}
 	}
+}
+
+// Not parallel: the client library reads the emulator's address from the process.
+func TestRefusesSubscriptionOfAnotherTopic(t *testing.T) {
+	s := newSite(t, league.Options{Dates: 1})
+	server := pstest.NewServer()
+	t.Cleanup(func() { _ = server.Close() })
+	t.Setenv("PUBSUB_EMULATOR_HOST", server.Addr)
+	client, err := pubsub.NewClient(t.Context(), "project")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	for _, id := range []string{"dates", "dates-dead", "other"} {
+		if _, err := client.TopicAdminClient.CreateTopic(t.Context(), &pubsubpb.Topic{Name: "projects/project/topics/" + id}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for id, topic := range map[string]string{"dates-worker": "other", "dates-dead-fold": "dates-dead"} {
+		if _, err := client.SubscriptionAdminClient.CreateSubscription(t.Context(), &pubsubpb.Subscription{
+			Name: "projects/project/subscriptions/" + id, Topic: "projects/project/topics/" + topic}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	code, _, errout := cli(t.Context(), append([]string{"--drain"}, append(s.flags, "--queue", "pubsub://project/dates")...)...)
+	if code != 1 {
+		t.Errorf("got exit code %d, want 1", code)
+	}
+	contains(t, errout, "the queue is an emulator of Pub/Sub at "+server.Addr,
+		"worker: check queue: subscription dates-worker of project project, topic: is projects/project/topics/other, want projects/project/topics/dates")
 }
 
 func TestHelp(t *testing.T) {

@@ -39,42 +39,42 @@ var moves = map[RunState][]RunState{
 
 // Run is one request to fill a range of game dates.
 type Run struct {
-	ID     string
-	Job    string
-	Range  gamedate.Range
-	State  RunState
-	Target string // identity of the target: warehouse identity and table
+	ID     string         `json:"id"`
+	Job    string         `json:"job"`
+	Range  gamedate.Range `json:"range"`
+	State  RunState       `json:"state"`
+	Target string         `json:"target,omitzero"` // identity of the target: warehouse identity and table
 
-	Version       string // transform version, pinned
-	Settings      []byte // canonical settings, pinned; workers build with these
-	SettingsHash  string
-	ReferenceHash string // of the reference snapshot kept with the run
-	PlanHash      string // of the latest plan applied
-	Accept        []string
-	Force         bool
+	Version       string   `json:"version,omitzero"`  // transform version, pinned
+	Settings      []byte   `json:"settings,omitzero"` // canonical settings, pinned; workers build with these
+	SettingsHash  string   `json:"settings_hash,omitzero"`
+	ReferenceHash string   `json:"reference_hash,omitzero"` // of the reference snapshot kept with the run
+	PlanHash      string   `json:"plan_hash,omitzero"`      // of the latest plan applied
+	Accept        []string `json:"accept,omitempty"`
+	Force         bool     `json:"force,omitzero"`
 	// StopOnFirstFailure pauses the run at the first failed attempt that spends one, of whatever date.
-	StopOnFirstFailure bool
+	StopOnFirstFailure bool `json:"stop_on_first_failure,omitzero"`
 
-	Reason string // why the run exists, in the operator's words
-	Actor  string
+	Reason string `json:"reason,omitzero"` // why the run exists, in the operator's words
+	Actor  string `json:"actor,omitzero"`
 
 	// HoldWrites stops dates in flight before their write (a tripped breaker); pausing without it lets them finish.
-	HoldWrites bool
+	HoldWrites bool `json:"hold_writes,omitzero"`
 	// Cause is why the run is paused or cancelled: one sentence.
-	Cause string
+	Cause string `json:"cause,omitzero"`
 	// CauseKind is who decided: operator, breaker, environment, quota.
-	CauseKind string
+	CauseKind string `json:"cause_kind,omitzero"`
 
-	Verdict job.Verdict // of a finished run
-	Checks  []job.Check // of the latest validation
-	Counts  map[State]int
+	Verdict job.Verdict   `json:"verdict,omitzero"` // of a finished run
+	Checks  []job.Check   `json:"checks,omitempty"` // of the latest validation
+	Counts  map[State]int `json:"counts,omitempty"`
 
 	// Set by the store. OpenedAt is when the run last became open: failures before it do not count for the breaker.
 	// FinishedAt is when the run finished or was cancelled, zero while it has done neither.
-	CreatedAt  time.Time
-	UpdatedAt  time.Time
-	OpenedAt   time.Time
-	FinishedAt time.Time
+	CreatedAt  time.Time `json:"created_at,omitzero"`
+	UpdatedAt  time.Time `json:"updated_at,omitzero"`
+	OpenedAt   time.Time `json:"opened_at,omitzero"`
+	FinishedAt time.Time `json:"finished_at,omitzero"`
 }
 
 // Move changes the state, or says why it cannot be changed.
