@@ -50,8 +50,8 @@ type Options struct {
 	// Modifications are the table changes in 10 s of the whole fleet. Default 40: BigQuery allows 50 for a partitioned
 	// table (documentation, "Quotas and limits", partitioned tables), a fifth is left to others.
 	Modifications int
-	// MaxBytesBilled is what one query may cost; BigQuery refuses dearer ones before they run. Default 10 GiB, about
-	// forty times the asked range with all columns.
+	// MaxBytesBilled is what one query may cost; BigQuery refuses dearer ones before they run. Default 10 GiB: three
+	// seasons of the summary, with all columns, are about 0.2 GiB.
 	MaxBytesBilled int64
 	// JobTimeout is when BigQuery gives a write job up by itself. It stays below the lease of a worker; default 45 s, the
 	// default lease being 60 s.

@@ -207,9 +207,9 @@ func writable(t *table.Schema, meta *bigquery.TableMetadata) error {
 	for _, c := range missing {
 		problems = append(problems, fmt.Sprintf("column %s is missing", c.Name))
 	}
-	for _, f := range meta.Schema {
-		if f.Required && t.Index(f.Name) < 0 {
-			problems = append(problems, fmt.Sprintf("column %s is REQUIRED and not in the schema, so no row can be written", f.Name))
+	for _, name := range extra(t, meta.Schema) {
+		if field(meta.Schema, name).Required {
+			problems = append(problems, fmt.Sprintf("column %s is REQUIRED and not in the schema, so no row can be written", name))
 		}
 	}
 	if len(problems) > 0 {

@@ -203,9 +203,9 @@ func (s *Store) occupy(ctx context.Context, id jobID, labels map[string]string) 
 }
 
 // closeJob returns when no job of this id, or of one that may follow it, can change a table any more: running ones are
-// waited for, and the first id that no job has is taken.
-func (s *Store) closeJob(ctx context.Context, t *table.Schema, id jobID, labels map[string]string) error {
-	for {
+// waited for, and the first id that no job has is taken. It leaves alone the id end and what follows it; zero is no end.
+func (s *Store) closeJob(ctx context.Context, t *table.Schema, id, end jobID, labels map[string]string) error {
+	for id != end {
 		job, err := s.lookup(ctx, id)
 		if hasCode(err, http.StatusNotFound) {
 			err = s.occupy(ctx, id, labels)
@@ -229,4 +229,5 @@ func (s *Store) closeJob(ctx context.Context, t *table.Schema, id jobID, labels 
 		}
 		id = id.next()
 	}
+	return nil
 }

@@ -194,16 +194,16 @@ func (s *Store) values(ctx context.Context, t *table.Schema, st statement.Statem
 		return err
 	}
 	parent := ctx
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	deadline := time.AfterFunc(s.options.CallTimeout, func() { cancel(context.DeadlineExceeded) })
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	deadline := time.AfterFunc(s.options.CallTimeout, cancel)
 	defer deadline.Stop()
 	fail := func(err error) error {
-		switch cause := context.Cause(ctx); {
-		case parent.Err() != nil:
+		if parent.Err() != nil {
 			return parent.Err()
-		case cause != nil:
-			return failure.Mark(fmt.Errorf("%s: %w", st.Name, cause), failure.Transient, "timeout")
+		}
+		if ctx.Err() != nil {
+			err = context.DeadlineExceeded // of this page
 		}
 		return s.explain(fmt.Errorf("%s: %w", st.Name, err), t)
 	}
@@ -215,11 +215,13 @@ func (s *Store) values(ctx context.Context, t *table.Schema, st statement.Statem
 		deadline.Reset(s.options.CallTimeout)
 		var values []bigquery.Value
 		err := it.Next(&values)
-		if !deadline.Stop() || err != nil {
-			if errors.Is(err, iterator.Done) {
-				return nil
-			}
+		switch inTime := deadline.Stop(); {
+		case errors.Is(err, iterator.Done):
+			return nil
+		case err != nil:
 			return fail(err)
+		case !inTime:
+			return fail(context.DeadlineExceeded)
 		}
 		if err := fn(it.Schema, values); err != nil {
 			return err

@@ -191,12 +191,13 @@ func (s *Store) replace(ctx context.Context, w warehouse.Write) (receipt warehou
 	return warehouse.Receipt{Rows: len(w.Rows), Token: after.token}, nil
 }
 
-// settle closes the write of this process whose outcome is not known, unless it is the one that is tried again now.
+// settle closes the write of this process whose outcome is not known, unless it is the one that is tried again now, which
+// looks for its jobs itself.
 func (s *Store) settle(ctx context.Context, p *partition, t *table.Schema, labels map[string]string, again jobID) error {
-	if p.pending == (jobID{}) || p.pending == again {
+	if p.pending == (jobID{}) || p.pending.base == again.base && p.pending.number >= again.number {
 		return nil
 	}
-	if err := s.closeJob(ctx, t, p.pending, labels); err != nil {
+	if err := s.closeJob(ctx, t, p.pending, again, labels); err != nil {
 		return fmt.Errorf("close job %s: %w", p.pending, err)
 	}
 	p.pending = jobID{}
@@ -383,5 +384,5 @@ func (s *Store) close(ctx context.Context, t *table.Schema, date gamedate.Date, 
 	if recorded == (jobID{}) {
 		return nil
 	}
-	return s.closeJob(ctx, t, recorded, marks)
+	return s.closeJob(ctx, t, recorded, jobID{}, marks)
 }
