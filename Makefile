@@ -14,6 +14,18 @@ help: ## List the targets
 build: ## Build both binaries into bin/, static
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/ ./cmd/publisher ./cmd/worker
 
+# The image's name, its version as a label, and the platform's own docker.
+IMAGE ?= gamefill:local
+.PHONY: image
+image: ## Build the container image IMAGE with both programs
+	docker build -f deploy/Dockerfile --build-arg VERSION=$(lastword $(subst :, ,$(IMAGE))) --build-arg REVISION=$$(git rev-parse HEAD) -t $(IMAGE) .
+
+.PHONY: sbom
+sbom: ## Write what is linked into each program as CycloneDX, into bin/
+	@mkdir -p $(BIN)
+	for program in worker publisher; do \
+		$(GO) run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0 app -json -main cmd/$$program -output $(BIN)/$$program.cdx.json . || exit 1; done
+
 .PHONY: demo
 demo: build ## Run the whole job on an invented league season, in bin/demo.db
 	$(BIN)/publisher demo --fresh --file $(BIN)/demo.db
@@ -29,7 +41,7 @@ race: ## Run the tests of engine, queue, ledger and warehouse under the race det
 
 .PHONY: lint
 lint: ## Check format, vet, staticcheck, and that go.mod is tidy
-	@unformatted=$$(gofmt -l cmd internal test examples); test -z "$$unformatted" || { echo "gofmt would change: $$unformatted"; exit 1; }
+	@unformatted=$$(gofmt -l cmd internal test examples deploy); test -z "$$unformatted" || { echo "gofmt would change: $$unformatted"; exit 1; }
 	$(GO) vet ./...
 	$(GO) vet -tags crashtest ./...
 	$(GO) tool staticcheck ./...
@@ -39,6 +51,11 @@ lint: ## Check format, vet, staticcheck, and that go.mod is tidy
 generated: ## Check that generated files are what their generators make
 	$(GO) run examples/first-games/generate.go -check
 	$(GO) run deploy/schema/generate.go -check
+
+# A module of its own: Kubernetes' and KEDA's types are many times the program.
+.PHONY: manifests
+manifests: ## Decode the Dockerfile and all manifests strictly, as their APIs' types have it
+	cd deploy/validate && $(GO) vet ./... && $(GO) test -count=1 ./...
 
 .PHONY: check
 check: lint generated test race ## Everything that CI runs
@@ -61,3 +78,4 @@ ci-extra: ## What is too heavy for every check: race everywhere, repeated tests,
 	$(GO) test -count=10 -shuffle=on $(RACED)
 	GAMEFILL_CRASH_ROUNDS=20 $(GO) test -count=1 -timeout 60m ./test/crash
 	$(MAKE) fuzz FUZZTIME=100000x
+	$(MAKE) manifests

@@ -78,6 +78,7 @@ resource "google_pubsub_subscription_iam_member" "see" {
   member       = each.value.member
 }
 
+# For the same comparison, which is the publisher's alone.
 resource "google_pubsub_topic_iam_member" "see" {
   for_each = toset(["topic", "dead_letter_topic"])
 
@@ -87,8 +88,9 @@ resource "google_pubsub_topic_iam_member" "see" {
   member  = local.both.publisher
 }
 
-# --- Ledger: reads and writes documents, in its own database alone.
+# --- Ledger.
 
+# Reads and writes documents, in the ledger's database alone: Firestore has no roles on one database, but conditions.
 resource "google_project_iam_member" "ledger" {
   for_each = local.both
 
@@ -97,9 +99,8 @@ resource "google_project_iam_member" "ledger" {
   member  = each.value
 
   condition {
-    title       = "ledger of gamefill"
-    description = "Firestore has no roles on a single database, only conditions."
-    expression  = "resource.name == \"projects/${var.project}/databases/${var.database}\""
+    title      = "ledger of gamefill"
+    expression = "resource.name == \"projects/${var.project}/databases/${var.database}\""
   }
 }
 
@@ -141,6 +142,7 @@ resource "google_bigquery_dataset_iam_member" "sources" {
 
 # --- Metrics.
 
+# On Cloud Run the collector beside the worker writes with the worker's account.
 resource "google_project_iam_member" "write_metrics" {
   count = var.write_metrics ? 1 : 0
 
@@ -158,8 +160,9 @@ resource "google_project_iam_member" "read_metrics" {
   member  = each.value
 }
 
-# --- GKE: a pod with the Kubernetes account acts as the Google account; no key exists.
+# --- GKE.
 
+# A pod with the Kubernetes account acts as the Google account; no key exists.
 resource "google_service_account_iam_member" "pods" {
   for_each = { for name, account in var.kubernetes_service_accounts : name => account if account != null }
 

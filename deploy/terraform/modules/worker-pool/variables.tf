@@ -66,7 +66,7 @@ variable "warehouse" {
 }
 
 variable "instances" {
-  description = "Instances when the pool is made. Afterwards the autoscaler, or `gcloud run worker-pools update --instances`, decides, and Terraform leaves the number alone."
+  description = "Instances when the pool is made. Afterwards the autoscaler, or `gcloud beta run worker-pools update --instances`, decides, and Terraform leaves the number alone."
   type        = number
   default     = 0
 

@@ -1,0 +1,159 @@
+// Package deploy_test keeps deploy/ true without any service: that the image builds what the Makefile builds, that the
+// Terraform configuration is whole and sets what the program sets, and that its names, settings, flags, roles and
+// metrics are those of the programs and of docs/deploy.md. Whether manifests are valid in the eyes of their APIs is
+// checked by the module in deploy/validate.
+package deploy_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"gamefill/internal/backend"
+	"gamefill/test/program"
+)
+
+func root(t *testing.T) string {
+	t.Helper()
+	dir, err := program.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// read returns a file of the repository.
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(root(t), path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// files are the paths below deploy/ with one of the extensions, without deploy/validate, which is a module of its own.
+func files(t *testing.T, extensions ...string) (paths []string) {
+	t.Helper()
+	err := fs.WalkDir(os.DirFS(root(t)), "deploy", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (path == "deploy/validate" || strings.HasPrefix(d.Name(), ".")) {
+			return fs.SkipDir
+		}
+		if !d.IsDir() && slices.Contains(extensions, filepath.Ext(path)) {
+			paths = append(paths, path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(paths) == 0 {
+		t.Fatalf("no file %v below deploy/", extensions)
+	}
+	return paths
+}
+
+// found are the distinct matches of a pattern in a text, sorted.
+func found(pattern, text string) []string {
+	matches := regexp.MustCompile(pattern).FindAllString(text, -1)
+	slices.Sort(matches)
+	return slices.Compact(matches)
+}
+
+// planned are settings that manifests use before the worker has them.
+var planned = []string{"GAMEFILL_LISTEN"}
+
+func TestSettingsAreKnown(t *testing.T) {
+	t.Parallel()
+	help := read(t, "docs/cli/worker.md") + read(t, "docs/cli/publisher.md")
+	for _, name := range planned {
+		if strings.Contains(help, "$"+name) {
+			t.Errorf("%s is a setting now: take it out of planned", name)
+		}
+	}
+	const setting, flag = `GAMEFILL_[A-Z_]+[A-Z]`, `--[a-z][a-z-]*[a-z](=|\b)`
+	for _, path := range files(t, ".tf", ".yaml", ".env") {
+		text := read(t, path)
+		for _, name := range found(setting, text) {
+			if !slices.Contains(found(setting, help), name) && !slices.Contains(planned, name) {
+				t.Errorf("%s: no program has the setting %s", path, name)
+			}
+		}
+		for _, list := range regexp.MustCompile(`(?m)args(?::\s*\n(?:\s*(?:#.*|- .*)\n)+| = \[.*\])`).FindAllString(text, -1) {
+			for _, name := range found(flag, list) {
+				if !strings.Contains(help, strings.TrimSuffix(name, "=")+"=") {
+					t.Errorf("%s: the worker has no flag %s", path, name)
+				}
+			}
+		}
+	}
+}
+
+func TestMetricsAreListed(t *testing.T) {
+	t.Parallel()
+	var listed []string
+	for _, row := range table(t, "Metrics") {
+		listed = append(listed, found(`gamefill_[a-z_]+`, row[0])...)
+	}
+	var used []string
+	for _, path := range files(t, ".tf", ".yaml") {
+		for _, name := range found(`\bgamefill_[a-z_]+[a-z]\b`, read(t, path)) {
+			used = append(used, name)
+			if !slices.Contains(listed, name) {
+				t.Errorf("%s: docs/deploy.md does not list the metric %s", path, name)
+			}
+		}
+	}
+	if !slices.Contains(used, "gamefill_claimable_dates") {
+		t.Error("no autoscaler asks for gamefill_claimable_dates")
+	}
+}
+
+// table returns the cells of the first table below a heading of docs/deploy.md, without its head.
+func table(t *testing.T, heading string) (rows [][]string) {
+	t.Helper()
+	_, section, ok := strings.Cut(read(t, "docs/deploy.md"), "\n## "+heading+"\n")
+	if !ok {
+		t.Fatalf("docs/deploy.md has no heading %q", heading)
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	for line := range strings.Lines(section) {
+		line = strings.TrimSpace(line)
+		if !strings.HasPrefix(line, "|") {
+			if rows != nil {
+				break
+			}
+			continue
+		}
+		cells := strings.Split(strings.Trim(line, "|"), "|")
+		for i := range cells {
+			cells[i] = strings.Trim(strings.TrimSpace(cells[i]), "`")
+		}
+		rows = append(rows, cells)
+	}
+	if len(rows) < 3 {
+		t.Fatalf("docs/deploy.md: no table below %q", heading)
+	}
+	return rows[2:]
+}
+
+// checkAddresses wants addresses that the programs take, once the placeholders are filled in.
+func checkAddresses(t *testing.T, what string, settings map[string]string) {
+	t.Helper()
+	fill := strings.NewReplacer("PROJECT", "some-project")
+	a := backend.Addresses{
+		Queue:     fill.Replace(settings["GAMEFILL_QUEUE"]),
+		Ledger:    fill.Replace(settings["GAMEFILL_LEDGER"]),
+		Warehouse: fill.Replace(settings["GAMEFILL_WAREHOUSE"]),
+	}
+	if err := a.Validate(); err != nil {
+		t.Errorf("%s: %v", what, err)
+	}
+}
