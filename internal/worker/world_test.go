@@ -41,9 +41,16 @@ type world struct {
 // newWorld makes a world whose calendar plans the given dates, each with readings of two stations.
 func newWorld(t *testing.T, dates ...string) *world {
 	t.Helper()
+	return newWorldOn(t, func(*world) {}, dates...)
+}
+
+// newWorldOn makes a world whose ports choose may replace before anything is stored.
+func newWorldOn(t *testing.T, choose func(*world), dates ...string) *world {
+	t.Helper()
 	w := &world{t: t, path: filepath.Join(t.TempDir(), "world.db"), hooks: &testjob.Hooks{}}
 	w.job = testjob.Job(w.hooks)
 	w.openFile()
+	choose(w)
 	ctx := t.Context()
 	for _, s := range testjob.Tables {
 		must(t, w.store.Create(ctx, s))
