@@ -73,9 +73,10 @@ fuzz: ## Fuzz every parser for FUZZTIME each
 			echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; done; done
 
 .PHONY: ci-extra
-ci-extra: ## What is too heavy for every check: race everywhere, repeated tests, many kills, fuzzing
+ci-extra: ## What is too heavy for every check: race everywhere, repeated tests, many kills, analysed SQL, fuzzing
 	$(GO) test -race -timeout 60m ./...
 	$(GO) test -count=10 -shuffle=on $(RACED)
 	GAMEFILL_CRASH_ROUNDS=20 $(GO) test -count=1 -timeout 60m ./test/crash
+	cd internal/warehouse/bigquerywarehouse/analyse && $(GO) test ./...
 	$(MAKE) fuzz FUZZTIME=100000x
 	$(MAKE) manifests
