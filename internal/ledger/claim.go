@@ -14,7 +14,7 @@ func Judge(e *Entry, run Run, r ClaimRequest, now time.Time) ClaimOutcome {
 		return ClaimCancelled
 	case e.State.Settled():
 		return AlreadySettled
-	case run.State != RunOpen:
+	case !run.State.Working():
 		return RunNotOpen
 	case r.Version != run.Version:
 		return OtherVersion

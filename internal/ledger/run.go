@@ -13,11 +13,11 @@ import (
 // RunState is the state of a backfill run.
 type RunState string
 
-// The run states. RunCanary and RunAwaitingApproval are reserved for sampled runs.
+// The run states.
 const (
-	RunPlanning         RunState = "planning" // the publisher is still recording dates; nobody may conclude that nothing is left
-	RunCanary           RunState = "canary"
-	RunAwaitingApproval RunState = "awaiting_approval"
+	RunPlanning         RunState = "planning"          // the publisher is still recording dates; nobody may conclude that nothing is left
+	RunCanary           RunState = "canary"            // only the dates of the sample are queued, and are worked on
+	RunAwaitingApproval RunState = "awaiting_approval" // the sample is judged; nothing is worked on until the rest is published
 	RunOpen             RunState = "open"
 	RunPaused           RunState = "paused"
 	RunFinished         RunState = "finished" // every date settled and judged; see Run.Verdict
@@ -27,13 +27,16 @@ const (
 // Closed reports whether the run has ended: finished or cancelled. A job has at most one run that has not.
 func (s RunState) Closed() bool { return s == RunFinished || s == RunCancelled }
 
+// Working reports whether workers claim dates of the run.
+func (s RunState) Working() bool { return s == RunOpen || s == RunCanary }
+
 // moves are the legal changes of a run's state. Replaying dead dates reopens a finished run.
 var moves = map[RunState][]RunState{
 	RunPlanning:         {RunCanary, RunOpen, RunPaused, RunCancelled},
-	RunCanary:           {RunAwaitingApproval, RunOpen, RunPaused, RunCancelled},
-	RunAwaitingApproval: {RunOpen, RunCancelled},
+	RunCanary:           {RunPlanning, RunAwaitingApproval, RunPaused, RunCancelled},
+	RunAwaitingApproval: {RunPlanning, RunCancelled},
 	RunOpen:             {RunPlanning, RunPaused, RunFinished, RunCancelled},
-	RunPaused:           {RunOpen, RunCancelled},
+	RunPaused:           {RunOpen, RunCanary, RunCancelled},
 	RunFinished:         {RunOpen, RunPlanning},
 }
 
@@ -58,6 +61,9 @@ type Run struct {
 	Reason string `json:"reason,omitzero"` // why the run exists, in the operator's words
 	Actor  string `json:"actor,omitzero"`
 
+	Sample   *Sample   `json:"sample,omitempty"`   // nil for a run that began without one
+	Approval *Approval `json:"approval,omitempty"` // nil until somebody, or a sample that passed, lets all dates begin
+
 	// HoldWrites stops dates in flight before their write (a tripped breaker); pausing without it lets them finish.
 	HoldWrites bool `json:"hold_writes,omitzero"`
 	// Cause is why the run is paused or cancelled: one sentence.
@@ -69,13 +75,36 @@ type Run struct {
 	Checks  []job.Check   `json:"checks,omitempty"` // of the latest validation
 	Counts  map[State]int `json:"counts,omitempty"`
 
-	// Set by the store. OpenedAt is when the run last became open: failures before it do not count for the breaker.
+	// Set by the store. OpenedAt is when workers were last let at the run: failures before it do not count for the breaker.
 	// FinishedAt is when the run finished or was cancelled, zero while it has done neither.
 	CreatedAt  time.Time `json:"created_at,omitzero"`
 	UpdatedAt  time.Time `json:"updated_at,omitzero"`
 	OpenedAt   time.Time `json:"opened_at,omitzero"`
 	FinishedAt time.Time `json:"finished_at,omitzero"`
 }
+
+// Sample is the part of a run that is done first.
+type Sample struct {
+	Dates    []gamedate.Date `json:"dates"`
+	PlanHash string          `json:"plan_hash"`        // of the plan over the whole range that the sample was taken from
+	Verdict  job.Verdict     `json:"verdict,omitzero"` // "" until the sample is judged
+	Checks   []job.Check     `json:"checks,omitempty"` // what it was judged by
+}
+
+// Approval lets all dates of the run that it is kept in begin. One that was earned by a sample also holds for later runs of
+// the same version and settings.
+type Approval struct {
+	Actor        string `json:"actor"`
+	Reason       string `json:"reason"`
+	PlanHash     string `json:"plan_hash"` // of the plan that was looked at
+	Version      string `json:"version"`
+	SettingsHash string `json:"settings_hash"`
+	// Override is set where nobody waited for a sample, or where it failed.
+	Override bool `json:"override,omitempty"`
+}
+
+// Sampling reports whether the run waits for its sample: no other date of it may begin.
+func (r *Run) Sampling() bool { return r.Sample != nil && r.Approval == nil }
 
 // Move changes the state, or says why it cannot be changed.
 func (r *Run) Move(to RunState) error {
@@ -101,7 +130,7 @@ func CheckUpdate(before, after Run) error {
 // Stamp sets the times of a run that is stored over the one it was made from, by the store's now. For adapters.
 func (r *Run) Stamp(before Run, now time.Time) {
 	r.UpdatedAt, r.OpenedAt, r.FinishedAt = now, before.OpenedAt, before.FinishedAt
-	if r.State == RunOpen && before.State != RunOpen {
+	if r.State.Working() && !before.State.Working() {
 		r.OpenedAt = now
 	}
 	switch {

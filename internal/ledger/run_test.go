@@ -17,10 +17,10 @@ func TestMove(t *testing.T) {
 	t.Parallel()
 	legal := map[ledger.RunState]string{ // every pair not listed here is illegal
 		ledger.RunPlanning:         "canary open paused cancelled",
-		ledger.RunCanary:           "awaiting_approval open paused cancelled",
-		ledger.RunAwaitingApproval: "open cancelled",
+		ledger.RunCanary:           "planning awaiting_approval paused cancelled",
+		ledger.RunAwaitingApproval: "planning cancelled",
 		ledger.RunOpen:             "planning paused finished cancelled",
-		ledger.RunPaused:           "open cancelled",
+		ledger.RunPaused:           "open canary cancelled",
 		ledger.RunFinished:         "open planning",
 		ledger.RunCancelled:        "",
 	}
@@ -44,6 +44,16 @@ func TestMove(t *testing.T) {
 					t.Errorf("state: got %s, want %s", run.State, end)
 				}
 			})
+		}
+	}
+}
+
+func TestWorking(t *testing.T) {
+	t.Parallel()
+	for _, s := range runStates {
+		want := s == ledger.RunOpen || s == ledger.RunCanary
+		if got := s.Working(); got != want {
+			t.Errorf("%s working: got %v, want %v", s, got, want)
 		}
 	}
 }

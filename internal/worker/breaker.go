@@ -172,7 +172,7 @@ func (w *Worker) breaker(ctx context.Context, id string) {
 func (w *Worker) pause(ctx context.Context, judged ledger.Run, t trip) {
 	event := ledger.Event{Kind: "paused", Actor: w.config.Owner, Message: t.cause}
 	run, err := w.ledger.UpdateRun(ctx, judged.ID, event, func(r *ledger.Run) error {
-		if r.State != ledger.RunOpen || !r.OpenedAt.Equal(judged.OpenedAt) {
+		if !r.State.Working() || !r.OpenedAt.Equal(judged.OpenedAt) {
 			return errNotOpen
 		}
 		r.CauseKind, r.Cause, r.HoldWrites = t.kind, t.cause, t.hold

@@ -55,7 +55,7 @@ func (w *Worker) reconcile(ctx context.Context, late lateLetters) error {
 		}
 	}
 	run, ok, err := w.ledger.OpenRun(ctx, w.job.Name)
-	if err != nil || !ok || run.State != ledger.RunOpen {
+	if err != nil || !ok || !run.State.Working() {
 		return err
 	}
 	expired, err := w.ledger.ExpireLeases(ctx, w.job.Name, run.ID, w.config.MaxAttempts)
@@ -262,7 +262,7 @@ func revive(ctx context.Context, q publishing, l ledger.Ledger, e ledger.Entry) 
 		}
 		if len(again) == 1 {
 			note = fmt.Sprintf("the queue gave up on the message; the date goes on with seq %d", again[0].Seq)
-			if run.State == ledger.RunOpen {
+			if run.State.Working() {
 				if err := publishAgain(ctx, q, l, "fold", again); err != nil {
 					return "", err
 				}

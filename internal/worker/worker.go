@@ -185,14 +185,14 @@ func (w *Worker) Run(ctx context.Context) error {
 			say(slog.LevelInfo, "no run is open: waiting for one", "")
 		case ok && run.Target != w.target:
 			return &ledger.OtherTargetError{Job: w.job.Name, Bound: run.Target, Given: w.target}
-		case ok && run.State == ledger.RunOpen && run.Version != w.job.Version:
+		case ok && run.State.Working() && run.Version != w.job.Version:
 			versions := &VersionError{Run: run.ID, Pinned: run.Version, Ours: w.job.Version}
 			if w.config.Drain {
 				return versions
 			}
 			unwell = versions
 			say(slog.LevelWarn, "not receiving: "+versions.Error(), run.ID)
-		case ok && run.State == ledger.RunOpen:
+		case ok && run.State.Working():
 			w.looks.note(nil)
 			done, err := w.receive(ctx, run)
 			if err != nil {
@@ -205,6 +205,11 @@ func (w *Worker) Run(ctx context.Context) error {
 			continue
 		case ok && run.State == ledger.RunPlanning:
 			say(slog.LevelInfo, "waiting: the run is still planning; if no publisher is at work, publish its range again or cancel it", run.ID)
+		case ok && run.State == ledger.RunAwaitingApproval && w.config.Drain:
+			say(slog.LevelInfo, "nothing to drain: the run waits for the rest of its dates to be published", run.ID)
+			return nil
+		case ok && run.State == ledger.RunAwaitingApproval:
+			say(slog.LevelInfo, "waiting: the sample of the run is judged, the rest of its dates is not published", run.ID)
 		case ok && run.State == ledger.RunPaused && w.config.Drain:
 			return &PausedError{Run: run}
 		}
@@ -298,7 +303,7 @@ func (w *Worker) look(ctx context.Context, run ledger.Run) (stop, done bool, err
 	if err != nil {
 		return false, false, fmt.Errorf("read run %s: %w", run.ID, err)
 	}
-	if now.State != ledger.RunOpen {
+	if !now.State.Working() {
 		w.log.InfoContext(ctx, "stopped receiving", "run_id", run.ID, "run_state", string(now.State), "cause", now.Cause)
 		return true, false, nil
 	}

@@ -37,6 +37,8 @@ type runDocument struct {
 	Verdict       string    `firestore:"verdict"`
 	Checks        string    `firestore:"checks"`
 	Counts        string    `firestore:"counts"`
+	Sample        string    `firestore:"sample"`
+	Approval      string    `firestore:"approval"`
 	CreatedAt     time.Time `firestore:"created_at"`
 	UpdatedAt     time.Time `firestore:"updated_at"`
 	FinishedAt    time.Time `firestore:"finished_at"`
@@ -66,7 +68,8 @@ func runOf(s *firestore.DocumentSnapshot) (r storedRun, ok bool, err error) {
 	from, errFrom := dateOf(d.From)
 	to, errTo := dateOf(d.To)
 	r.Range = gamedate.Range{From: from, To: to}
-	err = errors.Join(err, errFrom, errTo, fromJSON(d.Checks, &r.Checks), fromJSON(d.Counts, &r.Counts))
+	err = errors.Join(err, errFrom, errTo, fromJSON(d.Checks, &r.Checks), fromJSON(d.Counts, &r.Counts), fromJSON(d.Sample, &r.Sample),
+		fromJSON(d.Approval, &r.Approval))
 	if err != nil {
 		return storedRun{}, false, fmt.Errorf("read %s: %w", s.Ref.Path, err)
 	}
@@ -76,11 +79,14 @@ func runOf(s *firestore.DocumentSnapshot) (r storedRun, ok bool, err error) {
 func runFields(r ledger.Run) (fields, error) {
 	checks, errChecks := jsonText(r.Checks)
 	counts, errCounts := jsonText(r.Counts)
+	sample, errSample := jsonText(r.Sample)
+	approval, errApproval := jsonText(r.Approval)
 	f := fields{"id": r.ID, "job": r.Job, "range_from": dateText(r.Range.From), "range_to": dateText(r.Range.To),
 		"state": string(r.State), "target": r.Target, "version": r.Version, "settings": nil, "settings_hash": r.SettingsHash,
 		"reference_hash": r.ReferenceHash, "plan_hash": r.PlanHash, "accept": nil, "force": r.Force, "reason": r.Reason,
 		"actor": r.Actor, "hold_writes": r.HoldWrites, "cause": r.Cause, "cause_kind": r.CauseKind,
 		"opened_at": instant(r.OpenedAt), "stop_on_first_failure": r.StopOnFirstFailure, "verdict": string(r.Verdict), "checks": checks, "counts": counts,
+		"sample": sample, "approval": approval,
 		"created_at": r.CreatedAt, "updated_at": r.UpdatedAt, "finished_at": instant(r.FinishedAt)}
 	if r.Settings != nil {
 		f["settings"] = r.Settings
@@ -88,7 +94,7 @@ func runFields(r ledger.Run) (fields, error) {
 	if r.Accept != nil {
 		f["accept"] = r.Accept
 	}
-	return f, errors.Join(errChecks, errCounts)
+	return f, errors.Join(errChecks, errCounts, errSample, errApproval)
 }
 
 // control is a job's document: it makes the open run the only one, and the target the only one.

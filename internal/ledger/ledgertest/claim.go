@@ -91,17 +91,23 @@ var claimCases = []testCase{
 	{"claim/run not open", func(b *bench) {
 		b.must(b.CreateRun(b.Context(), newRun(run1), nil))
 		e := b.plan(run1, day)[0]
-		for _, state := range []ledger.RunState{ledger.RunPlanning, ledger.RunCanary, ledger.RunAwaitingApproval, ledger.RunOpen, ledger.RunPaused} {
-			if state != ledger.RunPlanning {
+		for i, state := range []ledger.RunState{ledger.RunPlanning, ledger.RunCanary, ledger.RunAwaitingApproval, ledger.RunPlanning, ledger.RunOpen, ledger.RunPaused} {
+			if i > 0 {
 				b.move(run1, state)
 			}
-			if state != ledger.RunOpen {
+			if !state.Working() {
 				b.unchanged("claim while "+string(state), func() {
 					c := b.claim(request(alice, e), ledger.RunNotOpen)
 					b.equal("run state", c.Run.State, state)
 				})
 			}
 		}
+	}},
+	{"claim/sampled run", func(b *bench) {
+		e := b.open(run1, day)[0]
+		b.move(run1, ledger.RunPaused)
+		b.move(run1, ledger.RunCanary)
+		b.claim(request(alice, e), ledger.Claimed)
 	}},
 	{"claim/other version", func(b *bench) {
 		r := request(alice, b.open(run1, day)[0])

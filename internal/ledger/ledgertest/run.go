@@ -192,6 +192,8 @@ var runCases = []testCase{
 			r.HoldWrites, r.Cause, r.CauseKind = true, "three dates failed alike", "breaker"
 			r.Verdict, r.Checks = job.Warned, []job.Check{{Name: "rows", Scope: "2021-22", Verdict: job.Failed, Seen: "1", Bound: "2", Advice: "look"}}
 			r.Counts = map[ledger.State]int{ledger.Complete: 7, ledger.Dead: 1}
+			r.Sample = &ledger.Sample{Dates: dates(2), PlanHash: "p1", Verdict: job.Failed, Checks: r.Checks}
+			r.Approval = &ledger.Approval{Actor: "op", Reason: "known", PlanHash: "p1", Version: "6", SettingsHash: "s2", Override: true}
 		}
 		got, err := b.UpdateRun(b.Context(), run1, ledger.Event{}, func(r *ledger.Run) error {
 			edit(r)
@@ -230,6 +232,12 @@ var runCases = []testCase{
 				b.Errorf("to %s: opened at %v, want %v", step.to, run.OpenedAt, last)
 			}
 		}
+	}},
+	{"run/sampling is stamped like opening", func(b *bench) {
+		b.must(b.CreateRun(b.Context(), newRun(run1), nil))
+		sampled := b.move(run1, ledger.RunCanary)
+		b.equal("opened at", sampled.OpenedAt, sampled.UpdatedAt)
+		b.equal("opened at while it waits", b.move(run1, ledger.RunAwaitingApproval).OpenedAt, sampled.OpenedAt)
 	}},
 	{"run/update and its event are one", func(b *bench) {
 		b.must(b.CreateRun(b.Context(), newRun(run1), nil))

@@ -22,7 +22,8 @@ const maxChunk = 900_000
 
 const runColumns = `r.id, r.job, r.range_from, r.range_to, r.state, r.target, r.version, r.settings, r.settings_hash,
 	r.reference_hash, r.plan_hash, r.accept, r.force, r.reason, r.actor, r.hold_writes, r.cause, r.cause_kind,
-	r.opened_at, r.stop_on_first_failure, r.verdict, r.checks, r.counts, r.created_at, r.updated_at, r.finished_at`
+	r.opened_at, r.stop_on_first_failure, r.verdict, r.checks, r.counts, r.created_at, r.updated_at, r.finished_at,
+	r.sample, r.approval`
 
 const (
 	selectTarget  = `SELECT target FROM ledger_target WHERE job = ?`
@@ -35,15 +36,16 @@ const (
 
 	insertRun = `INSERT INTO ledger_run (id, job, range_from, range_to, state, target, version, settings, settings_hash,
 		reference_hash, plan_hash, accept, force, reason, actor, hold_writes, cause, cause_kind, opened_at,
-		stop_on_first_failure, verdict, checks, counts, created_at, updated_at, finished_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+		stop_on_first_failure, verdict, checks, counts, created_at, updated_at, finished_at, sample, approval)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 	// updateRun takes the arguments of insertRun and then the revision that was read.
 	updateRun = `UPDATE ledger_run SET revision = revision + 1, job = ?2, range_from = ?3, range_to = ?4, state = ?5,
 		target = ?6, version = ?7, settings = ?8, settings_hash = ?9, reference_hash = ?10, plan_hash = ?11, accept = ?12,
 		force = ?13, reason = ?14, actor = ?15, hold_writes = ?16, cause = ?17, cause_kind = ?18, opened_at = ?19,
-		stop_on_first_failure = ?20, verdict = ?21, checks = ?22, counts = ?23, created_at = ?24, updated_at = ?25, finished_at = ?26
-		WHERE id = ?1 AND revision = ?27`
+		stop_on_first_failure = ?20, verdict = ?21, checks = ?22, counts = ?23, created_at = ?24, updated_at = ?25, finished_at = ?26,
+		sample = ?27, approval = ?28
+		WHERE id = ?1 AND revision = ?29`
 
 	cancelPending = `UPDATE ledger_entry SET state = 'cancelled', not_before = NULL, updated_at = ?
 		WHERE run = ? AND state = 'pending'`
@@ -65,6 +67,8 @@ func readRun(c *columns) ledger.Run {
 	c.json(&r.Checks)
 	c.json(&r.Counts)
 	r.CreatedAt, r.UpdatedAt, r.FinishedAt = c.instant(), c.instant(), c.instant()
+	c.json(&r.Sample)
+	c.json(&r.Approval)
 	return r
 }
 
@@ -73,7 +77,9 @@ func runArgs(r ledger.Run) ([]any, error) {
 	accept, errAccept := jsonText(r.Accept)
 	checks, errChecks := jsonText(r.Checks)
 	counts, errCounts := jsonText(r.Counts)
-	if err := errors.Join(errAccept, errChecks, errCounts); err != nil {
+	sample, errSample := jsonText(r.Sample)
+	approval, errApproval := jsonText(r.Approval)
+	if err := errors.Join(errAccept, errChecks, errCounts, errSample, errApproval); err != nil {
 		return nil, err
 	}
 	var settings any
@@ -83,7 +89,7 @@ func runArgs(r ledger.Run) ([]any, error) {
 	return []any{r.ID, r.Job, dateText(r.Range.From), dateText(r.Range.To), string(r.State), r.Target, r.Version, settings,
 		r.SettingsHash, r.ReferenceHash, r.PlanHash, accept, flag(r.Force), r.Reason, r.Actor, flag(r.HoldWrites), r.Cause,
 		r.CauseKind, micros(r.OpenedAt), flag(r.StopOnFirstFailure), string(r.Verdict), checks, counts, micros(r.CreatedAt),
-		micros(r.UpdatedAt), micros(r.FinishedAt)}, nil
+		micros(r.UpdatedAt), micros(r.FinishedAt), sample, approval}, nil
 }
 
 // CreateRun implements [ledger.Runs].
