@@ -50,8 +50,10 @@ func TestViolations(t *testing.T) {
 		name string
 		do   func(*testing.T, *world)
 		want string // in the one violation; "" for none
+
+		targets []string
 	}{
-		{"as it should be", func(t *testing.T, w *world) {
+		{name: "as it should be", do: func(t *testing.T, w *world) {
 			w.fake.FailNext(bigqueryfake.Match{Kind: bigqueryfake.JobsInsertLoad}, 1, bigqueryfake.FailJob("backendError", ""))
 			if _, err := run(t.Context(), w.loader("box$20220115", "a1", bigquery.WriteTruncate, aRow).Run); err == nil {
 				t.Error("got no error")
@@ -61,17 +63,17 @@ func TestViolations(t *testing.T) {
 			if _, err := w.loader("box$20220115", "b1", bigquery.WriteTruncate, aRow).Run(t.Context()); err == nil {
 				t.Error("got no error")
 			}
-		}, ""},
-		{"streaming insert", func(t *testing.T, w *world) {
+		}},
+		{name: "streaming insert", do: func(t *testing.T, w *world) {
 			err := w.box.Inserter().Put(t.Context(), &bigquery.ValuesSaver{Schema: boxSchema[1:2], Row: []bigquery.Value{"x"}})
 			wantRefused(t, err, http.StatusForbidden, "accessDenied", "")
-		}, "streaming insert into box"},
-		{"whole table", func(t *testing.T, w *world) { load(t, w, "box", "a", "1") }, "truncates the whole table league-1:nba.box"},
-		{"two jobs", func(t *testing.T, w *world) {
+		}, want: "streaming insert into box"},
+		{name: "whole table", do: func(t *testing.T, w *world) { load(t, w, "box", "a", "1") }, want: "truncates the whole table league-1:nba.box"},
+		{name: "two jobs", do: func(t *testing.T, w *world) {
 			load(t, w, "box$20220115", "a1", "1")
 			load(t, w, "box$20220115", "a2", "1")
-		}, "replaced by 2 jobs: a1, a2"},
-		{"no location", func(t *testing.T, w *world) {
+		}, want: "replaced by 2 jobs: a1, a2"},
+		{name: "no location", do: func(t *testing.T, w *world) {
 			r, err := http.Get(w.url + "/projects/" + project + "/jobs/a")
 			if err != nil {
 				t.Fatal(err)
@@ -83,26 +85,26 @@ func TestViolations(t *testing.T) {
 			if err != nil || r.StatusCode != http.StatusNotFound {
 				t.Errorf("got %s, %v", r.Status, err)
 			}
-		}, "without location"},
-		{"query into a partitioned table", func(t *testing.T, w *world) {
+		}, want: "without location"},
+		{name: "query into a partitioned table", do: func(t *testing.T, w *world) {
 			q := w.query(statement.Statement{Name: statement.Occupy}, nil)
 			q.Dst = w.box
 			_, err := q.Run(t.Context())
 			wantRefused(t, err, http.StatusNotImplemented, "notImplemented", "destinationTable")
-		}, "a query writes into league-1:nba.box"},
-		{"DML on a target", func(t *testing.T, w *world) {
+		}, want: "a query writes into league-1:nba.box"},
+		{name: "DML on a target", do: func(t *testing.T, w *world) {
 			w.create("staging", &bigquery.TableMetadata{Schema: boxSchema})
 			w.rows(w.query(statement.Statement{
 				Name: statement.LoadRows, Table: ref("box"), Staging: ref("staging"), Columns: []string{"day", "player"}, Partition: "day",
 			}, dates("2022-01-15", "2022-01-15")))
-		}, "a query writes into league-1:nba.box"},
+		}, want: "a query writes into league-1:nba.box", targets: []string{project + ".nba.box"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, bigqueryfake.Options{})
 			tt.do(t, w)
-			got := w.fake.Violations(project + ".nba.box")
+			got := w.fake.Violations(tt.targets...)
 			if tt.want == "" && got != nil || tt.want != "" && (len(got) != 1 || !strings.Contains(got[0], tt.want)) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}

@@ -75,7 +75,7 @@ func (s *Server) source(from tableRef) (*table, error) {
 }
 
 // copy is the work of a plain copy job. Rows in a streaming buffer are not copied (documentation, "Managing tables", copy).
-func (s *Server) copy(cfg *bq.JobConfigurationTableCopy, sources []tableRef, to tableRef) error {
+func (s *Server) copy(cfg *bq.JobConfigurationTableCopy, sources []tableRef, to tableRef) (err error) {
 	var rows []row
 	var first *table
 	for _, ref := range sources {
@@ -91,12 +91,17 @@ func (s *Server) copy(cfg *bq.JobConfigurationTableCopy, sources []tableRef, to 
 		}
 		rows = append(rows, from.rows(ref.partition, false)...)
 	}
-	t, err := s.destination(to, cfg.CreateDisposition, func(d *dataset) (*table, error) {
+	t, undo, err := s.destination(to, cfg.CreateDisposition, func(d *dataset) (*table, error) {
 		return s.newTable(d, to, first.definition())
 	})
 	if err != nil {
 		return err
 	}
+	defer func() {
+		if err != nil {
+			undo()
+		}
+	}()
 	if err := s.modify(t); err != nil {
 		return err
 	}

@@ -182,7 +182,7 @@ func (s *Server) jobsList(c *call) (any, error) {
 	list := &bq.JobList{Kind: "bigquery#jobList", Jobs: []*bq.JobListJobs{}}
 	for _, j := range slices.Backward(s.order) {
 		s.settle(j)
-		if j.key.project != c.Project || !slices.Contains(append(c.query["stateFilter"], ""), strings.ToLower(j.state)) && len(c.query["stateFilter"]) > 0 {
+		if states := c.query["stateFilter"]; j.key.project != c.Project || len(states) > 0 && !slices.Contains(states, strings.ToLower(j.state)) {
 			continue
 		}
 		r := j.resource()
@@ -337,10 +337,15 @@ func (s *Server) insert(c *call) (*job, error) {
 	s.order = append(s.order, j)
 	switch {
 	case c.fault.failure != nil:
-		if t, err := s.table(c.ref()); err == nil && s.modify(t) != nil {
-			return j, nil
+		var failure error = &apiError{reason: c.fault.failure.Reason, message: c.fault.failure.Message}
+		if ref, _ := destination(config); ref.table != "" {
+			if t, err := s.table(ref); err == nil {
+				if refused := s.modify(t); refused != nil {
+					failure = refused
+				}
+			}
 		}
-		s.finish(j, &apiError{reason: c.fault.failure.Reason, message: c.fault.failure.Message})
+		s.finish(j, failure)
 	case c.fault.hold != "":
 		if j.state = c.fault.hold; j.state == running {
 			j.started = s.tick()

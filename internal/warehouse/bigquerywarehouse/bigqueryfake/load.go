@@ -51,9 +51,9 @@ func checkDispositions(create, write string) error {
 }
 
 // load is the work of a load job.
-func (s *Server) load(j *job, ref tableRef, content []byte) error {
+func (s *Server) load(j *job, ref tableRef, content []byte) (err error) {
 	cfg := j.config.Load
-	t, err := s.destination(ref, cfg.CreateDisposition, func(d *dataset) (*table, error) {
+	t, undo, err := s.destination(ref, cfg.CreateDisposition, func(d *dataset) (*table, error) {
 		if cfg.Schema == nil {
 			return nil, invalid("No schema specified on job or table.")
 		}
@@ -62,6 +62,11 @@ func (s *Server) load(j *job, ref tableRef, content []byte) error {
 	if err != nil {
 		return err
 	}
+	defer func() {
+		if err != nil {
+			undo()
+		}
+	}()
 	if err := s.modify(t); err != nil {
 		return err
 	}
@@ -93,28 +98,33 @@ func (s *Server) load(j *job, ref tableRef, content []byte) error {
 	return nil
 }
 
-// destination finds the table that a job writes to or, where the job may, makes it.
-func (s *Server) destination(ref tableRef, create string, make func(*dataset) (*table, error)) (*table, error) {
+// destination finds the table that a job writes to or, where the job may, makes it; undo takes it away again.
+func (s *Server) destination(ref tableRef, create string, make func(*dataset) (*table, error)) (t *table, undo func(), err error) {
 	d, err := s.dataset(ref.key())
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	t := d.tables[ref.table]
-	if t == nil {
+	undo = func() {}
+	if t = d.tables[ref.table]; t == nil {
 		if create == "CREATE_NEVER" {
-			return nil, notFound("Table %s", ref.whole())
+			return nil, nil, notFound("Table %s", ref.whole())
 		}
 		if err := s.allowed("bigquery.tables.create", ref.project, ref.dataset); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if t, err = make(d); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
+		undo = func() { delete(d.tables, ref.table) }
 	}
 	if t.kind == typeSnapshot {
-		return nil, invalid("%s is a table snapshot, which is read-only", t.ref)
+		return nil, nil, invalid("%s is a table snapshot, which is read-only", t.ref)
 	}
-	return t, t.checkPartition(ref)
+	if err := t.checkPartition(ref); err != nil {
+		undo()
+		return nil, nil, err
+	}
+	return t, undo, nil
 }
 
 // loadSchema is the schema of the rows of a load job: the table's own, or the job's where that fits the table. A job that
@@ -141,13 +151,16 @@ func (t *table) loadSchema(cfg *bq.JobConfigurationLoad, ref tableRef, dispositi
 		if err := same(t, t.schema[i], f); err != nil {
 			return nil, err
 		}
+		if f.Mode != t.schema[i].Mode {
+			return nil, mismatch(t, "Field %s has changed mode from %s to %s", f.Name, t.schema[i].Mode, f.Mode)
+		}
 	}
 	for _, f := range t.schema {
 		if f.Mode == modeRequired && field(given, f.Name) < 0 {
 			return nil, mismatch(t, "Field %s is missing in new schema", f.Name)
 		}
 	}
-	return t.schema, nil
+	return given, nil
 }
 
 // plain is content without gzip.
@@ -185,14 +198,14 @@ func parseRows(schema []*bq.TableFieldSchema, text []byte) (rows []row, failures
 func parseRow(schema []*bq.TableFieldSchema, line []byte) (row, error) {
 	var values map[string]json.RawMessage
 	if err := json.Unmarshal(line, &values); err != nil {
-		return nil, fmt.Errorf("Parser terminated before end of string")
+		return nil, badRow("Parser terminated before end of string")
 	}
 	r := make(row, len(schema))
 	filled := make([]bool, len(schema))
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		i := field(schema, name)
 		if i < 0 {
-			return nil, fmt.Errorf("No such field: %s.", name)
+			return nil, badRow("No such field: %s.", name)
 		}
 		v, err := parse(schema[i], values[name])
 		if err != nil {
@@ -202,15 +215,18 @@ func parseRow(schema []*bq.TableFieldSchema, line []byte) (row, error) {
 	}
 	for i, f := range schema {
 		if f.Mode == modeRequired && !filled[i] {
-			return nil, fmt.Errorf("Missing required field: %s.", f.Name)
+			return nil, badRow("Missing required field: %s.", f.Name)
 		}
 	}
 	return r, nil
 }
 
-// write puts rows into a table, or into one partition of it, all or none. A schema other than the table's comes with
-// WRITE_TRUNCATE of a whole table only.
+// write puts rows of a schema into a table, or into one partition of it, all or none. With WRITE_TRUNCATE of a whole table
+// the schema becomes the table's.
 func (s *Server) write(t *table, id, disposition string, schema []*bq.TableFieldSchema, rows []row) error {
+	if disposition != "WRITE_TRUNCATE" || id != "" {
+		rows = arrange(rows, schema, t.schema)
+	}
 	if id != "" && t.partitionColumn() != "" {
 		for _, r := range rows {
 			if t.partitionOf(r, s.options.Now()) != id {
@@ -238,6 +254,18 @@ func (s *Server) write(t *table, id, disposition string, schema []*bq.TableField
 		t.set(id, append(slices.Clone(t.rows(id, false)), rows...), s.tick())
 	}
 	return nil
+}
+
+// arrange puts the values of rows in the order of another schema, which has all columns of theirs.
+func arrange(rows []row, from, to []*bq.TableFieldSchema) []row {
+	arranged := make([]row, len(rows))
+	for n, r := range rows {
+		arranged[n] = make(row, len(to))
+		for i, f := range from {
+			arranged[n][field(to, f.Name)] = r.cell(i, f)
+		}
+	}
+	return arranged
 }
 
 // add appends rows to the partitions they belong to.

@@ -98,12 +98,23 @@ func wireRows(fields []*bq.TableFieldSchema, rows []row, int64Timestamp bool) []
 	for _, r := range rows {
 		out := &bq.TableRow{}
 		for i, f := range fields {
-			out.F = append(out.F, &bq.TableCell{V: wire(f, r.cell(i, f), int64Timestamp), ForceSendFields: []string{"V"}})
+			c := &bq.TableCell{V: wire(f, r.cell(i, f), int64Timestamp)}
+			if c.V == nil {
+				c.NullFields = []string{"V"}
+			}
+			out.F = append(out.F, c)
 		}
 		list = append(list, out)
 	}
 	return list
 }
+
+// rowError is what is wrong with a row, in the service's words.
+type rowError string
+
+func (e rowError) Error() string { return string(e) }
+
+func badRow(format string, args ...any) error { return rowError(fmt.Sprintf(format, args...)) }
 
 // parse reads the value of a column from JSON as a load job does. The error is the words of the service after "JSON parsing
 // error in row starting at position N: ".
@@ -112,7 +123,7 @@ func parse(f *bq.TableFieldSchema, raw json.RawMessage) (cell, error) {
 	if f.Mode != "REPEATED" {
 		switch {
 		case null && f.Mode == "REQUIRED":
-			return nil, fmt.Errorf("Only optional fields can be set to NULL. Field: %s; Value: NULL", f.Name)
+			return nil, badRow("Only optional fields can be set to NULL. Field: %s; Value: NULL", f.Name)
 		case null:
 			return nil, nil
 		}
@@ -123,12 +134,12 @@ func parse(f *bq.TableFieldSchema, raw json.RawMessage) (cell, error) {
 	}
 	var elements []json.RawMessage
 	if err := json.Unmarshal(raw, &elements); err != nil {
-		return nil, fmt.Errorf("Repeated field must be imported as a JSON array. Field: %s", f.Name)
+		return nil, badRow("Repeated field must be imported as a JSON array. Field: %s", f.Name)
 	}
 	var list []string
 	for _, e := range elements {
 		if bytes.Equal(e, []byte("null")) {
-			return nil, fmt.Errorf("Only optional fields can be set to NULL. Field: %s; Value: NULL", f.Name)
+			return nil, badRow("Only optional fields can be set to NULL. Field: %s; Value: NULL", f.Name)
 		}
 		text, err := parseOne(f, e)
 		if err != nil {
@@ -150,7 +161,7 @@ func parseOne(f *bq.TableFieldSchema, raw json.RawMessage) (string, error) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
 	if err := d.Decode(&value); err != nil {
-		return "", fmt.Errorf("Parser terminated before end of string")
+		return "", badRow("Parser terminated before end of string")
 	}
 	quoted, isString := value.(string)
 	number, isNumber := value.(json.Number)
@@ -159,7 +170,7 @@ func parseOne(f *bq.TableFieldSchema, raw json.RawMessage) (string, error) {
 		text = number.String()
 	}
 	bad := func(kind string) (string, error) {
-		return "", fmt.Errorf("Could not convert value to %s. Field: %s; Value: %s", kind, f.Name, strings.Trim(string(raw), `"`))
+		return "", badRow("Could not convert value to %s. Field: %s; Value: %s", kind, f.Name, strings.Trim(string(raw), `"`))
 	}
 	switch f.Type {
 	case "STRING":
@@ -194,17 +205,17 @@ func parseOne(f *bq.TableFieldSchema, raw json.RawMessage) (string, error) {
 		return bad("boolean")
 	case "DATE":
 		if _, err := time.Parse(time.DateOnly, quoted); err != nil || !datePattern.MatchString(quoted) || quoted < "0001" {
-			return "", fmt.Errorf("Could not parse '%s' as DATE for field %s", strings.Trim(string(raw), `"`), f.Name)
+			return "", badRow("Could not parse '%s' as DATE for field %s", strings.Trim(string(raw), `"`), f.Name)
 		}
 		return quoted, nil
 	case "TIMESTAMP":
 		t, ok := parseTimestamp(quoted)
 		if !ok {
-			return "", fmt.Errorf("Could not parse '%s' as TIMESTAMP for field %s", strings.Trim(string(raw), `"`), f.Name)
+			return "", badRow("Could not parse '%s' as TIMESTAMP for field %s", strings.Trim(string(raw), `"`), f.Name)
 		}
 		return strconv.FormatInt(t.UnixMicro(), 10), nil
 	}
-	return "", fmt.Errorf("type %s is unsupported by the fake", f.Type)
+	return "", badRow("type %s is unsupported by the fake", f.Type)
 }
 
 func floatText(x float64) string {
@@ -248,7 +259,7 @@ var numericPattern = regexp.MustCompile(`^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2
 // parseNumeric reads a NUMERIC. Digits beyond the scale are rounded half away from zero, whole digits beyond precision -
 // scale are an error. Source: documentation, "Data types", parameterized decimal type; NUMERIC alone is NUMERIC(38, 9).
 func parseNumeric(f *bq.TableFieldSchema, text string) (string, error) {
-	bad := fmt.Errorf("Invalid NUMERIC value: %s Field: %s; Value: %s", text, f.Name, text)
+	bad := badRow("Invalid NUMERIC value: %s Field: %s; Value: %s", text, f.Name, text)
 	if !numericPattern.MatchString(text) {
 		return "", bad
 	}
@@ -269,7 +280,7 @@ func parseNumeric(f *bq.TableFieldSchema, text string) (string, error) {
 	}
 	whole, _, _ := strings.Cut(strings.TrimPrefix(rounded, "-"), ".")
 	if whole != "0" && int64(len(whole)) > precision-scale {
-		return "", fmt.Errorf("NUMERIC value %s is out of range of %s. Field: %s; Value: %s", text, typeText(f), f.Name, text)
+		return "", badRow("NUMERIC value %s is out of range of %s. Field: %s; Value: %s", text, typeText(f), f.Name, text)
 	}
 	return rounded, nil
 }
