@@ -4,6 +4,7 @@ package validate_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,8 +42,8 @@ func strict(t *testing.T, what string, text []byte, into any) {
 	if err != nil {
 		t.Fatalf("%s: %v", what, err)
 	}
-	for _, problem := range problems {
-		t.Errorf("%s: %v", what, problem)
+	if err := errors.Join(problems...); err != nil {
+		t.Fatalf("%s: %v", what, err)
 	}
 }
 
