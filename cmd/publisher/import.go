@@ -30,6 +30,8 @@ Besides the four public feeds, JSON answers of balldontlie, parsed gamebooks, an
 JSON lines or Parquet, as a warehouse extracts them) are read. Rows of the latter are appended, and rows that are there
 already are dropped and counted as repeats.
 
+It fills the embedded warehouse alone: raw tables in BigQuery belong to whoever scrapes the box scores.
+
 Examples:
   publisher import --format nba-schedule schedule.csv
   publisher import live_boxscores_*.csv.gz gamelog_boxscores_*.csv.gz
@@ -41,6 +43,10 @@ Examples:
 func (c *importCommand) Run(e *environment) error {
 	if err := c.look(); err != nil {
 		return err
+	}
+	if !c.DryRun && !e.settings.addresses().EmbeddedWarehouse() {
+		return &publisher.UsageError{Problem: fmt.Sprintf("import fills the raw tables of a SQLite file; those of %s are kept by whoever scrapes the box scores, "+
+			"and import would write over them: name a file with --warehouse sqlite:FILE", e.settings.Warehouse)}
 	}
 	var store warehouse.Store // a dry run reads files only and leaves no file behind
 	if !c.DryRun {

@@ -56,6 +56,8 @@ func TestUsage(t *testing.T) {
 		{"export of rows and a report in one stream", "export --json " + whole, []string{"name it with -o"}},
 		{"import of nothing", "import", []string{"<files>"}},
 		{"import of missing files", "import a.csv b.csv", []string{"a.csv", "b.csv", "no such file"}},
+		{"import over somebody's raw tables", "import --warehouse bigquery://p?raw=p.r&analytics=p.a&reference=p.f&location=US usage_test.go",
+			[]string{"import fills the raw tables of a SQLite file", "--warehouse sqlite:FILE"}},
 		{"unknown import format", "import --format xml a.csv", []string{"a.csv", `--format "xml"`, "nba-schedule"}},
 		{"several problems", "publish --from 2022-02-30 --to x --accept nope", []string{"--from: ", "--to: ", "nope", "--reason"}},
 		{"several addresses", "plan --queue a:b --ledger c:d --warehouse e:f " + whole, []string{"--queue", "--ledger", "--warehouse"}},

@@ -153,6 +153,9 @@ func (a address) database() (project, database string, ok bool) {
 	return project, database, ok && project != "" && !(named && database == "") && !strings.Contains(database, "/")
 }
 
+// EmbeddedWarehouse reports whether the tables are in a SQLite file, where nobody else writes.
+func (a Addresses) EmbeddedWarehouse() bool { return strings.HasPrefix(a.Warehouse, sqlite+":") }
+
 // Validate checks addresses, and the emulators that variables put in their place, without opening anything; all problems
 // come together.
 func (a Addresses) Validate() error {
