@@ -1,0 +1,71 @@
+package deploy_test
+
+import (
+	"crypto/rand"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"gamefill/test/emulator"
+	"gamefill/test/program"
+)
+
+// TestLaptop does what deploy/compose.yaml does, without containers: the services' settings, with the emulators' real
+// addresses in place of the services' names, and the publisher's commands that stand at the head of the file.
+func TestLaptop(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("builds both programs and starts emulators")
+	}
+	pubsub, firestore := emulator.PubSub(t), emulator.Firestore(t)
+	dir := t.TempDir()
+	if _, err := program.Build(dir); err != nil {
+		t.Fatal(err)
+	}
+	// An emulator that ran before may remember the project.
+	own := "laptop-" + strings.ToLower(rand.Text()[:12])
+	local := strings.NewReplacer("gamefill-local", own, "/data/", dir+"/", "pubsub:8085", pubsub, "firestore:8080", firestore,
+		"/examples/", filepath.Join(root(t), "examples/first-games")+"/")
+
+	type service struct{ Environment map[string]string }
+	compose := decode[struct{ Services map[string]service }](t, "deploy/compose.yaml")
+	execute := func(service, name string, args ...string) {
+		t.Helper()
+		command := exec.CommandContext(t.Context(), filepath.Join(dir, name), args...)
+		for _, setting := range os.Environ() {
+			if !strings.HasPrefix(setting, "GAMEFILL_") {
+				command.Env = append(command.Env, setting)
+			}
+		}
+		for name, value := range compose.Services[service].Environment {
+			command.Env = append(command.Env, name+"="+local.Replace(value))
+		}
+		if out, err := command.CombinedOutput(); err != nil {
+			t.Fatalf("%s %v: %v\n%s", name, args, err, out)
+		}
+	}
+
+	execute("init", program.Publisher, "init")
+	documented := regexp.MustCompile(`(?m)^#   docker compose .* run --rm publisher (.*)`).FindAllStringSubmatch(
+		strings.ReplaceAll(read(t, "deploy/compose.yaml"), "\\\n#", ""), -1)
+	ran := 0
+	for _, match := range documented {
+		if strings.HasPrefix(match[1], "status") {
+			continue // watches until workers are done; they come below
+		}
+		var args []string
+		for _, word := range regexp.MustCompile(`"[^"]*"|\S+`).FindAllString(match[1], -1) {
+			args = append(args, local.Replace(strings.Trim(word, `"`)))
+		}
+		execute("publisher", program.Publisher, args...)
+		ran++
+	}
+	if ran < 2 {
+		t.Errorf("got %d commands at the head of compose.yaml, want import and publish", ran)
+	}
+	execute("worker", program.Worker, "--drain")
+	execute("publisher", program.Publisher, "validate")
+}
