@@ -62,6 +62,7 @@ func TestWhatIsUnknownIsRefused(t *testing.T) {
 	}{
 		{"method", http.MethodGet, "/datasets/nba/routines", "", http.StatusNotImplemented, "this method"},
 		{"verb", http.MethodPut, "/datasets/nba/tables/box", "{}", http.StatusNotImplemented, "this method"},
+		{"parameter", http.MethodGet, "/datasets/nba?datasetView=ACL", "", http.StatusNotImplemented, "parameter datasetView"},
 		{"extract", http.MethodPost, "/jobs", job + `{"extract":{"compression":"GZIP"}}}`, http.StatusNotImplemented, "field configuration.extract"},
 		{"no kind", http.MethodPost, "/jobs", job + `{"labels":{"a":"b"}}}`, http.StatusNotImplemented, "no load, copy or query"},
 		{"no configuration", http.MethodPost, "/jobs", `{}`, http.StatusBadRequest, "configuration"},

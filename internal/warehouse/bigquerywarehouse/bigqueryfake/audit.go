@@ -89,7 +89,8 @@ func (s *Server) Violations(targets ...string) (broken []string) {
 		if truncates(r.WriteDisposition) && r.Partition == "" {
 			report("truncates the whole table %s", ref)
 		}
-		if (r.Kind == JobsInsertQuery || r.Kind == JobsQuery) && r.Table != "" && (slices.Contains(targets, ref.sql()) || r.WriteDisposition != "" && s.isPartitioned(ref)) {
+		query := r.Kind == JobsInsertQuery || r.Kind == JobsQuery
+		if query && (slices.Contains(targets, ref.sql()) || r.WriteDisposition != "" && s.isPartitioned(ref)) {
 			report("a query writes into %s", ref)
 		}
 	}

@@ -114,11 +114,14 @@ func (s *Server) ClearFaults() {
 	s.faults = nil
 }
 
+func (m *Match) meets(r *Request) bool {
+	return (m.Kind == "" || m.Kind == r.Kind) && (m.Table == "" || m.Table == r.Table) && (m.Partition == "" || m.Partition == r.Partition)
+}
+
 // take is the fault that waits for a call.
 func (s *Server) take(c *call) Fault {
 	for _, r := range s.faults {
-		m := r.match
-		if r.left > 0 && (m.Kind == "" || m.Kind == c.Kind) && (m.Table == "" || m.Table == c.Table) && (m.Partition == "" || m.Partition == c.Partition) {
+		if r.left > 0 && r.match.meets(&c.Request) {
 			r.left--
 			return r.fault
 		}

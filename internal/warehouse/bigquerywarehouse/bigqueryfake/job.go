@@ -182,7 +182,8 @@ func (s *Server) jobsList(c *call) (any, error) {
 	list := &bq.JobList{Kind: "bigquery#jobList", Jobs: []*bq.JobListJobs{}}
 	for _, j := range slices.Backward(s.order) {
 		s.settle(j)
-		if states := c.query["stateFilter"]; j.key.project != c.Project || len(states) > 0 && !slices.Contains(states, strings.ToLower(j.state)) {
+		states := c.query["stateFilter"]
+		if j.key.project != c.Project || len(states) > 0 && !slices.Contains(states, strings.ToLower(j.state)) {
 			continue
 		}
 		r := j.resource()
@@ -360,16 +361,13 @@ func (s *Server) insert(c *call) (*job, error) {
 // documentation, "Dataset locations", specify locations.
 func (s *Server) located(j *job, key datasetKey) (*dataset, error) {
 	d, err := s.dataset(key)
-	if err != nil {
-		if refused, ok := errors.AsType[*apiError](err); ok && refused.code == http.StatusNotFound && j.key.location != "" && s.projects[key.project] {
-			return nil, notFound("Dataset %s was not found in location %s", key, j.key.location)
-		}
+	switch {
+	case err != nil && (j.key.location == "" || !s.projects[key.project]):
 		return nil, err
-	}
-	if j.key.location == "" {
+	case j.key.location == "":
 		j.key.location = d.location
 	}
-	if !strings.EqualFold(d.location, j.key.location) {
+	if d == nil || !strings.EqualFold(d.location, j.key.location) {
 		return nil, notFound("Dataset %s was not found in location %s", key, j.key.location)
 	}
 	return d, nil

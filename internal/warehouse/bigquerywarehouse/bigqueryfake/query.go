@@ -435,7 +435,8 @@ func (e *execution) insertable(t, staging *table) error {
 		}
 		j := field(staging.schema, f.Name)
 		missing := func(r row) bool { return j < 0 || r.cell(j, staging.schema[j]) == nil }
-		if !slices.ContainsFunc(e.Columns, func(name string) bool { return strings.EqualFold(name, f.Name) }) || slices.ContainsFunc(staged, missing) {
+		filled := slices.ContainsFunc(e.Columns, func(name string) bool { return strings.EqualFold(name, f.Name) })
+		if !filled || slices.ContainsFunc(staged, missing) {
 			return invalidQuery("Required field %s cannot be null", f.Name)
 		}
 	}

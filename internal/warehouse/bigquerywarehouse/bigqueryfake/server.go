@@ -192,8 +192,7 @@ func newCall(kind string, r *http.Request, body []byte) *call {
 	}
 	return &call{
 		Request: Request{
-			TableProject: tableProject,
-			Kind:         kind, Project: r.PathValue("project"), Dataset: r.PathValue("dataset"), Table: name, Partition: partition,
+			Kind: kind, Project: r.PathValue("project"), TableProject: tableProject, Dataset: r.PathValue("dataset"), Table: name, Partition: partition,
 			JobID: r.PathValue("job"), Location: q.Get("location"),
 		},
 		query: q, header: r.Header, body: body, reply: http.Header{},
@@ -203,7 +202,7 @@ func newCall(kind string, r *http.Request, body []byte) *call {
 // serve runs a call with the faults that wait for it, records it and answers.
 func (s *Server) serve(w http.ResponseWriter, c *call, run operation) {
 	code, body, broken := s.answer(c, run)
-	if broken == hangUp {
+	if broken == hangUp || broken == cutReply && len(body) == 0 {
 		panic(http.ErrAbortHandler)
 	}
 	for name, values := range c.reply {
@@ -220,7 +219,7 @@ func (s *Server) serve(w http.ResponseWriter, c *call, run operation) {
 		}
 		panic(http.ErrAbortHandler)
 	}
-	w.Write(body) // an error means that the caller is gone, who then does not know what happened: that is life
+	w.Write(body) // an error means that the caller is gone, who then does not know what happened, as with the service
 }
 
 func (s *Server) answer(c *call, run operation) (code int, body []byte, broken string) {
@@ -242,7 +241,11 @@ func (s *Server) answer(c *call, run operation) (code int, body []byte, broken s
 		return 0, nil, hangUp
 	}
 	c.fault = f
-	out, err := run(c)
+	var out any
+	err := c.knownParameters()
+	if err == nil {
+		out, err = run(c)
+	}
 	if err != nil {
 		var refused *apiError
 		if !errors.As(err, &refused) {
@@ -308,6 +311,21 @@ func known(object map[string]json.RawMessage, what string, may ...string) error 
 	for name, value := range object {
 		if !slices.Contains(may, name) && !slices.Contains([]string{`""`, "0", "false", "null", "[]", "{}"}, string(bytes.TrimSpace(value))) {
 			return unsupported("field %s%s", what, name)
+		}
+	}
+	return nil
+}
+
+// knownParameters refuses parameters of the URL that the fake does not heed and that could change the answer.
+func (c *call) knownParameters() error {
+	for name := range c.query {
+		switch name {
+		case "alt", "prettyPrint", "fields", "location", "maxResults", "pageToken", "startIndex", "selectedFields", "view",
+			"formatOptions.useInt64Timestamp", "uploadType", "upload_id", "deleteContents", "stateFilter", "parentJobId",
+			"minCreationTime", "maxCreationTime":
+		case "timeoutMs", "projection", "allUsers", "all": // all of it is here at once, and there is one user
+		default:
+			return unsupported("parameter %s", name)
 		}
 	}
 	return nil

@@ -49,7 +49,7 @@ func (r tableRef) resource() *bq.TableReference {
 	return &bq.TableReference{ProjectId: r.project, DatasetId: r.dataset, TableId: name}
 }
 
-// Pseudo-partitions. Source: documentation, "Querying partitioned tables".
+// Names of the API. Source of the pseudo-partitions: documentation, "Querying partitioned tables".
 const (
 	nullPartition    = "__NULL__"
 	unpartitioned    = "__UNPARTITIONED__"
