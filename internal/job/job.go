@@ -53,6 +53,9 @@ type Job struct {
 
 	// Gates asks the warehouse for counts over the whole range of a run, and judges them.
 	Gates Gates
+
+	// Sampling is how a run over many dates begins; without a Canary it begins with all of them.
+	Sampling Sampling
 }
 
 // RowSettingsHash is the SHA-256, in hex, of the settings that decide rows; see Job.RowSettings.

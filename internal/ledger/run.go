@@ -106,6 +106,14 @@ type Approval struct {
 // Sampling reports whether the run waits for its sample: no other date of it may begin.
 func (r *Run) Sampling() bool { return r.Sample != nil && r.Approval == nil }
 
+// WorkingState is the state in which workers claim the run's dates.
+func (r *Run) WorkingState() RunState {
+	if r.Sampling() {
+		return RunCanary
+	}
+	return RunOpen
+}
+
 // Move changes the state, or says why it cannot be changed.
 func (r *Run) Move(to RunState) error {
 	if !slices.Contains(moves[r.State], to) {

@@ -190,7 +190,7 @@ func (p *Publisher) replay(ctx context.Context, r ReplayRequest, run ledger.Run,
 	event := ledger.Event{Kind: "replayed", Actor: r.Actor, Message: fmt.Sprintf("%d dates: %s", len(result.Dates), r.Reason)}
 	if _, err := p.ports.Ledger.UpdateRun(ctx, run.ID, event, func(run *ledger.Run) error {
 		if run.State == ledger.RunPlanning {
-			return run.Move(ledger.RunOpen)
+			return run.Move(run.WorkingState())
 		}
 		return nil
 	}); err != nil {

@@ -75,8 +75,8 @@ type Plan struct {
 	settings []byte
 	// rowSettings is the hash of the settings that decide rows.
 	rowSettings string
-	reference   []byte // nil when the open run's snapshot is used
-	openState   ledger.RunState
+	reference   []byte                 // nil when the open run's snapshot is used
+	open        ledger.Run             // zero when a new one would be created
 	quiet       map[gamedate.Date]bool // in-season dates of a silence
 }
 
@@ -117,6 +117,14 @@ type Request struct {
 	Accept []string
 	Reason string
 	Actor  string
+	// SampleAbove is how many dates a run may do before a sample has passed with the same version and settings; 0: any
+	// number.
+	SampleAbove int
+	// SkipSample: the operator does not want a sample, and says in Reason why; recorded with the run.
+	SkipSample bool
+	// Sample does a few dates only, after which the run waits: Canary, or what the job chooses.
+	Sample bool
+	Canary []gamedate.Date
 }
 
 // Publisher is the operator's engine.
@@ -170,6 +178,9 @@ func Check(j job.Job, r Request) (settings []byte, err error) {
 	if len(r.Accept) > 0 && strings.TrimSpace(r.Reason) == "" {
 		add("--accept overrides a safeguard: say why with --reason")
 	}
+	if r.SkipSample && strings.TrimSpace(r.Reason) == "" {
+		add("--no-sample overrides a safeguard: say why with --reason")
+	}
 	settings, err = j.Settings(r.Settings)
 	if err != nil {
 		add("%v", err)
@@ -212,7 +223,7 @@ func (p *Publisher) Plan(ctx context.Context, r Request) (*Plan, error) {
 		if open.Version != p.job.Version || open.SettingsHash != plan.SettingsHash {
 			return nil, &ledger.RunOpenError{Open: open}
 		}
-		plan.OpenRun, plan.openState, plan.ReferenceHash = open.ID, open.State, open.ReferenceHash
+		plan.OpenRun, plan.open, plan.ReferenceHash = open.ID, open, open.ReferenceHash
 		plan.StopOnFirstFailure = plan.StopOnFirstFailure || open.StopOnFirstFailure
 	} else if plan.reference, plan.ReferenceHash, err = p.readReference(ctx); err != nil {
 		return nil, err

@@ -68,6 +68,15 @@ func (p *Publisher) Publish(ctx context.Context, r Request, plan *Plan, progress
 	if progress == nil {
 		progress = func(string, int, int) {}
 	}
+	approval, err := p.admit(ctx, r, plan)
+	if err != nil {
+		return Result{}, err
+	}
+	if r.Sample {
+		if plan, err = p.sampled(r, plan); err != nil {
+			return Result{}, err
+		}
+	}
 	var plans []ledger.Plan
 	known := 0 // settled as without games before
 	settle := func(d DatePlan, to ledger.State) {
@@ -94,11 +103,11 @@ func (p *Publisher) Publish(ctx context.Context, r Request, plan *Plan, progress
 			settle(d, ledger.NoSchedule)
 		}
 	}
-	resuming := plan.OpenRun != "" && plan.openState == ledger.RunPlanning
-	if len(plans)+len(underWay) == 0 && !resuming {
+	resuming := plan.open.State == ledger.RunPlanning || plan.open.State == ledger.RunAwaitingApproval
+	if len(plans)+len(underWay) == 0 && !resuming && !r.Sample {
 		return Result{RunID: plan.OpenRun, Nothing: true, Known: known}, nil
 	}
-	run, joined, err := p.openRun(ctx, r, plan)
+	run, joined, err := p.openRun(ctx, r, plan, approval)
 	if _, raced := errors.AsType[*ledger.RunOpenError](err); raced && plan.OpenRun == "" {
 		// Somebody else made a run between our plan and now: plan again, which joins it or says why it cannot.
 		if plan, err = p.Plan(ctx, r); err != nil {
@@ -133,10 +142,10 @@ func (p *Publisher) Publish(ctx context.Context, r Request, plan *Plan, progress
 	event := ledger.Event{Kind: "run_opened", Actor: r.Actor, Message: fmt.Sprintf("%d queued, %d known, %d without games", result.Queued, result.Known, result.Settled)}
 	result.Run, err = p.ports.Ledger.UpdateRun(ctx, run.ID, event, func(run *ledger.Run) error {
 		run.PlanHash = plan.Hash
-		if run.State == ledger.RunOpen {
+		if run.State.Working() {
 			return nil // by another publisher that joined it too
 		}
-		return run.Move(ledger.RunOpen)
+		return run.Move(run.WorkingState())
 	})
 	if err != nil {
 		return result, fmt.Errorf("open run %s: %w", run.ID, err)
@@ -146,7 +155,7 @@ func (p *Publisher) Publish(ctx context.Context, r Request, plan *Plan, progress
 }
 
 // openRun creates the run, or takes the open one back to planning; both leave it in state planning.
-func (p *Publisher) openRun(ctx context.Context, r Request, plan *Plan) (run ledger.Run, joined bool, err error) {
+func (p *Publisher) openRun(ctx context.Context, r Request, plan *Plan, approval *ledger.Approval) (run ledger.Run, joined bool, err error) {
 	if plan.OpenRun != "" {
 		event := ledger.Event{Kind: "dates_join", Actor: r.Actor, Message: plan.Range.String()}
 		run, err = p.ports.Ledger.UpdateRun(ctx, plan.OpenRun, event, func(run *ledger.Run) error {
@@ -156,6 +165,14 @@ func (p *Publisher) openRun(ctx context.Context, r Request, plan *Plan) (run led
 			}
 			if r.StopOnFirstFailure {
 				run.StopOnFirstFailure = true
+			}
+			switch {
+			case r.Sample:
+				plan.begin(run)
+			case approval != nil:
+				run.Approval = approval
+			case run.Sampling(): // begun since the plan
+				return sampling(*run)
 			}
 			return backToPlanning(run)
 		})
@@ -167,7 +184,10 @@ func (p *Publisher) openRun(ctx context.Context, r Request, plan *Plan) (run led
 	run = ledger.Run{ID: NewRunID(time.Now()), Job: p.job.Name, Range: plan.Range, State: ledger.RunPlanning, Target: p.target,
 		Version: plan.Version, Settings: plan.settings, SettingsHash: plan.SettingsHash, ReferenceHash: plan.ReferenceHash,
 		PlanHash: plan.Hash, Accept: r.Accept, Force: r.Force, Reason: r.Reason, Actor: r.Actor,
-		StopOnFirstFailure: r.StopOnFirstFailure}
+		StopOnFirstFailure: r.StopOnFirstFailure, Approval: approval}
+	if r.Sample {
+		plan.begin(&run)
+	}
 	if err := p.ports.Ledger.CreateRun(ctx, run, plan.reference); err != nil {
 		return run, false, fmt.Errorf("create run: %w", err)
 	}
@@ -355,7 +375,7 @@ func (p *Publisher) Resume(ctx context.Context, run, reason, actor string) (ledg
 			return fmt.Errorf("run %s is %s, not paused", r.ID, r.State)
 		}
 		r.Cause, r.CauseKind, r.HoldWrites = "", "", false
-		return r.Move(ledger.RunOpen)
+		return r.Move(r.WorkingState())
 	})
 	if err != nil {
 		return resumed, err

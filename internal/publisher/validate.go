@@ -351,11 +351,22 @@ func (p *Publisher) gates(ctx context.Context, r gamedate.Range, expected map[ga
 	if g.Judge == nil {
 		return nil, nil
 	}
+	in, err := p.gateInput(ctx, r, expected, entries, thresholds)
+	if err != nil {
+		return nil, err
+	}
+	in.Baseline = baseline
+	return g.Judge(in), nil
+}
+
+// gateInput gathers what the job's gates judge.
+func (p *Publisher) gateInput(ctx context.Context, r gamedate.Range, expected map[gamedate.Date]job.Expectation, entries []ledger.Entry, thresholds job.Thresholds) (job.GateInput, error) {
+	g := p.job.Gates
+	in := job.GateInput{Range: r, Expected: map[gamedate.Date]job.Expectation{}, Facts: map[gamedate.Date]job.Counts{}, Thresholds: thresholds}
 	groups, err := p.ports.Store.Count(ctx, p.job.Target, r, warehouse.Grouping{By: g.By, Nulls: g.Nulls, Keys: g.Keys})
 	if err != nil {
-		return nil, fmt.Errorf("count %s: %w", p.job.Target.FullName(), err)
+		return in, fmt.Errorf("count %s: %w", p.job.Target.FullName(), err)
 	}
-	in := job.GateInput{Range: r, Expected: map[gamedate.Date]job.Expectation{}, Facts: map[gamedate.Date]job.Counts{}, Baseline: baseline, Thresholds: thresholds}
 	for _, group := range groups {
 		in.Groups = append(in.Groups, job.GroupCount(group))
 	}
@@ -369,7 +380,7 @@ func (p *Publisher) gates(ctx context.Context, r gamedate.Range, expected map[ga
 			in.Facts[e.Date] = e.Facts.Counts
 		}
 	}
-	return g.Judge(in), nil
+	return in, nil
 }
 
 func sum(m map[string]int64) int64 {

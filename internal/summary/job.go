@@ -46,6 +46,7 @@ func Job() job.Job {
 		Rules:       list,
 		Thresholds:  slices.Clone(thresholds),
 		Gates:       gates(),
+		Sampling:    job.Sampling{Canary: canary, SpotCheck: spotCheck},
 	}
 }
 

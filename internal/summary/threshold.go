@@ -29,7 +29,7 @@ func bounds(warn, fail int64) job.Bounds {
 func warnsBeyond(warn int64) job.Bounds { return job.Bounds{Warn: job.Whole(warn), Fail: job.None} }
 
 // thresholds are all bounds of the job, those of the engine included, in the order in which they are listed. Names of one
-// game date's acceptance begin with "date.", those of a whole range with "range.", those of its inputs with "preflight.".
+// game date's acceptance begin with "date.", those of a whole range with "range.", of a sample with "sample.", those of its inputs with "preflight.".
 var thresholds = slices.Concat([]job.Threshold{
 	{Name: "date.match_rate", Unit: "% of players", Least: true, Bounds: bounds(95, 50), Doc: "players of the secondary source who meet a gamebook person", Source: fromIncident},
 	{Name: "date.active_minutes_null", Unit: ofActive, Bounds: bounds(1, 5), Doc: "rows that played, without minutes", Source: fromRunbook},
@@ -55,6 +55,9 @@ var thresholds = slices.Concat([]job.Threshold{
 	{Name: "range.unresolved", Unit: ofAll, Bounds: warnsBeyond(2), Doc: "rows without a registry id", Source: fromIncident},
 	{Name: "range.usage_coverage", Unit: ofActive, Least: true, Bounds: bounds(80, 50), Doc: "rows that played, with a usage rate", Source: fromRunbook},
 	{Name: "range.incomplete_team_games", Unit: "team games", Bounds: warnsBeyond(0), Doc: "sides whose minutes or points do not add up to their game", Source: fromIncident},
+
+	{Name: "sample.leading_minutes_least", Unit: "minutes", Least: true, Bounds: bounds(30, 20), Doc: "mean minutes of the five players of a date who have the most", Source: fromRunbook},
+	{Name: "sample.leading_minutes_most", Unit: "minutes", Bounds: bounds(48, 60), Doc: "mean minutes of the five players of a date who have the most", Source: "a game without overtime has 48 minutes; the old runbook calls 60 corruption"},
 
 	{Name: "preflight.games_without_rows", Unit: ofGames, Bounds: bounds(0, 50), Doc: "final games on the schedule without a raw row in any source", Source: "a date without box scores fails by itself; when most games have none, an import was forgotten"},
 	{Name: "preflight.gamebook_games", Unit: ofGames, Least: true, Bounds: warnsBeyond(90), Doc: "final games on the schedule with rows of the gamebook", Source: fromRunbook},

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -86,7 +87,8 @@ func Job(hooks *Hooks) job.Job {
 			}
 			return build(shared.(map[string]string), in)
 		},
-		Gates: job.Gates{By: []string{"region"}, Nulls: []string{"tenths"}, Keys: []string{"station"}, Judge: judge},
+		Gates:    job.Gates{By: []string{"region"}, Nulls: []string{"tenths"}, Keys: []string{"station"}, Judge: judge},
+		Sampling: job.Sampling{Canary: canary, SpotCheck: spotCheck},
 	}
 }
 
@@ -181,6 +183,26 @@ func build(regions map[string]string, in job.Input) (job.Output, error) {
 	slices.SortFunc(out.Rows, func(a, b table.Row) int { return a[1].Compare(b[1]) })
 	out.Counts.RowsOut = int64(len(out.Rows))
 	return out, nil
+}
+
+// canary begins with the first three days.
+func canary(expected map[gamedate.Date]job.Expectation) []gamedate.Date {
+	dates := slices.SortedFunc(maps.Keys(expected), gamedate.Date.Compare)
+	return dates[:min(3, len(dates))]
+}
+
+// spotCheck shows every station and fails where nobody reported.
+func spotCheck(rows []table.Row, _ job.Thresholds) job.SpotCheck {
+	out := job.SpotCheck{Columns: []string{"station", "tenths"}}
+	for _, row := range rows {
+		out.Rows = append(out.Rows, []string{row[1].Text(), row[3].Text()})
+	}
+	c := job.Check{Name: "stations shown", Seen: fmt.Sprint(len(rows)), Verdict: job.Pass}
+	if len(rows) == 0 {
+		c.Verdict = job.Failed
+	}
+	out.Checks = []job.Check{c}
+	return out
 }
 
 func judge(in job.GateInput) []job.Check {
