@@ -11,7 +11,7 @@ resource "google_bigquery_dataset" "analytics" {
   project     = var.project
   dataset_id  = var.analytics_dataset
   location    = var.location
-  description = "Tables that gamefill fills, and the snapshots that its runs keep."
+  description = "Tables that gamefill fills."
   labels      = var.labels
 
   # No expiration of tables or partitions: one that reaches a run's dates fails its preflight.

@@ -9,7 +9,7 @@ variable "location" {
 }
 
 variable "analytics_dataset" {
-  description = "Dataset of player_game_summary, and of the snapshots that runs keep."
+  description = "Dataset of player_game_summary."
   type        = string
   default     = "nba_analytics"
 

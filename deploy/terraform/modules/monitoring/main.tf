@@ -77,7 +77,7 @@ resource "google_monitoring_alert_policy" "run" {
 
   documentation {
     mime_type = "text/markdown"
-    content   = var.runbooks == "" ? each.value.text : "${each.value.text}\n\n${var.runbooks}/${each.key}.md"
+    content   = "${each.value.text}${var.runbooks == "" ? "" : "\n\n${var.runbooks}/${each.key}.md"}"
   }
 }
 
@@ -111,6 +111,9 @@ resource "google_monitoring_alert_policy" "unread" {
 
   documentation {
     mime_type = "text/markdown"
-    content   = "A message has waited for an hour: no worker runs, or the run is paused. `publisher status` tells which."
+    content = join("", [
+      "A message has waited for an hour: no worker runs, or the run is paused. `publisher status` tells which.",
+      var.runbooks == "" ? "" : "\n\n${var.runbooks}/unread-queue.md",
+    ])
   }
 }

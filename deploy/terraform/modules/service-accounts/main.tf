@@ -115,29 +115,36 @@ resource "google_project_iam_member" "jobs" {
   member  = each.value
 }
 
-# The worker replaces partitions; the publisher keeps snapshots and puts partitions back.
-resource "google_bigquery_dataset_iam_member" "analytics" {
-  for_each = local.both
-
+# Only the worker writes: it replaces partitions of the target.
+resource "google_bigquery_dataset_iam_member" "target" {
   project    = var.project
   dataset_id = var.datasets.analytics
   role       = "roles/bigquery.dataEditor"
-  member     = each.value
+  member     = local.both.worker
 }
 
-# Sources are only read: rows of one date, counts of a range, when a partition last changed.
-resource "google_bigquery_dataset_iam_member" "sources" {
-  for_each = {
-    for pair in setproduct(keys(local.both), ["raw", "reference"]) : join("/", pair) => {
-      member  = local.both[pair[0]]
-      dataset = var.datasets[pair[1]]
-    }
-  }
+# Sources are only read: rows of one date, counts of a range, when a partition last changed. The publisher reads the target
+# the same way, to plan and to validate.
+resource "google_bigquery_dataset_iam_member" "read" {
+  for_each = merge(
+    { for name in ["raw", "reference"] : "worker/${name}" => { member = local.both.worker, dataset = var.datasets[name] } },
+    { for name in ["raw", "reference", "analytics"] : "publisher/${name}" => { member = local.both.publisher, dataset = var.datasets[name] } },
+  )
 
   project    = var.project
   dataset_id = each.value.dataset
   role       = "roles/bigquery.dataViewer"
   member     = each.value.member
+}
+
+# `publisher alias add` writes player_aliases, and nothing else there.
+resource "google_bigquery_dataset_iam_member" "aliases" {
+  count = var.add_aliases ? 1 : 0
+
+  project    = var.project
+  dataset_id = var.datasets.reference
+  role       = "roles/bigquery.dataEditor"
+  member     = local.both.publisher
 }
 
 # --- Metrics.

@@ -27,6 +27,12 @@ variable "datasets" {
   })
 }
 
+variable "add_aliases" {
+  description = "Whether the publisher's account may write the dataset of the registry, for `publisher alias add`."
+  type        = bool
+  default     = false
+}
+
 variable "kubernetes_service_accounts" {
   description = "Kubernetes accounts that may act as each Google account, as NAMESPACE/NAME; empty without GKE. The names are those in deploy/gke."
   type = object({
