@@ -73,6 +73,12 @@ func (a Amount) String() string {
 	return text
 }
 
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (a *Amount) UnmarshalText(text []byte) (err error) {
+	*a, err = ParseAmount(string(text))
+	return err
+}
+
 // ParseBounds reads "WARN,FAIL".
 func ParseBounds(text string) (b Bounds, err error) {
 	warn, fail, ok := strings.Cut(text, ",")

@@ -45,6 +45,7 @@ func Job() job.Job {
 		Suggest:     suggest,
 		Rules:       list,
 		Thresholds:  slices.Clone(thresholds),
+		Preflight:   preflight(),
 		Gates:       gates(),
 		Sampling:    job.Sampling{Canary: canary, SpotCheck: spotCheck},
 	}
