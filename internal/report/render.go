@@ -1,0 +1,202 @@
+package report
+
+import (
+	_ "embed"
+	"fmt"
+	"html/template"
+	"io"
+	"reflect"
+	"strings"
+	textTemplate "text/template"
+
+	"gamefill/internal/job"
+)
+
+// listed is how many lines a table of a rendering has before it says how many more there are.
+const listed = 50
+
+// HTML writes the report as one page without scripts, links and other files.
+func HTML(w io.Writer, r *Report) error {
+	view := page{Report: r, Charts: map[string]template.HTML{}}
+	for _, c := range []chart{nullsChart(r), rowsChart(r), throughputChart(r), triesChart(r), failuresChart(r)} {
+		drawn, err := c.draw()
+		if err != nil {
+			return err
+		}
+		view.Charts[c.id] = drawn
+	}
+	if err := htmlPage.Execute(w, view); err != nil {
+		return fmt.Errorf("render the report of run %s: %w", r.Run.ID, err)
+	}
+	return nil
+}
+
+// Markdown writes the report as GitHub-flavoured Markdown, without the charts.
+func Markdown(w io.Writer, r *Report) error {
+	if err := markdownPage.Execute(w, page{Report: r}); err != nil {
+		return fmt.Errorf("render the report of run %s: %w", r.Run.ID, err)
+	}
+	return nil
+}
+
+// page is what the templates are given.
+type page struct {
+	*Report
+	Charts map[string]template.HTML
+}
+
+//go:embed report.html
+var htmlText string
+
+//go:embed report.md
+var markdownText string
+
+var functions = map[string]any{
+	"brief": brief, "count": count, "groups": groups, "head": head, "join": func(list []string) string { return strings.Join(list, ", ") },
+	"more": more, "rows": rows, "share": share, "plural": plural, "short": short, "stamp": stamp, "verdict": verdict, "words": words, "wide": wide, "groupShare": groupShare,
+}
+
+var (
+	htmlPage     = template.Must(template.New("report.html").Funcs(functions).Parse(htmlText))
+	markdownPage = textTemplate.Must(textTemplate.New("report.md").Funcs(functions).Funcs(map[string]any{"md": md, "code": code}).Parse(markdownText))
+)
+
+// head is the lines of a list that are shown.
+func head(list any) any {
+	v := reflect.ValueOf(list)
+	return v.Slice(0, min(v.Len(), listed)).Interface()
+}
+
+// more is how many lines of a list are not shown.
+func more(list any) int { return max(0, reflect.ValueOf(list).Len()-listed) }
+
+// wide are the dates worth a line of their own: those with rows, work or attempts.
+func wide(dates []Date) []Date {
+	var found []Date
+	for _, d := range dates {
+		if d.Units > 0 || d.Attempts > 0 || d.RowsNow > 0 || d.RowsBefore == nil || *d.RowsBefore > 0 {
+			found = append(found, d)
+		}
+	}
+	return found
+}
+
+// groups are the names of all groups of the months, in order.
+func groups(months []Month) []string {
+	var names []string
+	seen := map[string]bool{}
+	for _, m := range months {
+		for _, g := range m.Groups {
+			if !seen[g.Name] {
+				seen[g.Name] = true
+				names = append(names, g.Name)
+			}
+		}
+	}
+	return names
+}
+
+func groupShare(m Month, name string) string {
+	for _, g := range m.Groups {
+		if g.Name == name {
+			return share(g.Counts)
+		}
+	}
+	return "no rows"
+}
+
+// share is the part of rows that is NULL, for people.
+func share(c Counts) string {
+	if c.Rows == 0 {
+		return "no rows"
+	}
+	return fmt.Sprintf("%.2f %%", 100*float64(c.Nulls)/float64(c.Rows))
+}
+
+func rows(n *int64) string {
+	if n == nil {
+		return "not known"
+	}
+	return thousands(*n)
+}
+
+func count(n any) string { return thousands(reflect.ValueOf(n).Int()) }
+
+// thousands is n with thousands separated: 130,425.
+func thousands(n int64) string {
+	s := fmt.Sprint(n)
+	start := 0
+	if n < 0 {
+		start = 1
+	}
+	for i := len(s) - 3; i > start; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// short is the beginning of a hash.
+func short(hash string) string {
+	if len(hash) > 12 {
+		return hash[:12]
+	}
+	return hash
+}
+
+// verdict is a verdict in words with a mark, so that no colour is needed to read it.
+func verdict(v job.Verdict) string {
+	switch v {
+	case job.Pass:
+		return "✓ pass"
+	case job.Warned:
+		return "! warn"
+	case job.Failed:
+		return "✗ fail"
+	case job.NotChecked:
+		return "– not checked"
+	}
+	return "· " + string(v)
+}
+
+// words are a stable code in words.
+func words(code string) string { return strings.ReplaceAll(code, "_", " ") }
+
+// md is text that Markdown shows as it is, in a line or in a cell of a table.
+func md(v any) string {
+	var b strings.Builder
+	text := strings.Join(strings.Fields(fmt.Sprint(v)), " ")
+	letter := func(i int) bool {
+		return i >= 0 && i < len(text) && (text[i] >= '0' && text[i] <= '9' || text[i] >= 'a' && text[i] <= 'z' || text[i] >= 'A' && text[i] <= 'Z')
+	}
+	for i := range len(text) {
+		switch c := text[i]; c {
+		case '<':
+			b.WriteString("&lt;")
+			continue
+		case '>':
+			b.WriteString("&gt;")
+			continue
+		case '&':
+			b.WriteString("&amp;")
+			continue
+		case '_':
+			if !letter(i-1) || !letter(i+1) { // inside of a word it means nothing
+				b.WriteByte('\\')
+			}
+		case '\\', '`', '*', '[', ']', '|', '~', '#':
+			b.WriteByte('\\')
+		}
+		b.WriteByte(text[i])
+	}
+	return b.String()
+}
+
+// code is text as a code span, in a line or in a cell of a table.
+func code(v any) string {
+	text := strings.Join(strings.Fields(fmt.Sprint(v)), " ")
+	if strings.ContainsAny(text, "`|\\<") || text == "" {
+		return md(text)
+	}
+	return "`" + text + "`"
+}
+
