@@ -130,6 +130,11 @@ type WriteRecord struct {
 	Rollback bool `json:"rollback,omitempty"`
 }
 
+// RollingBack reports whether a rollback of the entry was begun and neither finished nor overtaken by a claim.
+func (e *Entry) RollingBack() bool {
+	return e.State == Complete && e.Write.Rollback && e.Write.Generation == e.Generation
+}
+
 // Failure is why an attempt ended badly.
 type Failure struct {
 	Class   failure.Class `json:"class"`
@@ -371,8 +376,8 @@ type RollingBack interface {
 	FinishRollback(ctx context.Context, r Rollback, event Event) error
 }
 
-// Begun reports whether e is in a rollback that r began. For adapters.
-func (r Rollback) Begun(e *Entry) bool {
+// begun reports whether e is in, or after, the rollback that r began.
+func (r Rollback) begun(e *Entry) bool {
 	return e.Run == r.Run && e.Generation == r.Generation+1 && e.Write.Generation == e.Generation && e.Write.Rollback &&
 		e.Write.ID == r.ID
 }
@@ -380,7 +385,7 @@ func (r Rollback) Begun(e *Entry) bool {
 // Begin announces the rollback in e, or says that it cannot; changed is false when it was announced before. For adapters.
 func (r Rollback) Begin(e *Entry) (changed bool, err error) {
 	switch {
-	case e.State == Complete && r.Begun(e):
+	case e.RollingBack() && r.begun(e):
 		return false, nil
 	case e.State != Complete || e.Run != r.Run || e.Generation != r.Generation:
 		return false, ErrMoved
@@ -393,7 +398,7 @@ func (r Rollback) Begin(e *Entry) (changed bool, err error) {
 // Finish ends a begun rollback in e, or says that it cannot; changed is false when it was ended before. For adapters.
 func (r Rollback) Finish(e *Entry) (changed bool, err error) {
 	switch {
-	case !r.Begun(e) || e.State != Complete && e.State != RolledBack:
+	case !r.begun(e) || e.State != Complete && e.State != RolledBack:
 		return false, ErrMoved
 	case e.State == RolledBack:
 		return false, nil

@@ -29,6 +29,7 @@ const (
 	Known      Verdict = "known"       // queued or in progress already under the open run
 	NoGames    Verdict = "no_games"    // the calendar has nothing and the target is empty
 	NoSchedule Verdict = "no_schedule" // the same, inside a suspiciously long silence of the calendar
+	Undone     Verdict = "rolled_back" // put back on purpose: left until it is asked for
 	NotFinal   Verdict = "not_final"   // units under way or still to come: not queued, looked at again by the next plan
 )
 
@@ -109,6 +110,8 @@ type Request struct {
 	Dates []gamedate.Date
 	// Force queues every date with units, done or not.
 	Force bool
+	// Undone queues the dates that were rolled back.
+	Undone bool
 	// StopOnFirstFailure pauses the run at its first failure; a run that is joined keeps it from then on.
 	StopOnFirstFailure bool
 	// Settings are the job's row-affecting settings, JSON, nil for the defaults.
@@ -287,7 +290,7 @@ func (p *Publisher) planDates(ctx context.Context, r Request, plan *Plan) error 
 	}
 	slices.SortFunc(dates, gamedate.Date.Compare)
 	for _, d := range slices.Compact(dates) {
-		plan.Dates = append(plan.Dates, judge(d, expected[d], entries[d], sources(d), targets[d], r.Force, plan))
+		plan.Dates = append(plan.Dates, judge(d, expected[d], entries[d], sources(d), targets[d], r, plan))
 	}
 	return nil
 }
@@ -311,7 +314,7 @@ func (p *Publisher) sourceTokens(ctx context.Context, r gamedate.Range) (func(ga
 }
 
 // judge plans one date from what the calendar expects, the ledger remembers and the tables hold now.
-func judge(d gamedate.Date, expect job.Expectation, e *ledger.Entry, sources map[string]warehouse.Token, target warehouse.Token, force bool, plan *Plan) DatePlan {
+func judge(d gamedate.Date, expect job.Expectation, e *ledger.Entry, sources map[string]warehouse.Token, target warehouse.Token, r Request, plan *Plan) DatePlan {
 	out := DatePlan{Date: d, Units: expect.Units, Expected: expect, Target: target, Sources: tokenText(sources)}
 	if e != nil {
 		out.State, out.run = e.State, e.Run
@@ -323,6 +326,12 @@ func judge(d gamedate.Date, expect job.Expectation, e *ledger.Entry, sources map
 	switch {
 	case e != nil && !e.State.Settled():
 		out.Verdict, out.Reason = Known, e.Reason
+		return out
+	case e != nil && undone(e) && !r.Force && !r.Undone:
+		out.Verdict, out.Detail = Undone, "--rolled-back or --force does it again"
+		if e.RollingBack() {
+			out.Detail = "interrupted: the same rollback again finishes it; " + out.Detail
+		}
 		return out
 	case expect.NotFinal > 0:
 		out.Verdict, out.Detail = NotFinal, fmt.Sprintf("%d of %d not final", expect.NotFinal, expect.NotFinal+expect.Units)
@@ -337,13 +346,12 @@ func judge(d gamedate.Date, expect job.Expectation, e *ledger.Entry, sources map
 		return out
 	case e == nil || e.State == ledger.NoGames || e.State == ledger.NoSchedule:
 		return queue(ledger.ReasonNew, "")
-	case force:
+	case undone(e):
+		return queue(ledger.ReasonUndone, "")
+	case r.Force:
 		return queue(ledger.ReasonForced, "")
 	case e.State == ledger.Dead || e.State == ledger.Cancelled:
 		return queue(ledger.ReasonFailed, string(e.State))
-	case e.State == ledger.RolledBack:
-		out.Verdict, out.Detail = Left, "rolled back; --force does it again"
-		return out
 	case e.Facts == nil:
 		return queue(ledger.ReasonNew, "")
 	case e.Facts.Version != plan.Version:
@@ -357,6 +365,9 @@ func judge(d gamedate.Date, expect job.Expectation, e *ledger.Entry, sources map
 	out.Verdict = Left
 	return out
 }
+
+// undone reports whether the date was put back on purpose, or is about to be.
+func undone(e *ledger.Entry) bool { return e.State == ledger.RolledBack || e.RollingBack() }
 
 // changes names everything whose token is not the one the completion recorded. A missing token counts as changed.
 func changes(f *ledger.Facts, sources map[string]warehouse.Token, target warehouse.Token, reference string) []string {

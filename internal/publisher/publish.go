@@ -188,6 +188,9 @@ func (p *Publisher) openRun(ctx context.Context, r Request, plan *Plan, approval
 	if r.Sample {
 		plan.begin(&run)
 	}
+	if err := p.dropExpired(ctx, r.Actor); err != nil {
+		return run, false, err
+	}
 	if err := p.ports.Ledger.CreateRun(ctx, run, plan.reference); err != nil {
 		return run, false, fmt.Errorf("create run: %w", err)
 	}

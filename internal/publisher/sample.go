@@ -91,7 +91,7 @@ func (p *Publisher) sampled(r Request, plan *Plan) (*Plan, error) {
 		}
 		expected := map[gamedate.Date]job.Expectation{}
 		for _, d := range plan.Dates {
-			if d.Units > 0 && d.Verdict != NotFinal {
+			if d.Units > 0 && d.Verdict != NotFinal && d.Verdict != Undone {
 				expected[d.Date] = d.Expected
 			}
 		}

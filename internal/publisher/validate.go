@@ -84,6 +84,7 @@ func (p *Publisher) Validate(ctx context.Context, r gamedate.Range, run *ledger.
 	checks := []job.Check{
 		checkSettled(r, expected, byDate),
 		checkDead(entries, &out),
+		checkUndone(entries),
 		checkSilence(silences),
 	}
 	content, err := p.checkContent(ctx, r, byDate, &out, progress)
@@ -188,6 +189,28 @@ func checkDead(entries []ledger.Entry, out *Judgement) job.Check {
 	return c
 }
 
+// checkUndone says which dates were put back on purpose, so that nobody takes the range for done.
+func checkUndone(entries []ledger.Entry) job.Check {
+	c := job.Check{Name: "no rolled-back dates", Bound: "0", Verdict: job.Pass}
+	var back, interrupted []gamedate.Date
+	for i := range entries {
+		switch e := &entries[i]; {
+		case e.State == ledger.RolledBack:
+			back = append(back, e.Date)
+		case e.RollingBack():
+			interrupted = append(interrupted, e.Date)
+		}
+	}
+	c.Seen = fmt.Sprint(len(back) + len(interrupted))
+	switch {
+	case len(interrupted) > 0:
+		c.Verdict, c.Advice = job.Failed, "a rollback was interrupted, repeat it: "+some(interrupted)
+	case len(back) > 0:
+		c.Verdict, c.Advice = job.Warned, "publish with --rolled-back does them again: "+some(back)
+	}
+	return c
+}
+
 func checkSilence(silences []Silence) job.Check {
 	c := job.Check{Name: "no silence in the calendar", Bound: "none in season", Verdict: job.Pass, Seen: "none"}
 	var seen []string
@@ -212,7 +235,7 @@ func (p *Publisher) checkContent(ctx context.Context, r gamedate.Range, entries 
 	}
 	var dates []gamedate.Date
 	for d := range r.Dates() {
-		if e := entries[d]; tokens[d] != warehouse.NoToken || e != nil && e.State == ledger.Complete {
+		if e := entries[d]; tokens[d] != warehouse.NoToken || e != nil && (e.State == ledger.Complete || e.State == ledger.RolledBack) {
 			dates = append(dates, d)
 		}
 	}
@@ -234,8 +257,8 @@ func (p *Publisher) checkContent(ctx context.Context, r gamedate.Range, entries 
 			out.Rows += m.Rows
 			e := entries[d]
 			switch {
-			case e != nil && e.Facts != nil && e.State != ledger.Dead && e.State != ledger.RolledBack: // queued again or cancelled: as before
-				if e.Facts.Fingerprint != m.Fingerprint {
+			case e != nil && e.Facts != nil && e.State != ledger.Dead: // queued again or cancelled: as before
+				if !isRecorded(e, m.Fingerprint) {
 					overwritten = append(overwritten, d)
 				}
 			case m.Fingerprint != table.Empty && (e == nil || e.State == ledger.NoGames || e.State == ledger.NoSchedule || e.State == ledger.Complete):
@@ -259,6 +282,17 @@ func (p *Publisher) checkContent(ctx context.Context, r gamedate.Range, entries 
 		same.Advice = fmt.Sprintf("somebody else wrote %s; publish the range again to repair", some(both))
 	}
 	return []job.Check{same}, nil
+}
+
+// isRecorded reports whether a fingerprint is one that the ledger accounts for.
+func isRecorded(e *ledger.Entry, fingerprint string) bool {
+	switch {
+	case e.State == ledger.RolledBack:
+		return fingerprint == e.Facts.PreImage
+	case e.Write.Rollback && fingerprint == e.Facts.PreImage: // queued again since, or interrupted
+		return true
+	}
+	return fingerprint == e.Facts.Fingerprint
 }
 
 // checkRows adds up what became of the input rows: nothing may be missing without a reason.
