@@ -40,6 +40,7 @@ type DatePlan struct {
 	Reason   string          `json:"reason,omitempty"` // for Queue: one of the ledger's Reason constants
 	Detail   string          `json:"detail,omitempty"` // what changed, which units are not final
 	Units    int             `json:"units"`            // counted final units
+	Inputs   string          `json:"inputs"`           // digest of the tokens of sources and target
 	State    ledger.State    `json:"state,omitempty"`  // the ledger's state before the plan
 	Target   warehouse.Token `json:"-"`
 	Sources  string          `json:"-"` // tokens of the sources, canonical text
@@ -316,6 +317,7 @@ func (p *Publisher) sourceTokens(ctx context.Context, r gamedate.Range) (func(ga
 // judge plans one date from what the calendar expects, the ledger remembers and the tables hold now.
 func judge(d gamedate.Date, expect job.Expectation, e *ledger.Entry, sources map[string]warehouse.Token, target warehouse.Token, r Request, plan *Plan) DatePlan {
 	out := DatePlan{Date: d, Units: expect.Units, Expected: expect, Target: target, Sources: tokenText(sources)}
+	out.Inputs = out.inputs()
 	if e != nil {
 		out.State, out.run = e.State, e.Run
 	}
