@@ -45,6 +45,8 @@ type commands struct {
 	Demo        demoCommand        `cmd:"" help:"Make an invented league in a fresh file and do the whole job on it."`
 	Import      importCommand      `cmd:"" help:"Load raw tables from files."`
 	Init        initCommand        `cmd:"" help:"Make the topics, tables and indexes that the addresses name, or only look at them."`
+	Preflight   preflightCommand   `cmd:"" help:"Say what is wrong before the first write; changes nothing."`
+	Thresholds  thresholdsCommand  `cmd:"" help:"Show every bound that judges, and where it comes from."`
 	Plan        planCommand        `cmd:"" help:"Show which dates would be done and why; changes nothing."`
 	Diff        diffCommand        `cmd:"" help:"Build dates without writing and show what would change."`
 	Publish     publishCommand     `cmd:"" help:"Record the plan and put one message per date on the queue, for workers."`
@@ -107,7 +109,7 @@ func (e *environment) publisher(a access) (*publisher.Publisher, error) {
 	if err != nil {
 		return nil, err
 	}
-	return publisher.New(e.ctx, summary.Job(), publisher.Ports{Queue: b.Queue, Ledger: b.Ledger, Store: b.Store})
+	return publisher.New(e.ctx, summary.Job(), publisher.Ports{Queue: b.Queue, Ledger: b.Ledger, Store: b.Store, Setup: b.CheckSetup})
 }
 
 func (e *environment) close() {

@@ -15,7 +15,8 @@ import (
 
 // buildFlags say which dates are built, and how.
 type buildFlags struct {
-	rangeFlags `embed:""`
+	rangeFlags     `embed:""`
+	thresholdFlags `embed:""`
 
 	Force    bool     `help:"Do every date with games again, done or not." env:"-"`
 	Accept   []string `help:"Acceptance rules whose errors do not fail a date in this run; needs --reason." placeholder:"RULE" env:"-"`
@@ -29,6 +30,7 @@ type requestFlags struct {
 	buildFlags `embed:""`
 
 	StopOnFirstFailure bool `help:"Pause the run at the first failed attempt, whatever the date; without it, at failures of 3 dates alike." env:"-"`
+	SkipPreflight      bool `help:"Begin without looking first whether something is wrong; needs --reason." env:"-"`
 }
 
 // request checks all flags, before anything is opened; problems come together.
@@ -43,7 +45,10 @@ func (f *buildFlags) request(e *environment) (publisher.Request, error) {
 // plan opens the backend and plans.
 func (f *requestFlags) plan(e *environment, a access) (*publisher.Publisher, publisher.Request, *publisher.Plan, error) {
 	request, err := f.request(e)
-	request.StopOnFirstFailure = f.StopOnFirstFailure
+	request.StopOnFirstFailure, request.SkipPreflight = f.StopOnFirstFailure, f.SkipPreflight
+	if err == nil {
+		_, err = publisher.Check(summary.Job(), request)
+	}
 	if err != nil {
 		return nil, request, nil, err
 	}
@@ -195,6 +200,9 @@ func (f *requestFlags) publish(e *environment, dryRun bool) (*publisher.Plan, pu
 	if !e.settings.JSON {
 		planSummary(e, plan)
 	}
+	if err := f.preflight(e, p, &request, plan); err != nil {
+		return plan, publisher.Result{}, err
+	}
 	progress := e.progress()
 	result, err := p.Publish(e.ctx, request, plan, func(step string, done, total int) { progress.Set(step, done, total, "") })
 	progress.Done()
@@ -211,6 +219,16 @@ func (f *buildFlags) jobSettings() ([]byte, error) {
 	}
 	if _, ok := settings["unowned"]; !ok {
 		settings["unowned"] = f.Unowned
+	}
+	bounds, _, err := f.read()
+	if err != nil {
+		return nil, err
+	}
+	if len(bounds) > 0 {
+		if _, ok := settings["thresholds"]; ok {
+			return nil, &publisher.UsageError{Problem: "--job-settings has thresholds: leave --thresholds and --threshold out"}
+		}
+		settings["thresholds"] = bounds
 	}
 	return json.Marshal(settings)
 }

@@ -79,7 +79,11 @@ func (c *runCommand) Run(e *environment) error {
 	if run != nil {
 		r = run.Range
 	}
-	return c.judge(e, p, r, run)
+	settings, err := c.jobSettings() // they were read before; a run has its own
+	if err != nil {
+		return err
+	}
+	return c.judge(e, p, r, run, settings)
 }
 
 // work runs workers in this process until the run is settled, with live progress.

@@ -11,6 +11,7 @@ import (
 
 	"gamefill/internal/backend"
 	"gamefill/internal/gamedate"
+	"gamefill/internal/job"
 	"gamefill/internal/ledger"
 	"gamefill/internal/publisher"
 	"gamefill/internal/summary"
@@ -43,27 +44,31 @@ Examples:
 
 // status is what the command prints.
 type status struct {
-	Run                string               `json:"run"`
-	State              ledger.RunState      `json:"state"`
-	Range              gamedate.Range       `json:"range"`
-	Version            string               `json:"version"`
-	Cause              string               `json:"cause,omitempty"`
-	PausedBy           string               `json:"cause_kind,omitempty"` // operator, breaker, environment or quota
-	StopOnFirstFailure bool                 `json:"stop_on_first_failure,omitempty"`
-	Accepted           []string             `json:"accepted_rules,omitempty"`
-	Verdict            string               `json:"verdict,omitempty"`
-	States             map[ledger.State]int `json:"states"`
-	Done               int                  `json:"done"`
-	Total              int                  `json:"total"`
-	Percent            float64              `json:"percent"`
-	PerHour            float64              `json:"dates_per_hour,omitempty"`
-	ETA                string               `json:"eta,omitempty"`
-	Backlog            int                  `json:"queue_backlog"`
-	InFlight           []inFlight           `json:"in_flight,omitempty"`
-	Dead               []publisher.DeadDate `json:"dead,omitempty"`
-	Waiting            []waiting            `json:"waiting,omitempty"`
-	Letters            int                  `json:"open_dead_letters"`
-	Emulators          []backend.Emulator   `json:"emulators,omitempty"`
+	Run                string          `json:"run"`
+	State              ledger.RunState `json:"state"`
+	Range              gamedate.Range  `json:"range"`
+	Version            string          `json:"version"`
+	Cause              string          `json:"cause,omitempty"`
+	PausedBy           string          `json:"cause_kind,omitempty"` // operator, breaker, environment or quota
+	StopOnFirstFailure bool            `json:"stop_on_first_failure,omitempty"`
+	Accepted           []string        `json:"accepted_rules,omitempty"`
+	// Preflight is what is recorded of the checks before the first write, "" for nothing.
+	Preflight string `json:"preflight,omitempty"`
+	// Thresholds are the bounds that are not the defaults.
+	Thresholds map[string]job.Bounds `json:"thresholds,omitempty"`
+	Verdict    string                `json:"verdict,omitempty"`
+	States     map[ledger.State]int  `json:"states"`
+	Done       int                   `json:"done"`
+	Total      int                   `json:"total"`
+	Percent    float64               `json:"percent"`
+	PerHour    float64               `json:"dates_per_hour,omitempty"`
+	ETA        string                `json:"eta,omitempty"`
+	Backlog    int                   `json:"queue_backlog"`
+	InFlight   []inFlight            `json:"in_flight,omitempty"`
+	Dead       []publisher.DeadDate  `json:"dead,omitempty"`
+	Waiting    []waiting             `json:"waiting,omitempty"`
+	Letters    int                   `json:"open_dead_letters"`
+	Emulators  []backend.Emulator    `json:"emulators,omitempty"`
 }
 
 type inFlight struct {
@@ -121,6 +126,12 @@ func gather(ctx context.Context, b *backend.Backend, run ledger.Run) (status, er
 	s := status{Run: run.ID, State: run.State, Range: run.Range, Version: run.Version, Cause: run.Cause, PausedBy: run.CauseKind,
 		StopOnFirstFailure: run.StopOnFirstFailure, Accepted: run.Accept, Verdict: string(run.Verdict)}
 	var err error
+	if s.Thresholds, err = changedThresholds(run.Settings); err != nil {
+		return s, err
+	}
+	if s.Preflight, err = recordedPreflight(ctx, b.Ledger, run); err != nil {
+		return s, err
+	}
 	if s.States, err = b.Ledger.CountStates(ctx, run.Job, run.ID); err != nil {
 		return s, err
 	}
@@ -170,6 +181,23 @@ func gather(ctx context.Context, b *backend.Backend, run ledger.Run) (status, er
 	return s, nil
 }
 
+// recordedPreflight is what the newest publish of a run did before its first write.
+func recordedPreflight(ctx context.Context, l ledger.Ledger, run ledger.Run) (string, error) {
+	events, err := l.Events(ctx, run.Job, run.ID, 0)
+	if err != nil {
+		return "", err
+	}
+	for _, e := range events {
+		switch e.Kind {
+		case publisher.EventPreflight:
+			return e.Message, nil
+		case publisher.EventPreflightSkipped:
+			return "skipped: " + e.Message, nil
+		}
+	}
+	return "", nil
+}
+
 func (s status) write(e *environment) {
 	colour := terminal.Green
 	if s.State == ledger.RunPaused || s.State == ledger.RunCancelled {
@@ -187,6 +215,12 @@ func (s status) write(e *environment) {
 	}
 	if len(s.Accepted) > 0 {
 		fmt.Fprintln(e.out, "Rules overridden:", strings.Join(s.Accepted, ", "))
+	}
+	if s.Preflight != "" && s.Preflight != string(job.Pass) {
+		fmt.Fprintln(e.out, "Pre-flight:", s.Preflight)
+	}
+	if len(s.Thresholds) > 0 {
+		fmt.Fprintln(e.out, "Thresholds changed:", boundsText(s.Thresholds))
 	}
 	if s.Verdict != "" {
 		fmt.Fprintln(e.out, "Verdict:", s.Verdict)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -27,9 +28,10 @@ func (f *validateFlags) check() error {
 }
 
 type validateCommand struct {
-	rangeFlags    `embed:""`
-	validateFlags `embed:""`
-	RunID         string `name:"run" help:"Validate this run's range; default: the open run, or the latest." placeholder:"ID"`
+	rangeFlags     `embed:""`
+	validateFlags  `embed:""`
+	thresholdFlags `embed:""`
+	RunID          string `name:"run" help:"Validate this run's range; default: the open run, or the latest." placeholder:"ID"`
 }
 
 // Validate reports settings that cannot be.
@@ -57,24 +59,36 @@ func (c *validateCommand) Run(e *environment) error {
 			return err
 		}
 	}
+	bounds, _, err := c.read()
+	if err != nil {
+		return err
+	}
+	if !c.given() && len(bounds) > 0 {
+		return &publisher.UsageError{Problem: "a run is judged by the thresholds that are stored with it; give --from and --to to judge a range by others"}
+	}
+	settings, err := json.Marshal(map[string]any{"thresholds": bounds})
+	if err != nil {
+		return err
+	}
 	p, err := e.publisher(looks)
 	if err != nil {
 		return err
 	}
 	if c.given() {
-		return c.judge(e, p, r, nil)
+		return c.judge(e, p, r, nil, settings)
 	}
 	run, err := p.FindLatest(e.ctx, c.RunID)
 	if err != nil {
 		return err
 	}
-	return c.judge(e, p, run.Range, &run)
+	return c.judge(e, p, run.Range, &run, nil)
 }
 
-// judge validates a range, prints the checks and returns the exit code that follows.
-func (f *validateFlags) judge(e *environment, p *publisher.Publisher, r gamedate.Range, run *ledger.Run) error {
+// judge validates a range, prints the checks and returns the exit code that follows. settings hold the thresholds where
+// there is no run.
+func (f *validateFlags) judge(e *environment, p *publisher.Publisher, r gamedate.Range, run *ledger.Run, settings []byte) error {
 	progress := e.progress()
-	j, err := p.Validate(e.ctx, r, run, e.actor(), publisher.Judging{Baseline: f.BaselineActive}, func(step string, done, total int) { progress.Set(step, done, total, "") })
+	j, err := p.Validate(e.ctx, r, run, e.actor(), publisher.Judging{Baseline: f.BaselineActive, Settings: settings}, func(step string, done, total int) { progress.Set(step, done, total, "") })
 	progress.Done()
 	if err != nil {
 		return err
@@ -82,15 +96,7 @@ func (f *validateFlags) judge(e *environment, p *publisher.Publisher, r gamedate
 	if err := e.print(j, func() { judgement(e, j, f.All) }); err != nil {
 		return err
 	}
-	switch j.Verdict {
-	case job.Failed, job.NotChecked:
-		return &codeError{code: exitFailed}
-	case job.Warned:
-		if !f.AllowWarnings {
-			return &codeError{code: exitWarnings}
-		}
-	}
-	return nil
+	return verdictError(j.Verdict, f.AllowWarnings)
 }
 
 var verdictColours = map[job.Verdict]terminal.Colour{
@@ -100,11 +106,11 @@ var verdictColours = map[job.Verdict]terminal.Colour{
 // good reports whether a check asks for nothing.
 func good(c job.Check) bool { return c.Verdict == job.Pass || c.Verdict == job.Shown }
 
-// judgement prints the checks of the whole range and, of single seasons, those that ask for something or, with all, all.
-func judgement(e *environment, j publisher.Judgement, all bool) {
+// checkTable prints the checks of the whole range and, of single seasons, those that ask for something or, with all, all.
+func checkTable(e *environment, checks []job.Check, all bool) {
 	t := terminal.NewTable("verdict", "check", "scope", "seen", "bound")
 	hidden := 0
-	for _, c := range j.Checks {
+	for _, c := range checks {
 		switch {
 		case c.Scope == "":
 			t.Painted(verdictColours[c.Verdict], c.Verdict, c.Name, "range", c.Seen, c.Bound)
@@ -120,12 +126,17 @@ func judgement(e *environment, j publisher.Judgement, all bool) {
 	}
 	fmt.Fprintln(e.out)
 	told := map[string]bool{} // seasons repeat the advice of the whole range
-	for _, c := range j.Checks {
+	for _, c := range checks {
 		if line := c.Name + ": " + c.Advice; c.Advice != "" && !good(c) && !told[line] {
 			told[line] = true
 			fmt.Fprintf(e.out, "%s: %s\n", c.Verdict, line)
 		}
 	}
+}
+
+// judgement prints the checks, the dead dates and the verdict.
+func judgement(e *environment, j publisher.Judgement, all bool) {
+	checkTable(e, j.Checks, all)
 	for i, d := range j.DeadDates {
 		if i == listedDates {
 			fmt.Fprintf(e.out, "… %d more dead dates; --json lists all\n", len(j.DeadDates)-listedDates)

@@ -73,9 +73,9 @@ func (a Amount) String() string {
 	return text
 }
 
-// UnmarshalText implements [encoding.TextUnmarshaler].
-func (a *Amount) UnmarshalText(text []byte) (err error) {
-	*a, err = ParseAmount(string(text))
+// UnmarshalJSON reads a number, or a text that ParseAmount reads.
+func (a *Amount) UnmarshalJSON(text []byte) (err error) {
+	*a, err = ParseAmount(strings.Trim(string(text), `"`))
 	return err
 }
 

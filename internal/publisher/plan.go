@@ -15,6 +15,7 @@ import (
 	"gamefill/internal/gamedate"
 	"gamefill/internal/job"
 	"gamefill/internal/ledger"
+	"gamefill/internal/setup"
 	"gamefill/internal/table"
 	"gamefill/internal/warehouse"
 )
@@ -80,6 +81,7 @@ type Plan struct {
 	reference   []byte                 // nil when the open run's snapshot is used
 	open        ledger.Run             // zero when a new one would be created
 	quiet       map[gamedate.Date]bool // in-season dates of a silence
+	expected    map[gamedate.Date]job.Expectation
 }
 
 // Count is the number of dates with a verdict.
@@ -121,6 +123,10 @@ type Request struct {
 	Accept []string
 	Reason string
 	Actor  string
+	// Preflight is what Preflight said about the request, nil when it was not asked; it is recorded with the run.
+	Preflight *Preflight
+	// SkipPreflight: the operator does not want it to be asked, and says in Reason why; recorded with the run.
+	SkipPreflight bool
 	// SampleAbove is how many dates a run may do before a sample has passed with the same version and settings; 0: any
 	// number.
 	SampleAbove int
@@ -143,6 +149,8 @@ type Ports struct {
 	Queue  QueuePort
 	Ledger ledger.Ledger
 	Store  warehouse.Store
+	// Setup looks at what queue and ledger need, in mode [setup.Check]; nil where they need nothing.
+	Setup func(context.Context) ([]setup.Finding, error)
 }
 
 // New makes a publisher.
@@ -184,6 +192,9 @@ func Check(j job.Job, r Request) (settings []byte, err error) {
 	}
 	if r.SkipSample && strings.TrimSpace(r.Reason) == "" {
 		add("--no-sample overrides a safeguard: say why with --reason")
+	}
+	if r.SkipPreflight && strings.TrimSpace(r.Reason) == "" {
+		add("--skip-preflight overrides a safeguard: say why with --reason")
 	}
 	settings, err = j.Settings(r.Settings)
 	if err != nil {
@@ -266,7 +277,7 @@ func (p *Publisher) planDates(ctx context.Context, r Request, plan *Plan) error 
 	if err != nil {
 		return err
 	}
-	plan.Silences, plan.quiet = silences, quiet
+	plan.Silences, plan.quiet, plan.expected = silences, quiet, expected
 	// Entries first: a date that a worker completes during the plan is then still in progress. Read after the tokens, its
 	// completion would look like a change of the target.
 	list, err := p.ports.Ledger.Entries(ctx, p.job.Name, r.Range)

@@ -118,6 +118,9 @@ func (p *Publisher) Publish(ctx context.Context, r Request, plan *Plan, progress
 	if err != nil {
 		return Result{}, err
 	}
+	if err := p.recordPreflight(ctx, run.ID, r); err != nil {
+		return Result{}, err
+	}
 	result := Result{RunID: run.ID, Joined: joined, Known: known}
 	unpublished, err := p.record(ctx, run.ID, plans, plan, &result, progress)
 	if err != nil {
@@ -152,6 +155,29 @@ func (p *Publisher) Publish(ctx context.Context, r Request, plan *Plan, progress
 	}
 	faultinject.Point(faultinject.RunOpened)
 	return result, nil
+}
+
+// Kinds of the events that say what is known of a run's pre-flight.
+const (
+	EventPreflight        = "preflight"
+	EventPreflightSkipped = "preflight_skipped"
+)
+
+// recordPreflight tells the audit trail what the checks before the first write came to, or that they were skipped and why.
+func (p *Publisher) recordPreflight(ctx context.Context, run string, r Request) error {
+	event := ledger.Event{Job: p.job.Name, Run: run, Actor: r.Actor}
+	switch {
+	case r.SkipPreflight:
+		event.Kind, event.Message = EventPreflightSkipped, r.Reason
+	case r.Preflight != nil:
+		event.Kind, event.Message = EventPreflight, r.Preflight.Summary()
+	default:
+		return nil
+	}
+	if err := p.ports.Ledger.AddEvent(ctx, event); err != nil {
+		return fmt.Errorf("record the pre-flight of run %s: %w", run, err)
+	}
+	return nil
 }
 
 // openRun creates the run, or takes the open one back to planning; both leave it in state planning.

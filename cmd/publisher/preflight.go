@@ -1,0 +1,91 @@
+package main
+
+import (
+	"fmt"
+
+	"gamefill/internal/job"
+	"gamefill/internal/publisher"
+	"gamefill/internal/terminal"
+)
+
+type preflightCommand struct {
+	buildFlags    `embed:""`
+	AllowWarnings bool `help:"Exit 0, not 5, when there are only warnings."`
+	All           bool `help:"Show every check, also those of single seasons that pass."`
+}
+
+func (*preflightCommand) Help() string {
+	return `Everything that can be known to be wrong before the first write: queue and ledger, tables and where they lie, another
+run, the calendar, and how complete the raw box scores are, by source and season. Nothing is changed. publish and run do the
+same before they begin, and refuse when something fails.
+
+Examples:
+  publisher preflight --from 2021-10-01 --to 2024-05-01
+  publisher preflight --season 2021-22 --allow-warnings --json`
+}
+
+func (c *preflightCommand) Run(e *environment) error {
+	request, err := c.request(e)
+	if err != nil {
+		return err
+	}
+	p, err := e.publisher(looks)
+	if err != nil {
+		return err
+	}
+	f, err := p.Preflight(e.ctx, request, nil)
+	if err != nil {
+		return err
+	}
+	if err := e.print(f, func() { preflightTable(e, f, c.All) }); err != nil {
+		return err
+	}
+	return verdictError(f.Verdict, c.AllowWarnings)
+}
+
+// verdictError is the exit code that follows from a verdict.
+func verdictError(v job.Verdict, allowWarnings bool) error {
+	switch v {
+	case job.Failed, job.NotChecked:
+		return &codeError{code: exitFailed}
+	case job.Warned:
+		if !allowWarnings {
+			return &codeError{code: exitWarnings}
+		}
+	}
+	return nil
+}
+
+func preflightTable(e *environment, f publisher.Preflight, all bool) {
+	checkTable(e, f.Checks, all)
+	if f.Embedded {
+		fmt.Fprintln(e.out, "The warehouse is embedded: there is no location, expiration or quota to be checked.")
+	}
+	fmt.Fprintf(e.out, "%s: %s.\n", f.Range, terminal.Paint(e.out, verdictColours[f.Verdict], string(f.Verdict)))
+}
+
+// preflight looks before the first write of a plan, if it writes at all. What fails is an exit code, with the checks printed;
+// of warnings a line is printed.
+func (f *requestFlags) preflight(e *environment, p *publisher.Publisher, request *publisher.Request, plan *publisher.Plan) error {
+	if f.SkipPreflight || plan.Count(publisher.Queue) == 0 {
+		return nil
+	}
+	found, err := p.Preflight(e.ctx, *request, plan)
+	if err != nil {
+		return fmt.Errorf("look before the first write: %w", err)
+	}
+	request.Preflight = &found
+	switch found.Verdict {
+	case job.Failed, job.NotChecked:
+		if err := e.print(found, func() { preflightTable(e, found, false) }); err != nil {
+			return err
+		}
+		return &codeError{exitFailed, "nothing was written: something is wrong before the run begins.\n" +
+			"Mend it, or go on with --skip-preflight --reason \"…\", which is recorded with the run."}
+	case job.Warned:
+		if !e.settings.JSON {
+			fmt.Fprintln(e.out, terminal.Paint(e.out, terminal.Yellow, "Pre-flight "+found.Summary()+"; `publisher preflight` tells more."))
+		}
+	}
+	return nil
+}
