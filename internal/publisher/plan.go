@@ -351,6 +351,9 @@ func judge(d gamedate.Date, expect job.Expectation, e *ledger.Entry, sources map
 		return out
 	case expect.Units == 0 && target != warehouse.NoToken:
 		return queue(ledger.ReasonOrphaned, "")
+	case expect.Units == 0 && e != nil && e.State == ledger.Complete: // emptied, and it can be rolled back
+		out.Verdict = Left
+		return out
 	case expect.Units == 0:
 		out.Verdict = NoGames
 		if plan.quiet[d] {

@@ -135,14 +135,14 @@ func (p *Publisher) atRest(ctx context.Context, run ledger.Run) error {
 	switch {
 	case run.State.Closed():
 		return nil
-	case run.State != ledger.RunPaused:
+	case run.State != ledger.RunPaused && run.State != ledger.RunAwaitingApproval:
 		return fmt.Errorf("run %s is %s and its workers may write: pause it first (publisher pause --run %s --wait --reason …), cancel it, or let it finish",
 			run.ID, run.State, run.ID)
 	}
 	held, err := p.ports.Ledger.RunEntries(ctx, run.Job, run.ID, ledger.Leased)
 	if err == nil && len(held) > 0 {
-		err = fmt.Errorf("run %s is paused and %d of its dates are in flight, the first is %s: wait for them (publisher pause --run %s --wait --reason …)",
-			run.ID, len(held), held[0].Date, run.ID)
+		err = fmt.Errorf("%d dates of run %s are in flight, the first is %s: wait for them (publisher pause --run %s --wait --reason …)",
+			len(held), run.ID, held[0].Date, run.ID)
 	}
 	return err
 }
@@ -192,10 +192,13 @@ func (p *Publisher) rollbackDates(ctx context.Context, run ledger.Run, r Rollbac
 
 // whenNotComplete says what to do about a date that was completed by the run and is in another state since.
 func whenNotComplete(s ledger.State) string {
-	if s.Settled() {
-		return "it was queued again since and is not done; publish it, then roll back that run"
+	switch {
+	case !s.Settled():
+		return "let it finish, then roll back that run, or cancel that run"
+	case s == ledger.NoGames || s == ledger.NoSchedule:
+		return "it was planned again since, as a date without anything to do"
 	}
-	return "let it finish, then roll back that run, or cancel that run"
+	return "it was queued again since and is not done; publish it, then roll back that run"
 }
 
 // written are the dates whose partitions a run has changed.
