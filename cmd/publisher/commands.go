@@ -57,6 +57,8 @@ type commands struct {
 	Pause       pauseCommand       `cmd:"" help:"Stop new claims; dates in flight finish."`
 	Resume      resumeCommand      `cmd:"" help:"Let a paused run go on."`
 	Cancel      cancelCommand      `cmd:"" help:"End a run for good; dates in flight stop before their write."`
+	Rollback    rollbackCommand    `cmd:"" help:"Put back what a run replaced, as long as nobody wrote since."`
+	Snapshots   snapshotsCommand   `cmd:"" help:"List and drop what runs keep of what they replaced."`
 	Deadletters deadlettersCommand `cmd:"" help:"Browse what was given up on: list, show, causes, export."`
 	Replay      replayCommand      `cmd:"" help:"Queue the dates of dead letters again."`
 	Resolve     resolveCommand     `cmd:"" help:"Close dead letters that need nothing any more."`

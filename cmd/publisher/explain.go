@@ -135,8 +135,13 @@ func tell(e *environment, s publisher.Story) {
 func tellFacts(e *environment, line func(string, string, ...any), s publisher.Story) {
 	f := s.Facts
 	line("done", "%s by run %s at %s, transform version %s: %s", f.Outcome, f.Run, f.CompletedAt.Format(time.RFC3339), f.Version, took(f.Durations))
-	if f.Fingerprint != s.Now.Fingerprint {
-		fmt.Fprintln(e.out, terminal.Paint(e.out, terminal.Red, "  overwritten: the partition is not what was recorded ("+clip(f.Fingerprint, 16)+")"))
+	expected := f.Fingerprint
+	if s.State == ledger.RolledBack {
+		expected = f.PreImage
+		fmt.Fprintln(e.out, terminal.Paint(e.out, terminal.Yellow, "  rolled back: the partition is what the run replaced; --rolled-back or --force does it again"))
+	}
+	if expected != s.Now.Fingerprint {
+		fmt.Fprintln(e.out, terminal.Paint(e.out, terminal.Red, "  overwritten: the partition is not what was recorded ("+clip(expected, 16)+")"))
 	}
 	if f.PreImage == table.Empty {
 		line("replaced", "nothing: the partition was empty")

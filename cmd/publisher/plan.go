@@ -30,6 +30,7 @@ type requestFlags struct {
 	buildFlags `embed:""`
 
 	StopOnFirstFailure bool `help:"Pause the run at the first failed attempt, whatever the date; without it, at failures of 3 dates alike." env:"-"`
+	RolledBack         bool `help:"Do dates again that were rolled back; without it they are left." env:"-"`
 	SkipPreflight      bool `help:"Begin without looking first whether something is wrong; needs --reason." env:"-"`
 }
 
@@ -45,7 +46,7 @@ func (f *buildFlags) request(e *environment) (publisher.Request, error) {
 // plan opens the backend and plans.
 func (f *requestFlags) plan(e *environment, a access) (*publisher.Publisher, publisher.Request, *publisher.Plan, error) {
 	request, err := f.request(e)
-	request.StopOnFirstFailure, request.SkipPreflight = f.StopOnFirstFailure, f.SkipPreflight
+	request.StopOnFirstFailure, request.SkipPreflight, request.Undone = f.StopOnFirstFailure, f.SkipPreflight, f.RolledBack
 	if err == nil {
 		_, err = publisher.Check(summary.Job(), request)
 	}
@@ -67,7 +68,8 @@ type planCommand struct {
 
 func (*planCommand) Help() string {
 	return `Dates are queued because they are new, failed, forced, done by a stale version, or changed: a source, the registry
-or the target is not what it was when the date was completed. Everything else is left.
+or the target is not what it was when the date was completed. Everything else is left, dates that were rolled back too
+unless --rolled-back or --force asks for them.
 
 Examples:
   publisher plan --from 2021-10-01 --to 2024-05-01
@@ -94,7 +96,7 @@ const listedDates = 20
 func dateTable(e *environment, plan *publisher.Plan, all bool) {
 	t := terminal.NewTable("date", "verdict", "reason", ">games", "detail")
 	for _, d := range plan.Dates {
-		if all || d.Verdict == publisher.Queue || d.Verdict == publisher.NotFinal {
+		if all || d.Verdict == publisher.Queue || d.Verdict == publisher.NotFinal || d.Verdict == publisher.Undone {
 			t.Row(d.Date, tableWords[d.Verdict], d.Reason, d.Units, d.Detail)
 		}
 	}
@@ -107,7 +109,7 @@ func dateTable(e *environment, plan *publisher.Plan, all bool) {
 // planSummary prints what a plan comes to.
 func planSummary(e *environment, plan *publisher.Plan) {
 	fmt.Fprintf(e.out, "%s, %d dates: %d to do, %d left as they are", plan.Range, len(plan.Dates), plan.Count(publisher.Queue), plan.Count(publisher.Left))
-	for _, v := range []publisher.Verdict{publisher.Known, publisher.NoGames, publisher.NoSchedule, publisher.NotFinal} {
+	for _, v := range []publisher.Verdict{publisher.Known, publisher.NoGames, publisher.NoSchedule, publisher.NotFinal, publisher.Undone} {
 		if n := plan.Count(v); n > 0 {
 			fmt.Fprintf(e.out, ", %d %s", n, verdictWords[v])
 		}
@@ -136,12 +138,12 @@ func planSummary(e *environment, plan *publisher.Plan) {
 // tableWords are the verdicts as a table shows them.
 var tableWords = map[publisher.Verdict]string{
 	publisher.Queue: "to do", publisher.Left: "left", publisher.Known: "queued before", publisher.NoGames: "no games",
-	publisher.NoSchedule: "no schedule", publisher.NotFinal: "not final",
+	publisher.NoSchedule: "no schedule", publisher.NotFinal: "not final", publisher.Undone: "rolled back",
 }
 
 var verdictWords = map[publisher.Verdict]string{
 	publisher.Known: "queued before", publisher.NoGames: "without games", publisher.NoSchedule: "without a schedule",
-	publisher.NotFinal: "not final",
+	publisher.NotFinal: "not final", publisher.Undone: "rolled back",
 }
 
 type publishCommand struct {
