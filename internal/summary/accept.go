@@ -57,14 +57,14 @@ func warns(format string, args ...any) verdicts {
 
 // says is a sentence about a share, at the level of its verdict and with the bound that it is beyond; nothing when it passes.
 func says(v job.Verdict, t job.Threshold, format string, args ...any) verdicts {
-	side := "most"
+	side, must := "most", "allowed"
 	if t.Least {
-		side = "least"
+		side, must = "least", "needed"
 	}
 	said := fmt.Sprintf(format, args...)
 	switch v {
 	case job.Failed:
-		return fails("%s; at %s %s%% allowed", said, side, t.Fail)
+		return fails("%s; at %s %s%% %s", said, side, t.Fail, must)
 	case job.Warned:
 		return warns("%s; at %s %s%% expected", said, side, t.Warn)
 	}

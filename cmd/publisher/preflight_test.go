@@ -1,0 +1,145 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gamefill/internal/job"
+	"gamefill/internal/publisher"
+	"gamefill/test/league"
+)
+
+// bad are the checks that do not pass, over the whole range.
+func bad(f publisher.Preflight) (names []string) {
+	for _, c := range f.Checks {
+		if c.Scope == "" && c.Verdict != job.Pass {
+			names = append(names, string(c.Verdict)+" "+c.Name)
+		}
+	}
+	return names
+}
+
+func TestPreflightExitCodes(t *testing.T) {
+	t.Parallel()
+	whole := loaded(t, league.Options{Dates: 4})
+	contains(t, whole.want(exitDone, append([]string{"preflight"}, whole.span()...)...).out, "The warehouse is embedded", ": pass.")
+
+	gap := loaded(t, league.Options{Dates: 4, NoBoxScores: []int{1}})
+	var f publisher.Preflight
+	gap.document(exitWarnings, &f, append([]string{"preflight"}, gap.span()...)...)
+	if got := strings.Join(bad(f), ", "); got != "warn games_without_rows, warn gamebook_games, warn bdl_games" || f.Verdict != job.Warned {
+		t.Errorf("a date without box scores: got %s: %s", f.Verdict, got)
+	}
+	gap.want(exitDone, append([]string{"preflight", "--allow-warnings"}, gap.span()...)...)
+	gap.want(exitFailed, append([]string{"preflight", "--threshold", "preflight.games_without_rows=0,20"}, gap.span()...)...)
+	var runs []any
+	gap.document(exitDone, &runs, "runs", "list")
+	if len(runs) != 0 {
+		t.Errorf("after preflight: got runs %v, want none", runs)
+	}
+}
+
+// What fails is refused before the first write; going on all the same takes a reason, which stays with the run.
+func TestPreflightRefuses(t *testing.T) {
+	t.Parallel()
+	d := loaded(t, league.Options{Dates: 3})
+	d.sql(nil, "DELETE FROM nba_players_registry")
+	run := append([]string{"run"}, d.span()...)
+	r := d.want(exitFailed, run...)
+	contains(t, r.out, "registry_seasons", "2021-22: 0 rows")
+	contains(t, r.errout, "nothing was written", "--skip-preflight")
+	d.want(exitFailed, append([]string{"publish"}, d.span()...)...)
+	var runs []any
+	d.document(exitDone, &runs, "runs", "list")
+	if len(runs) != 0 {
+		t.Fatalf("after a refusal: got runs %v, want none", runs)
+	}
+	contains(t, d.want(exitUsage, append(run, "--skip-preflight")...).errout, "--skip-preflight overrides a safeguard")
+	d.want(exitFailed, append(run, "--skip-preflight", "--reason", "names come later")...) // it begins, and its dates fail
+	contains(t, d.want(exitDone, "status").out, "Pre-flight: skipped: names come later")
+	contains(t, d.want(exitDone, "runs", "show").out, publisher.EventPreflightSkipped)
+}
+
+// A value in a column that nobody fills is counted before a run that would lose it.
+func TestPreflightCountsUnownedValues(t *testing.T) {
+	t.Parallel()
+	d := loaded(t, league.Options{Dates: 2})
+	d.want(exitDone, append([]string{"run"}, d.span()...)...)
+	day := d.league.GameDates[0].String()
+	d.sql(nil, "UPDATE player_game_summary SET paint_attempts = 3 WHERE rowid = (SELECT min(rowid) FROM player_game_summary WHERE game_date = ?)", day)
+	contains(t, d.want(exitFailed, append([]string{"preflight"}, d.span()...)...).out, "unowned_columns", "1 values (paint_attempts 2021-22: 1)")
+	d.want(exitDone, append([]string{"preflight", "--unowned", "carry"}, d.span()...)...)
+	d.want(exitWarnings, append([]string{"preflight", "--unowned", "erase"}, d.span()...)...)
+}
+
+// thresholdOf returns one line of `publisher thresholds`.
+func (d *desk) thresholdOf(name string, args ...string) string {
+	d.t.Helper()
+	var views []thresholdView
+	d.document(exitDone, &views, append([]string{"thresholds"}, args...)...)
+	for _, v := range views {
+		if v.Name == name {
+			return v.Warn + "," + v.Fail + " " + v.From
+		}
+	}
+	d.t.Fatalf("no threshold %s in %v", name, views)
+	return ""
+}
+
+// Flags beat the file, the file beats the defaults; a run keeps what it was opened with.
+func TestThresholdsComeFromFileAndFlags(t *testing.T) {
+	t.Parallel()
+	d := loaded(t, league.Options{Dates: 2})
+	file := filepath.Join(t.TempDir(), "thresholds.yaml")
+	write := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("range.rows_per_game_most:\n  warn: 23.5\nrange.unresolved: {warn: 1, fail: none}\nrange.usage_coverage: {fail: 60}\n")
+	both := []string{"--thresholds", file, "--threshold", "range.unresolved=0.5,3"}
+	for name, want := range map[string]string{
+		"range.rows_per_game_most": "23.5,none " + file, "range.unresolved": "0.5,3 --threshold", "range.usage_coverage": "80,60 " + file,
+		"date.player_points": "80,none default",
+	} {
+		if got := d.thresholdOf(name, both...); got != want {
+			t.Errorf("%s: got %s, want %s", name, got, want)
+		}
+	}
+
+	var j publisher.Judgement // 24 rows a game
+	d.document(exitWarnings, &j, append(append([]string{"run"}, d.span()...), both...)...)
+	var warned []string
+	for _, c := range j.Checks {
+		if c.Verdict == job.Warned && c.Scope == "" {
+			warned = append(warned, c.Name)
+		}
+	}
+	if strings.Join(warned, " ") != "rows_per_game" || j.Thresholds["range.unresolved"].String() != "0.5,3" {
+		t.Errorf("got warnings %v by %v, want rows_per_game alone", warned, j.Thresholds)
+	}
+	contains(t, d.want(exitDone, "status").out, "Thresholds changed: range.rows_per_game_most=23.5,none range.unresolved=0.5,3 range.usage_coverage=80,60")
+	if got := d.thresholdOf("range.unresolved", "--run", j.Run); got != "0.5,3 run "+j.Run {
+		t.Errorf("of the run: got %s", got)
+	}
+	d.want(exitWarnings, "validate") // by the run's own
+	contains(t, d.want(exitUsage, "validate", "--threshold", "range.rows_per_game_most=48,none").errout, "stored with it")
+	d.want(exitDone, append([]string{"validate"}, d.span()...)...) // by the defaults
+	contains(t, d.want(exitDone, append([]string{"plan"}, d.span()...)...).out, "0 to do, 2 left")
+
+	for text, want := range map[string]string{
+		"range.unresolvd: {warn: 1}":                               `unknown threshold "range.unresolvd"; known are: date.active_minutes_null`,
+		"range.unresolved: {worn: 1}":                              `unknown field "worn"`,
+		"range.unresolved: {warn: 3, fail: 2}":                     "below the warn bound",
+		"range.unresolved: {warn: high}":                           "want a number such as 5",
+		"range.unresolved: {warn: 1}\nrange.unresolved: {warn: 2}": "already set",
+	} {
+		write(text)
+		contains(t, d.want(exitUsage, "thresholds", "--thresholds", file).errout, want)
+	}
+	r := d.want(exitUsage, "thresholds", "--threshold", "range.unresolved=1", "--threshold", "nonsense")
+	contains(t, r.errout, "--threshold range.unresolved=1: \"1\": want WARN,FAIL", "--threshold nonsense")
+	contains(t, d.want(exitUsage, "thresholds", "--thresholds", file+".not").errout, "no such file")
+}
