@@ -49,6 +49,8 @@ type commands struct {
 	Thresholds  thresholdsCommand  `cmd:"" help:"Show every bound that judges, and where it comes from."`
 	Plan        planCommand        `cmd:"" help:"Show which dates would be done and why; changes nothing."`
 	Diff        diffCommand        `cmd:"" help:"Build dates without writing and show what would change."`
+	Sample      sampleCommand      `cmd:"" help:"Do a few dates of a range first and judge them; the rest waits."`
+	Approve     approveCommand     `cmd:"" help:"Let a run begin whose sample has failed."`
 	Publish     publishCommand     `cmd:"" help:"Record the plan and put one message per date on the queue, for workers."`
 	Run         runCommand         `cmd:"" help:"Publish, work in this process, watch and validate."`
 	Runs        runsCommand        `cmd:"" help:"List runs, or show one."`
@@ -73,6 +75,7 @@ type commands struct {
 type environment struct {
 	ctx      context.Context
 	settings *Settings
+	args     []string // of the program
 	out, err io.Writer
 	backend  *backend.Backend
 }

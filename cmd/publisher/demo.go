@@ -109,7 +109,7 @@ func (c *demoCommand) Run(e *environment) error {
 	if e.settings.JSON {
 		inner.out = &document
 	}
-	run := runCommand{Concurrency: 2, Grace: 25 * time.Second}
+	run := runCommand{workFlags: workFlags{Concurrency: 2, Grace: 25 * time.Second}, beginFlags: beginFlags{SampleAbove: defaultSampleAbove}}
 	run.From, run.To, run.Unowned = l.Range.From.String(), l.Range.To.String(), summary.UnownedRefuse
 	verdict := run.Run(&inner)
 	if _, judged := errors.AsType[*codeError](verdict); verdict != nil && !judged {

@@ -85,7 +85,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 		}
 		return exitUsage
 	}
-	env := &environment{ctx: ctx, settings: &c.Settings, out: stdout, err: stderr}
+	env := &environment{ctx: ctx, settings: &c.Settings, args: args, out: stdout, err: stderr}
 	defer env.close()
 	return exitCode(ctx, parsed.Run(env), stderr)
 }
@@ -120,6 +120,9 @@ func exitCode(ctx context.Context, err error, stderr io.Writer) int {
 	}
 	if _, ok := errors.AsType[*publisher.UsageError](err); ok {
 		return exitUsage
+	}
+	if _, ok := errors.AsType[*publisher.ApprovalError](err); ok {
+		return exitApproval
 	}
 	return exitError
 }

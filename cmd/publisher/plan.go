@@ -77,17 +77,57 @@ Examples:
   publisher plan --dates 2022-01-15,2022-01-16 --force`
 }
 
+// planView is the plan with what it will cost.
+type planView struct {
+	*publisher.Plan
+	Estimate publisher.Estimate `json:"estimate"`
+}
+
 func (c *planCommand) Run(e *environment) error {
-	_, _, plan, err := c.plan(e, looks)
+	p, _, plan, err := c.plan(e, looks)
 	if err != nil {
 		return err
 	}
-	return e.print(plan, func() {
+	cost, err := p.Estimate(e.ctx, plan)
+	if err != nil {
+		return err
+	}
+	return e.print(planView{plan, cost}, func() {
 		if c.All || plan.Count(publisher.Queue) <= listedDates {
 			dateTable(e, plan, c.All)
 		}
 		planSummary(e, plan)
+		if cost.Writes > 0 {
+			fmt.Fprintln(e.out, estimateText(cost))
+			fmt.Fprintf(e.out, "Apply it: %s\n", e.publishing(plan))
+		}
 	})
+}
+
+// estimateText is what a plan will cost, in words.
+func estimateText(c publisher.Estimate) string {
+	text := fmt.Sprintf("Cost: at most %d partition writes, a load job each in BigQuery; bytes are not known before they are read; ", c.Writes)
+	if c.Measured == "" {
+		return text + "duration: no measurement yet."
+	}
+	return text + fmt.Sprintf("about %s at the %.0f dates a minute of run %s, whose median date took %s.",
+		terminal.Duration(c.Duration), c.DatesPerMinute, c.Measured, terminal.Duration(c.MedianDate))
+}
+
+// publishing is the command that applies a plan: this one's flags, and the plan's hash.
+func (e *environment) publishing(plan *publisher.Plan) string {
+	words := []string{"publisher"}
+	named := false
+	for _, arg := range e.args {
+		switch {
+		case arg == "plan" && !named:
+			words, named = append(words, "publish"), true
+		case arg == "--all":
+		default:
+			words = append(words, quoted(arg))
+		}
+	}
+	return strings.Join(append(words, "--plan", plan.Hash[:12]), " ")
 }
 
 // listedDates is how many queued dates a plan lists unasked.
@@ -148,8 +188,12 @@ var verdictWords = map[publisher.Verdict]string{
 
 type publishCommand struct {
 	requestFlags `embed:""`
+	beginFlags   `embed:""`
 	DryRun       bool `help:"Show the plan only." env:"-"`
 }
+
+// Validate refuses a bound that no plan can meet.
+func (c *publishCommand) Validate() error { return c.check() }
 
 func (*publishCommand) Help() string {
 	return `The ledger is written first, then one message per date is published, then the run opens and workers begin.
@@ -158,12 +202,17 @@ published.
 
 Examples:
   publisher publish --from 2021-10-01 --to 2024-05-01 && worker --drain
-  publisher publish --dates 2022-01-15 --force --reason "box score corrected"`
+  publisher publish --dates 2022-01-15 --force --reason "box score corrected"
+  publisher publish --season 2021-22 --plan 5f2a90cc1b7e`
 }
 
 func (c *publishCommand) Run(e *environment) error {
-	_, result, err := c.publish(e, c.DryRun)
+	q, err := c.prepareOrShow(e, &c.beginFlags, c.DryRun)
 	if err != nil || c.DryRun {
+		return err
+	}
+	result, err := q.apply(e)
+	if err != nil {
 		return err
 	}
 	return e.print(result, func() {
@@ -180,35 +229,63 @@ func (c *publishCommand) Run(e *environment) error {
 	})
 }
 
-// publish plans and, unless dryRun, applies the plan.
-func (f *requestFlags) publish(e *environment, dryRun bool) (*publisher.Plan, publisher.Result, error) {
-	a := works
-	if dryRun {
-		a = looks
-	}
+// prepared is a plan that may be applied.
+type prepared struct {
+	p       *publisher.Publisher
+	request publisher.Request
+	plan    *publisher.Plan
+}
+
+// prepare plans, wants the plan to be the one that begin asks for, and looks before the first write.
+func (f *requestFlags) prepare(e *environment, a access, begin *beginFlags) (*prepared, error) {
 	p, request, plan, err := f.plan(e, a)
 	if err != nil {
-		return nil, publisher.Result{}, err
+		return nil, err
 	}
-	if dryRun {
-		return plan, publisher.Result{}, e.print(plan, func() {
-			if plan.Count(publisher.Queue) <= listedDates {
-				dateTable(e, plan, false)
-			}
-			planSummary(e, plan)
-			fmt.Fprintln(e.out, "Nothing was published (--dry-run).")
-		})
+	if begin != nil {
+		request.SampleAbove, request.SkipSample = begin.SampleAbove, begin.NoSample
+		if _, err := publisher.Check(summary.Job(), request); err != nil {
+			return nil, err
+		}
+		if err := begin.confirm(plan); err != nil {
+			return nil, err
+		}
+	}
+	if a == looks {
+		return &prepared{p, request, plan}, nil
 	}
 	if !e.settings.JSON {
 		planSummary(e, plan)
 	}
 	if err := f.preflight(e, p, &request, plan); err != nil {
-		return plan, publisher.Result{}, err
+		return nil, err
 	}
+	return &prepared{p, request, plan}, nil
+}
+
+// prepareOrShow is prepare, or with dryRun shows the plan.
+func (f *requestFlags) prepareOrShow(e *environment, begin *beginFlags, dryRun bool) (*prepared, error) {
+	if !dryRun {
+		return f.prepare(e, works, begin)
+	}
+	q, err := f.prepare(e, looks, begin)
+	if err != nil {
+		return nil, err
+	}
+	return q, e.print(q.plan, func() {
+		if q.plan.Count(publisher.Queue) <= listedDates {
+			dateTable(e, q.plan, false)
+		}
+		planSummary(e, q.plan)
+		fmt.Fprintln(e.out, "Nothing was published (--dry-run).")
+	})
+}
+
+// apply publishes what was prepared.
+func (q *prepared) apply(e *environment) (publisher.Result, error) {
 	progress := e.progress()
-	result, err := p.Publish(e.ctx, request, plan, func(step string, done, total int) { progress.Set(step, done, total, "") })
-	progress.Done()
-	return plan, result, err
+	defer progress.Done()
+	return q.p.Publish(e.ctx, q.request, q.plan, func(step string, done, total int) { progress.Set(step, done, total, "") })
 }
 
 // jobSettings merges the settings flags into the job's settings document.

@@ -57,7 +57,7 @@ func verdictError(v job.Verdict, allowWarnings bool) error {
 }
 
 func preflightTable(e *environment, f publisher.Preflight, all bool) {
-	checkTable(e, f.Checks, all)
+	checkTable(e, f.Checks, "seasons", all)
 	if f.Embedded {
 		fmt.Fprintln(e.out, "The warehouse is embedded: there is no location, expiration or quota to be checked.")
 	}

@@ -20,26 +20,38 @@ import (
 type runCommand struct {
 	requestFlags  `embed:""`
 	validateFlags `embed:""`
-	Concurrency   int           `help:"Dates in progress at once." default:"2"`
-	Grace         time.Duration `help:"After an interrupt, how long dates in progress may still take." default:"25s"`
-	DryRun        bool          `help:"Show the plan only." env:"-"`
+	beginFlags    `embed:""`
+	workFlags     `embed:""`
+	DryRun        bool `help:"Show the plan only." env:"-"`
 }
 
-// Validate reports settings that cannot be, all together.
-func (c *runCommand) Validate() error {
-	errs := []error{c.check()}
-	if c.Concurrency < 1 {
+// workFlags are shared by the commands that work in this process.
+type workFlags struct {
+	Concurrency int           `help:"Dates in progress at once." default:"2"`
+	Grace       time.Duration `help:"After an interrupt, how long dates in progress may still take." default:"25s"`
+}
+
+// check reports settings that cannot be, all together.
+func (f *workFlags) check() error {
+	var errs []error
+	if f.Concurrency < 1 {
 		errs = append(errs, errors.New("--concurrency must be at least 1"))
 	}
-	if c.Grace < 0 {
+	if f.Grace < 0 {
 		errs = append(errs, errors.New("--grace must not be negative"))
 	}
 	return errors.Join(errs...)
 }
 
+// Validate reports settings that cannot be, all together.
+func (c *runCommand) Validate() error {
+	return errors.Join(c.validateFlags.check(), c.beginFlags.check(), c.workFlags.check())
+}
+
 func (*runCommand) Help() string {
 	return `Publishes the range, does the work in this process, shows progress, and validates. Interrupted, it gives back what
-it has not finished; the same command goes on from there.
+it has not finished; the same command goes on from there. Over more than --sample-above dates, a sample of them is done and
+judged first, as sample does it; when it fails, nothing else is done.
 
 Examples:
   publisher run --from 2021-10-01 --to 2024-05-01
@@ -49,11 +61,14 @@ Examples:
 
 func (c *runCommand) Run(e *environment) error {
 	began := time.Now()
-	plan, result, err := c.publish(e, c.DryRun)
+	q, err := c.prepareOrShow(e, &c.beginFlags, c.DryRun)
 	if err != nil || c.DryRun {
 		return err
 	}
-	p, err := e.publisher(works)
+	if err := c.first(e, q); err != nil {
+		return err
+	}
+	result, err := q.apply(e)
 	if err != nil {
 		return err
 	}
@@ -66,7 +81,7 @@ func (c *runCommand) Run(e *environment) error {
 		if err := c.work(e, result.Run); err != nil {
 			return err
 		}
-		current, err := p.Find(e.ctx, result.RunID)
+		current, err := q.p.Find(e.ctx, result.RunID)
 		if err != nil {
 			return err
 		}
@@ -75,7 +90,7 @@ func (c *runCommand) Run(e *environment) error {
 			fmt.Fprintf(e.out, "Worked %s.\n", terminal.Duration(time.Since(began)))
 		}
 	}
-	r := plan.Range
+	r := q.plan.Range
 	if run != nil {
 		r = run.Range
 	}
@@ -83,11 +98,11 @@ func (c *runCommand) Run(e *environment) error {
 	if err != nil {
 		return err
 	}
-	return c.judge(e, p, r, run, settings)
+	return c.judge(e, q.p, r, run, settings)
 }
 
 // work runs workers in this process until the run is settled, with live progress.
-func (c *runCommand) work(e *environment, run ledger.Run) error {
+func (c *workFlags) work(e *environment, run ledger.Run) error {
 	host, _ := os.Hostname()                                                                 // only a name in leases; the pid and the run id make it unique enough on one host
 	log := slog.New(slog.NewTextHandler(e.err, &slog.HandlerOptions{Level: slog.LevelWarn})) // what goes wrong; the rest is in the ledger
 	w, err := worker.New(e.ctx, summary.Job(), e.backend.Queue, e.backend.Ledger, e.backend.Store, log, worker.Config{

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -56,32 +57,17 @@ type status struct {
 	Preflight string `json:"preflight,omitempty"`
 	// Thresholds are the bounds that are not the defaults.
 	Thresholds map[string]job.Bounds `json:"thresholds,omitempty"`
+	Sample     *ledger.Sample        `json:"sample,omitempty"`
+	Approval   *ledger.Approval      `json:"approval,omitempty"`
 	Verdict    string                `json:"verdict,omitempty"`
-	States     map[ledger.State]int  `json:"states"`
-	Done       int                   `json:"done"`
-	Total      int                   `json:"total"`
-	Percent    float64               `json:"percent"`
-	PerHour    float64               `json:"dates_per_hour,omitempty"`
-	ETA        string                `json:"eta,omitempty"`
-	Backlog    int                   `json:"queue_backlog"`
-	InFlight   []inFlight            `json:"in_flight,omitempty"`
-	Dead       []publisher.DeadDate  `json:"dead,omitempty"`
-	Waiting    []waiting             `json:"waiting,omitempty"`
-	Letters    int                   `json:"open_dead_letters"`
-	Emulators  []backend.Emulator    `json:"emulators,omitempty"`
-}
+	Checks     []job.Check           `json:"checks,omitempty"` // of the last validation
+	publisher.Standing
+	Percent   float64            `json:"percent"`
+	Backlog   int                `json:"queue_backlog"`
+	Letters   int                `json:"open_dead_letters"`
+	Emulators []backend.Emulator `json:"emulators,omitempty"`
 
-type inFlight struct {
-	Date    gamedate.Date `json:"date"`
-	Owner   string        `json:"owner"`
-	Attempt int           `json:"attempt"`
-	Until   time.Time     `json:"lease_until"`
-}
-
-type waiting struct {
-	Date   gamedate.Date `json:"date"`
-	Until  time.Time     `json:"not_before"`
-	Reason string        `json:"reason"`
+	approval string // sample and approval, in words
 }
 
 func (c *statusCommand) Run(e *environment) error {
@@ -118,13 +104,14 @@ func (c *statusCommand) Run(e *environment) error {
 	}
 }
 
-// recentEnds is how many finished attempts the rate is taken from.
-const recentEnds = 100
+// recentAttempts is how many attempts rate, median and slow dates are taken from.
+const recentAttempts = 200
 
 // gather reads a run's status from the records.
 func gather(ctx context.Context, b *backend.Backend, run ledger.Run) (status, error) {
 	s := status{Run: run.ID, State: run.State, Range: run.Range, Version: run.Version, Cause: run.Cause, PausedBy: run.CauseKind,
-		StopOnFirstFailure: run.StopOnFirstFailure, Accepted: run.Accept, Verdict: string(run.Verdict)}
+		StopOnFirstFailure: run.StopOnFirstFailure, Accepted: run.Accept,
+		Sample: run.Sample, Approval: run.Approval, Verdict: string(run.Verdict), Checks: run.Checks, approval: approvalText(run)}
 	var err error
 	if s.Thresholds, err = changedThresholds(run.Settings); err != nil {
 		return s, err
@@ -132,32 +119,21 @@ func gather(ctx context.Context, b *backend.Backend, run ledger.Run) (status, er
 	if s.Preflight, err = recordedPreflight(ctx, b.Ledger, run); err != nil {
 		return s, err
 	}
-	if s.States, err = b.Ledger.CountStates(ctx, run.Job, run.ID); err != nil {
+	counts, err := b.Ledger.CountStates(ctx, run.Job, run.ID)
+	if err != nil {
 		return s, err
-	}
-	s.Done, s.Total = settled(s.States)
-	if s.Total > 0 {
-		s.Percent = float64(s.Done*1000/s.Total) / 10
 	}
 	entries, err := b.Ledger.RunEntries(ctx, run.Job, run.ID, ledger.Leased, ledger.Dead, ledger.Pending)
 	if err != nil {
 		return s, err
 	}
-	for _, e := range entries {
-		switch {
-		case e.State == ledger.Leased:
-			s.InFlight = append(s.InFlight, inFlight{e.Date, e.Owner, e.Attempt, e.LeaseUntil})
-		case e.State == ledger.Dead && e.Failure != nil:
-			s.Dead = append(s.Dead, publisher.DeadDate{Date: e.Date, Class: e.Failure.Class.String(), Reason: e.Failure.Reason, Message: e.Failure.Message})
-		case e.State == ledger.Dead:
-			s.Dead = append(s.Dead, publisher.DeadDate{Date: e.Date})
-		case !e.NotBefore.IsZero():
-			w := waiting{Date: e.Date, Until: e.NotBefore}
-			if e.Failure != nil {
-				w.Reason = e.Failure.Message
-			}
-			s.Waiting = append(s.Waiting, w)
-		}
+	attempts, err := b.Ledger.Attempts(ctx, ledger.AttemptFilter{Job: run.Job, Run: run.ID}, recentAttempts)
+	if err != nil {
+		return s, err
+	}
+	s.Standing = publisher.StandingOf(run, counts, entries, attempts, time.Now())
+	if s.Total > 0 {
+		s.Percent = float64(s.Done*1000/s.Total) / 10
 	}
 	if s.Backlog, _, err = b.Queue.Backlog(ctx); err != nil {
 		return s, err
@@ -167,17 +143,6 @@ func gather(ctx context.Context, b *backend.Backend, run ledger.Run) (status, er
 		return s, err
 	}
 	s.Letters = len(letters)
-	attempts, err := b.Ledger.Attempts(ctx, ledger.AttemptFilter{Job: run.Job, Run: run.ID, EndedOnly: true}, recentEnds)
-	if err != nil {
-		return s, err
-	}
-	if n := len(attempts); n > 1 && !run.State.Closed() {
-		if took := attempts[0].EndedAt.Sub(attempts[n-1].EndedAt); took > 0 {
-			s.PerHour = float64(n-1) / took.Hours()
-			left := time.Duration(float64(s.Total-s.Done) / s.PerHour * float64(time.Hour))
-			s.ETA = terminal.Duration(left)
-		}
-	}
 	return s, nil
 }
 
@@ -222,8 +187,16 @@ func (s status) write(e *environment) {
 	if len(s.Thresholds) > 0 {
 		fmt.Fprintln(e.out, "Thresholds changed:", boundsText(s.Thresholds))
 	}
+	if s.approval != "" {
+		fmt.Fprintln(e.out, "Begin:", s.approval)
+	}
 	if s.Verdict != "" {
 		fmt.Fprintln(e.out, "Verdict:", s.Verdict)
+	}
+	for _, c := range s.Checks {
+		if !good(c) && c.Scope == "" {
+			fmt.Fprintf(e.out, "  %s %s: %s, bound %s\n", c.Verdict, c.Name, c.Seen, c.Bound)
+		}
 	}
 	t := terminal.NewTable("state", ">dates")
 	for _, state := range ledger.States {
@@ -232,33 +205,63 @@ func (s status) write(e *environment) {
 		}
 	}
 	t.Write(e.out)
-	fmt.Fprintf(e.out, "%d of %d settled (%.1f %%), %d messages waiting, %d open dead letters", s.Done, s.Total, s.Percent, s.Backlog, s.Letters)
-	if s.PerHour > 0 && s.Done < s.Total {
-		fmt.Fprintf(e.out, ", %.0f dates/hour, ETA %s", s.PerHour, s.ETA)
-	} else if s.Done < s.Total {
-		fmt.Fprint(e.out, ", not enough data for an ETA yet")
+	fmt.Fprintf(e.out, "%d of %d settled (%.1f %%), %d messages waiting, %d open dead letters\n", s.Done, s.Total, s.Percent, s.Backlog, s.Letters)
+	switch {
+	case s.Left != nil:
+		fmt.Fprintf(e.out, "%.0f dates/hour, ETA %s, in nine of ten cases from %s to %s\n", s.PerHour, terminal.Duration(s.Left.Likely),
+			terminal.Duration(s.Left.Least), terminal.Duration(s.Left.Most))
+	case s.Done < s.Total && s.State.Working():
+		fmt.Fprintln(e.out, "not enough data for an ETA yet")
 	}
-	fmt.Fprintln(e.out)
-	for _, f := range s.InFlight {
-		note := "lease until " + f.Until.Format(time.RFC3339)
-		if time.Now().After(f.Until) {
-			note = "lease expired at " + f.Until.Format(time.RFC3339) + ": its worker is gone, the date goes back to the queue"
+	s.writeDates(e)
+}
+
+// writeDates prints what is to be said of single dates: a table of those in flight, then lines.
+func (s status) writeDates(e *environment) {
+	if len(s.InFlight) > 0 {
+		t := terminal.NewTable("in flight", ">age", ">attempt", "owner", "lease")
+		for _, f := range s.InFlight {
+			lease := "until " + f.Until.Format(time.TimeOnly)
+			if f.Expired {
+				lease = "expired: its worker is gone"
+			}
+			t.Row(f.Date, terminal.Duration(f.Age), f.Attempt, f.Owner, lease)
 		}
-		fmt.Fprintf(e.out, "in flight %s: %s, attempt %d, %s\n", f.Date, f.Owner, f.Attempt, note)
+		t.Write(e.out)
 	}
-	for i, w := range s.Waiting {
+	if o := s.OldestWaiting; o != nil {
+		fmt.Fprintf(e.out, "oldest message %s: waits for a worker since %s\n", o.Date, terminal.Duration(o.Age))
+	}
+	atMost(e, "slow", s.Slow, func(d publisher.SlowDate) string {
+		took := "took"
+		if !d.Ended {
+			took = "takes so far"
+		}
+		return fmt.Sprintf("slow %s: %s %s, the median is %s", d.Date, took, terminal.Duration(d.Took), terminal.Duration(s.MedianDate))
+	})
+	atMost(e, "waiting", s.Waiting, func(w publisher.Postponed) string {
+		return fmt.Sprintf("waits %s: until %s: %s", w.Date, w.Until.Format(time.RFC3339), w.Reason)
+	})
+	if len(s.DeadByClass) > 0 {
+		var parts []string
+		for _, class := range slices.Sorted(maps.Keys(s.DeadByClass)) {
+			parts = append(parts, fmt.Sprintf("%d %s", s.DeadByClass[class], class))
+		}
+		fmt.Fprintf(e.out, "dead by class: %s\n", strings.Join(parts, ", "))
+	}
+	atMost(e, "dead", s.Dead, func(d publisher.DeadDate) string {
+		return fmt.Sprintf("%s %s: %s (%s): %s", terminal.Paint(e.out, terminal.Red, "dead"), d.Date, d.Reason, d.Class, d.Message)
+	})
+}
+
+// atMost prints a line for each of a list, and of a long list how many more there are.
+func atMost[T any](e *environment, what string, list []T, line func(T) string) {
+	for i, one := range list {
 		if i == listedDates {
-			fmt.Fprintf(e.out, "… %d more waiting\n", len(s.Waiting)-listedDates)
-			break
+			fmt.Fprintf(e.out, "… %d more %s\n", len(list)-listedDates, what)
+			return
 		}
-		fmt.Fprintf(e.out, "waits %s: until %s: %s\n", w.Date, w.Until.Format(time.RFC3339), w.Reason)
-	}
-	for i, d := range s.Dead {
-		if i == listedDates {
-			fmt.Fprintf(e.out, "… %d more dead\n", len(s.Dead)-listedDates)
-			break
-		}
-		fmt.Fprintf(e.out, "%s %s: %s (%s): %s\n", terminal.Paint(e.out, terminal.Red, "dead"), d.Date, d.Reason, d.Class, d.Message)
+		fmt.Fprintln(e.out, line(one))
 	}
 }
 

@@ -106,8 +106,9 @@ var verdictColours = map[job.Verdict]terminal.Colour{
 // good reports whether a check asks for nothing.
 func good(c job.Check) bool { return c.Verdict == job.Pass || c.Verdict == job.Shown }
 
-// checkTable prints the checks of the whole range and, of single seasons, those that ask for something or, with all, all.
-func checkTable(e *environment, checks []job.Check, all bool) {
+// checkTable prints the checks of the whole range and, of single scopes (seasons, dates), those that ask
+// for something or, with all, all.
+func checkTable(e *environment, checks []job.Check, scopes string, all bool) {
 	t := terminal.NewTable("verdict", "check", "scope", "seen", "bound")
 	hidden := 0
 	for _, c := range checks {
@@ -122,7 +123,7 @@ func checkTable(e *environment, checks []job.Check, all bool) {
 	}
 	t.Write(e.out)
 	if hidden > 0 {
-		fmt.Fprintf(e.out, "%d checks of single seasons ask for nothing and are not shown; --all shows them.\n", hidden)
+		fmt.Fprintf(e.out, "%d checks of single %s ask for nothing and are not shown; --all shows them.\n", hidden, scopes)
 	}
 	fmt.Fprintln(e.out)
 	told := map[string]bool{} // seasons repeat the advice of the whole range
@@ -136,7 +137,7 @@ func checkTable(e *environment, checks []job.Check, all bool) {
 
 // judgement prints the checks, the dead dates and the verdict.
 func judgement(e *environment, j publisher.Judgement, all bool) {
-	checkTable(e, j.Checks, all)
+	checkTable(e, j.Checks, "seasons", all)
 	for i, d := range j.DeadDates {
 		if i == listedDates {
 			fmt.Fprintf(e.out, "… %d more dead dates; --json lists all\n", len(j.DeadDates)-listedDates)

@@ -114,7 +114,7 @@ func (tp *template) copy(t *testing.T) *world {
 // publishArgs publish the whole league.
 func (w *world) publishArgs() []string {
 	r := w.template.league.Range
-	return []string{"publish", "--from", r.From.String(), "--to", r.To.String()}
+	return []string{"publish", "--from", r.From.String(), "--to", r.To.String(), "--sample-above", "0"}
 }
 
 func (w *world) publish() {

@@ -112,7 +112,7 @@ func TestThreeWorkersMakeTheSameTable(t *testing.T) {
 	t.Parallel()
 	wholeDone.open(t)
 	f := imported.open(t).Copy(t)
-	f.Publish(t, 0, args("publish", whole)...)
+	f.Publish(t, 0, args("publish", whole, "--sample-above", "0")...)
 	drain(t, f)
 	sameAsWhole(t, f)
 }
@@ -131,10 +131,10 @@ func TestKilledProcessesMakeTheSameTable(t *testing.T) {
 	f := imported.open(t).Copy(t)
 	f.Set = set
 	// The third of six batches of messages is on the queue, and the ledger does not know.
-	if r := f.Run(t, faultinject.MessagePublished+":3", program.Publisher, args("publish", whole)...); !r.Killed() {
+	if r := f.Run(t, faultinject.MessagePublished+":3", program.Publisher, args("publish", whole, "--sample-above", "0")...); !r.Killed() {
 		t.Fatalf("publisher: got %v\nwant SIGKILL", r)
 	}
-	f.Publish(t, 0, args("publish", whole)...)
+	f.Publish(t, 0, args("publish", whole, "--sample-above", "0")...)
 	// The passes add up to less than the dates there are, so every worker lives to die at its point.
 	var dying []*program.Process
 	for _, plan := range []string{faultinject.Claimed + ":40", faultinject.BeforeWrite + ":60", faultinject.AfterWrite + ":50", faultinject.AfterComplete + ":70"} {

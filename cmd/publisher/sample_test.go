@@ -1,0 +1,123 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gamefill/internal/job"
+	"gamefill/internal/ledger"
+	"gamefill/internal/publisher"
+	"gamefill/test/league"
+)
+
+// spanOf is a command over the league's whole range, with further flags.
+func (d *desk) spanOf(command string, more ...string) []string {
+	return append(append([]string{command}, d.span()...), more...)
+}
+
+func TestSampleThenPublish(t *testing.T) {
+	t.Parallel()
+	d := loaded(t, league.Options{})
+	r := d.want(exitApproval, d.spanOf("publish", "--sample-above", "11")...)
+	contains(t, r.errout, "12 dates are to be done", "publisher sample", "--no-sample --reason")
+
+	r = d.want(exitDone, d.spanOf("sample")...)
+	contains(t, r.out, "2022-01-10", "minutes_played", "player_full_name", ": pass; the rest of the range may be published.")
+	contains(t, d.want(exitDone, "status").out, "awaiting_approval", "sample of 7 dates: pass", "approved by ")
+
+	var published publisher.Result
+	d.document(exitDone, &published, d.spanOf("publish", "--sample-above", "1")...)
+	if !published.Joined || published.Queued != 5 {
+		t.Errorf("publish after the sample: got %+v, want 5 dates that join its run", published)
+	}
+	contains(t, d.want(exitDone, d.spanOf("run")...).out, ": pass. ", "12 complete")
+}
+
+func TestRunSamplesByItself(t *testing.T) {
+	t.Parallel()
+	d := loaded(t, league.Options{})
+	r := d.want(exitDone, d.spanOf("run", "--sample-above", "11")...)
+	contains(t, r.out, "Sample of 7 dates, 2022-01-04 to 2022-01-16: pass", "12 complete")
+	if r = d.want(exitDone, d.spanOf("run", "--sample-above", "1", "--force")...); strings.Contains(r.out, "Sample of") {
+		t.Errorf("second run: got another sample, want the first to hold:\n%s", r.out)
+	}
+	var j publisher.Judgement
+	d.document(exitDone, &j, "validate")
+	if j.Verdict != job.Pass {
+		t.Errorf("got %s, want pass", j.Verdict)
+	}
+}
+
+func TestFailedSample(t *testing.T) {
+	t.Parallel()
+	d := loaded(t, league.Options{NoBoxScores: []int{6}})
+	dead := d.league.Dead[0].String()
+	for _, args := range [][]string{d.spanOf("run", "--sample-above", "5"), d.spanOf("sample")} { // the second does the dead date again
+		r := d.want(exitApproval, args...)
+		contains(t, r.out, "dead "+dead+": source_empty", ": fail; the rest of the range waits")
+		contains(t, r.errout, "publisher approve --reason")
+	}
+	var s publisher.SampleResult
+	d.document(exitApproval, &s, d.spanOf("sample")...)
+	if s.Approved || s.Verdict != job.Failed || len(s.Dates) != 7 || s.State != ledger.RunAwaitingApproval {
+		t.Errorf("got %s, approved %v, %d dates, run %s; want fail, false, 7, awaiting_approval", s.Verdict, s.Approved, len(s.Dates), s.State)
+	}
+	contains(t, d.want(exitApproval, d.spanOf("publish")...).errout, "a sample that failed")
+	d.want(exitUsage, "approve", "--reason", " ")
+	contains(t, d.want(exitDone, "approve", "--reason", "known gap", "--dry-run").out, "Would approve")
+	contains(t, d.want(exitDone, "approve", "--reason", "known gap").out, "awaiting_approval")
+	contains(t, d.want(exitDone, "status").out, "sample of 7 dates: fail", "known gap")
+	contains(t, d.want(exitDone, "runs", "show").out, "approved  known gap")
+	contains(t, d.want(exitFailed, d.spanOf("run")...).out, "11 complete", "1 dead")
+}
+
+func TestNoSample(t *testing.T) {
+	t.Parallel()
+	d := loaded(t, league.Options{})
+	contains(t, d.want(exitUsage, d.spanOf("publish", "--no-sample")...).errout, "say why with --reason")
+	d.want(exitUsage, d.spanOf("publish", "--sample-above", "-1")...)
+	d.want(exitDone, d.spanOf("publish", "--sample-above", "1", "--no-sample", "--reason", "seen on the twin")...)
+	contains(t, d.want(exitDone, "status").out, "without one", "seen on the twin")
+}
+
+func TestDetachedSample(t *testing.T) {
+	t.Parallel()
+	d := loaded(t, league.Options{})
+	contains(t, d.want(exitDone, d.spanOf("sample", "--detach", "--dates", d.league.GameDates[2].String())...).out, "1 dates of the sample queued")
+	contains(t, d.want(exitDone, "status").out, "canary", "under way")
+	contains(t, d.want(exitApproval, d.spanOf("publish")...).errout, "under way")
+	contains(t, d.want(exitDone, d.spanOf("sample", "--dates", d.league.GameDates[2].String())...).out, "Sample of 1 dates")
+}
+
+func TestPlanHash(t *testing.T) {
+	t.Parallel()
+	d := loaded(t, league.Options{})
+	file := filepath.Join(t.TempDir(), "plan.json")
+	text := d.want(exitDone, d.spanOf("plan", "--json")...).out
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out := d.want(exitDone, d.spanOf("plan")...).out
+	contains(t, out, "at most 12 partition writes", "no measurement yet", "Apply it: publisher publish --from 2022-01-03")
+	_, hash, _ := strings.Cut(out, "--plan ")
+	hash = strings.TrimSpace(hash)
+
+	d.want(exitUsage, d.spanOf("publish", "--plan", "no-such-file")...)
+	d.want(exitUsage, d.spanOf("publish", "--plan", d.league.Schedule)...)
+	r := d.want(exitError, d.spanOf("publish", "--plan", "0123456789ab")...)
+	contains(t, r.errout, "nothing was published", "now: 2 no_games, 12 queue")
+	d.want(exitDone, d.spanOf("publish", "--dry-run", "--plan", hash)...)
+	d.want(exitDone, d.spanOf("run", "--plan", hash)...)
+	contains(t, d.want(exitDone, d.spanOf("plan", "--force")...).out, "dates a minute of run r")
+
+	day := d.league.GameDates[3].String()
+	d.sql(nil, `UPDATE nbac_gamebook_player_stats SET points = points WHERE game_date = ?`, day) // a token moves with any write
+	r = d.want(exitError, d.spanOf("publish", "--plan", file)...)
+	contains(t, r.errout, "nothing was published", "then and now: was 2 no_games, 12 queue, is ", "2022-01-03: was queue (new), is left",
+		day+": was queue (new), is queue (changed)", "and ")
+	if now := d.want(exitDone, d.spanOf("plan")...); !strings.Contains(now.out, "1 to do") {
+		t.Errorf("plan after the refusals: got\n%s\nwant 1 date to do", now.out)
+	}
+}
