@@ -30,7 +30,7 @@ var oncePassed = []string{faultinject.AfterDeadRecorded, faultinject.AfterDeadLe
 
 func TestEveryPointIsTested(t *testing.T) {
 	t.Parallel()
-	tested := slices.Concat(inPublish, inWorker, inValidate)
+	tested := slices.Concat(inPublish, inWorker, inValidate, inKeeping, inRollback)
 	for _, p := range faultinject.Points() {
 		if !slices.Contains(tested, p) {
 			t.Errorf("crash point %s: got no test, want one", p)
