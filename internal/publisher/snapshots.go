@@ -3,6 +3,7 @@ package publisher
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"gamefill/internal/gamedate"
@@ -51,39 +52,49 @@ func (p *Publisher) snapshots(ctx context.Context, wanted func(ledger.Run) bool)
 // DropSnapshots drops what is kept by runs that ended before a time, and returns what was dropped. Runs that have not
 // ended keep theirs. After it these runs cannot be rolled back. With dryRun nothing is dropped.
 func (p *Publisher) DropSnapshots(ctx context.Context, ended time.Time, actor string, dryRun bool) ([]Snapshot, error) {
-	return p.dropSnapshots(ctx, time.Time{}, ended, actor, dryRun)
-}
-
-// dropSnapshots drops what is kept by runs that ended within [from, to).
-func (p *Publisher) dropSnapshots(ctx context.Context, from, to time.Time, actor string, dryRun bool) ([]Snapshot, error) {
-	old, err := p.snapshots(ctx, func(r ledger.Run) bool {
-		return r.State.Closed() && !r.FinishedAt.Before(from) && r.FinishedAt.Before(to)
-	})
+	old, err := p.endedWithin(ctx, time.Time{}, ended)
 	if err != nil || dryRun {
 		return old, err
 	}
-	for i, s := range old {
+	return p.drop(ctx, old, actor)
+}
+
+// endedWithin returns what is kept by runs that ended within [from, to).
+func (p *Publisher) endedWithin(ctx context.Context, from, to time.Time) ([]Snapshot, error) {
+	return p.snapshots(ctx, func(r ledger.Run) bool {
+		return r.State.Closed() && !r.FinishedAt.Before(from) && r.FinishedAt.Before(to)
+	})
+}
+
+// drop drops snapshots one by one and returns those that are gone.
+func (p *Publisher) drop(ctx context.Context, snapshots []Snapshot, actor string) ([]Snapshot, error) {
+	for i, s := range snapshots {
 		if _, err := p.ports.Store.Drop(ctx, snapshot.Table(p.job.Target, s.Run)); err != nil {
-			return old[:i], err
+			return snapshots[:i], err
 		}
 		event := ledger.Event{Job: p.job.Name, Run: s.Run, Kind: "snapshot_dropped", Actor: actor,
 			Message: fmt.Sprintf("%s with %d rows; the run cannot be rolled back any more", s.Table, s.Rows)}
 		if err := p.ports.Ledger.AddEvent(ctx, event); err != nil {
-			return old[:i+1], err
+			return snapshots[:i+1], err
 		}
 	}
-	return old, nil
+	return snapshots, nil
 }
 
-// dropExpired drops what has been kept for longer than the retention, before a new run. What had expired when the run
-// before was made is gone, so only what expired since is looked at, however many runs there have been.
+// dropExpired drops what has been kept for longer than the retention, before a new run, where the store does not do so by
+// itself. What had expired when the run before was made is gone, so only what expired since is looked at, however many
+// runs there have been.
 func (p *Publisher) dropExpired(ctx context.Context, actor string) error {
 	last, err := p.ports.Ledger.ListRuns(ctx, p.job.Name, 1)
 	if err != nil || len(last) == 0 {
 		return err
 	}
 	const long = snapshot.Retention
-	if _, err := p.dropSnapshots(ctx, last[0].CreatedAt.Add(-long), time.Now().Add(-long), actor, false); err != nil {
+	old, err := p.endedWithin(ctx, last[0].CreatedAt.Add(-long), time.Now().Add(-long))
+	if err == nil {
+		_, err = p.drop(ctx, slices.DeleteFunc(old, func(s Snapshot) bool { return !s.Expires.IsZero() }), actor)
+	}
+	if err != nil {
 		return fmt.Errorf("drop what was kept longer than %d days: %w", int(long.Hours()/24), err)
 	}
 	return nil
