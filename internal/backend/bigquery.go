@@ -21,7 +21,7 @@ var datasets = map[string]string{"raw": "nba_raw", "analytics": "nba_analytics",
 const targetDataset = "nba_analytics"
 
 // bigqueryForm is what a BigQuery address looks like.
-const bigqueryForm = "bigquery://BILLING_PROJECT?raw=PROJECT.DATASET&analytics=PROJECT.DATASET&reference=PROJECT.DATASET&location=LOCATION"
+const bigqueryForm = "bigquery://BILLING_PROJECT?raw=PROJECT.DATASET&analytics=PROJECT.DATASET&reference=PROJECT.DATASET[&location=LOCATION]"
 
 // bigqueryOptions are what a BigQuery address says.
 func (a address) bigqueryOptions() (bigquerywarehouse.Options, error) {
@@ -39,9 +39,6 @@ func (a address) bigqueryOptions() (bigquerywarehouse.Options, error) {
 			return o, fmt.Errorf("parameter %q: got %q, want PROJECT.DATASET", parameter, dataset)
 		}
 		o.Datasets[name] = dataset
-	}
-	if o.Location == "" {
-		return o, fmt.Errorf("parameter %q is missing: name where the datasets are, for example US", "location")
 	}
 	if o.Endpoint != "" {
 		if u, err := url.Parse(o.Endpoint); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {

@@ -26,7 +26,7 @@ func TestBigQueryAddresses(t *testing.T) {
 		{"parameter twice", bigqueryAddress + "&raw=p.other", `parameter "raw" is given 2 times`},
 		{"no dataset", strings.Replace(bigqueryAddress, "&analytics=p.nba_analytics", "", 1), `parameter "analytics": got "", want PROJECT.DATASET`},
 		{"dataset without project", strings.Replace(bigqueryAddress, "raw=p.", "raw=", 1), `parameter "raw": got "nba_raw", want PROJECT.DATASET`},
-		{"no location", strings.Replace(bigqueryAddress, "&location=US", "", 1), `parameter "location" is missing`},
+		{"location of the datasets", strings.Replace(bigqueryAddress, "&location=US", "", 1), ""},
 		{"endpoint without scheme", bigqueryAddress + "&endpoint=localhost:9050", `parameter "endpoint"`},
 		{"no fleet", bigqueryAddress + "&fleet=0", `parameter "fleet": got "0"`},
 	} {

@@ -37,7 +37,8 @@ import (
 type Options struct {
 	// Project pays for jobs and holds them; required.
 	Project string
-	// Location is where the datasets are ("US", "europe-west1"); required, and sent with every job.
+	// Location is where the datasets are ("US", "europe-west1"), and is sent with every job. Default: what New finds, if it
+	// is the same for all datasets.
 	Location string
 	// Datasets maps the dataset names of the schemas to "project.dataset"; required.
 	Datasets map[string]string
@@ -84,9 +85,6 @@ func (o *Options) check() error {
 	if o.Project == "" {
 		report("the billing project is missing")
 	}
-	if o.Location == "" {
-		report("the location is missing")
-	}
 	if len(o.Datasets) == 0 {
 		report("no dataset is given")
 	}
@@ -123,7 +121,8 @@ type Store struct {
 
 var _ warehouse.Store = (*Store)(nil)
 
-// New returns the store. It makes no call: what is missing or forbidden shows in the first use.
+// New returns the store. With a location it makes no call: what is missing or forbidden shows in the first use. Without, it
+// looks at the datasets, which have to be there, and in one location.
 func New(ctx context.Context, o Options) (*Store, error) {
 	if err := o.check(); err != nil {
 		return nil, fmt.Errorf("bigquery warehouse: %w", err)
@@ -140,8 +139,35 @@ func New(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bigquery warehouse: %w", err)
 	}
-	client.Location = o.Location
-	return &Store{options: o, client: client, pace: newPace(o.Modifications, o.Fleet), partitions: map[partitionKey]*partition{}}, nil
+	s := &Store{options: o, client: client, pace: newPace(o.Modifications, o.Fleet), partitions: map[partitionKey]*partition{}}
+	if o.Location == "" {
+		if s.options.Location, err = s.locate(ctx); err != nil {
+			return nil, fmt.Errorf("bigquery warehouse: location of the datasets: %w", err)
+		}
+	}
+	client.Location = s.options.Location
+	return s, nil
+}
+
+// locate is the one location of all datasets: BigQuery joins and copies within one alone.
+func (s *Store) locate(ctx context.Context) (string, error) {
+	location, where := "", ""
+	for _, name := range slices.Sorted(maps.Values(s.options.Datasets)) {
+		project, id := cutDataset(name)
+		var meta *bigquery.DatasetMetadata
+		if err := s.bound(ctx, func(ctx context.Context) (err error) {
+			meta, err = s.client.DatasetInProject(project, id).Metadata(ctx)
+			return err
+		}); err != nil {
+			return "", fmt.Errorf("dataset %s: %w", name, s.explain(err, nil))
+		}
+		if location != "" && !strings.EqualFold(location, meta.Location) {
+			return "", failure.MarkEnvironment(fmt.Errorf("dataset %s is in %s, %s in %s: all have to be in one location",
+				where, location, name, meta.Location), "wrong_location")
+		}
+		location, where = meta.Location, name
+	}
+	return location, nil
 }
 
 // Identity names the datasets, and the endpoint where it is a stand-in of the service.

@@ -112,7 +112,23 @@ func (s *Store) wait(ctx context.Context, job *bigquery.Job) (result error, ok b
 			return nil, false, err
 		}
 	}
-	return status.Err(), true, nil
+	return outcome(status), true, nil
+}
+
+// outcome is the error of a job that is DONE, nil for none. The service's summary ("JSON table encountered too many errors")
+// says little: what was wrong stands in the list beside it. Entries of that list without a summary are warnings.
+func outcome(status *bigquery.JobStatus) error {
+	summary, is := errors.AsType[*bigquery.Error](status.Err())
+	if !is {
+		return status.Err()
+	}
+	whole := *summary
+	for _, detail := range status.Errors {
+		if detail.Message != "" && !strings.Contains(whole.Message, detail.Message) {
+			whole.Message += "; " + detail.Message
+		}
+	}
+	return &whole
 }
 
 // write is a job that changes tables, sent under an id of its own.
