@@ -18,8 +18,14 @@ import (
 const (
 	chartWidth  = 920
 	chartHeight = 250
-	chartFont   = 12.0
+	chartFont   = 8.5
 )
+
+// widestBar is the greatest width of a bar.
+const widestBar = 60.0
+
+// shownLabels is how many labels fit below an axis.
+const shownLabels = 10
 
 // maxBars is how many groups of bars fit side by side and stay readable.
 const maxBars = 70
@@ -29,7 +35,7 @@ var (
 	inkText = charts.ColorRGB(1, 0, 0)
 	inkLine = charts.ColorRGB(2, 0, 0)
 	inkGrid = charts.ColorRGB(3, 0, 0)
-	inkBars = []charts.Color{charts.ColorRGB(4, 0, 0), charts.ColorRGB(5, 0, 0)}
+	inkBars = []charts.Color{charts.ColorRGB(4, 0, 0), charts.ColorRGB(5, 0, 0)} // what was, what is
 
 	inks = strings.NewReplacer("rgb(1,0,0)", "var(--text)", "rgb(2,0,0)", "var(--faint)", "rgb(3,0,0)", "var(--line)",
 		"rgb(4,0,0)", "var(--bar1)", "rgb(5,0,0)", "var(--bar2)", "'Roboto Medium',sans-serif", "inherit",
@@ -43,14 +49,18 @@ var unknown = charts.GetNullValue()
 type chart struct {
 	id, title, description string
 	labels                 []string
-	names                  []string    // of the series; a single series needs none
-	values                 [][]float64 // by series and label
+	names                  []string    // of the series
+	values                 [][]float64 // by series and label; one series or two
 	format                 func(float64) string
 	top                    float64 // of the value axis, 0: as the values ask for
 }
 
-// draw renders the chart as an SVG element with a title and a description; nothing without values.
+// draw renders the chart as an SVG element with a title and a description; nothing for fewer than two labels, of which
+// the table says as much.
 func (c chart) draw() (template.HTML, error) {
+	if len(c.labels) < 2 {
+		return "", nil
+	}
 	most := 0.0
 	for _, series := range c.values {
 		for _, v := range series {
@@ -59,23 +69,19 @@ func (c chart) draw() (template.HTML, error) {
 			}
 		}
 	}
-	if len(c.labels) == 0 {
-		return "", nil
-	}
 	o := charts.NewBarChartOptionWithData(c.values)
 	o.Theme = charts.GetTheme(charts.ThemeLight).WithBackgroundColor(chartdraw.ColorTransparent).WithTextColor(inkText).
-		WithXAxisColor(inkLine).WithYAxisColor(inkLine).WithAxisSplitLineColor(inkGrid).WithSeriesColors(inkBars)
+		WithXAxisColor(inkLine).WithYAxisColor(inkLine).WithAxisSplitLineColor(inkGrid).WithSeriesColors(inkBars[2-len(c.values):])
+	o.BarSize = min(0.75, widestBar*float64(len(c.labels)*len(c.values))/chartWidth)
 	font := charts.FontStyle{FontSize: chartFont, FontColor: inkText}
 	o.Padding = charts.Box{Top: 8, Left: 4, Right: 8, Bottom: 4, IsSet: true}
-	o.CategoryAxis.Labels, o.CategoryAxis.LabelFontStyle = c.labels, font
-	o.CategoryAxis.LabelCount = min(len(c.labels), 12)
+	o.CategoryAxis.Labels, o.CategoryAxis.LabelFontStyle = sparse(c.labels), font
+	o.CategoryAxis.LabelCount = len(c.labels)
 	o.Legend = charts.LegendOption{SeriesNames: c.names, FontStyle: font, Show: charts.Ptr(len(c.names) > 1)}
 	axis := charts.ValueAxisOption{Min: charts.Ptr(0.0), LabelFontStyle: font, ValueFormatter: c.format, LabelCount: 5}
-	switch {
-	case c.top > 0:
+	axis.Max = charts.Ptr(ceiling(most))
+	if c.top > 0 {
 		axis.Max = charts.Ptr(c.top)
-	default:
-		axis.Max = charts.Ptr(ceiling(most))
 	}
 	o.ValueAxis = []charts.ValueAxisOption{axis}
 	p := charts.NewPainter(charts.PainterOptions{OutputFormat: charts.ChartOutputSVG, Width: chartWidth, Height: chartHeight})
@@ -93,15 +99,25 @@ func (c chart) draw() (template.HTML, error) {
 	return template.HTML(strings.Replace(svg, ">", described, 1)), nil // labels are escaped by the library
 }
 
-// ceiling is the least of 4, 8, 20, 40, 80, 200, … that is not below most: an axis of four whole steps.
+// ceiling is the least number not below most that an axis of four steps ends at: its steps are whole and round.
 func ceiling(most float64) float64 {
-	for scale := 4.0; ; scale *= 10 {
-		for _, step := range []float64{1, 2, 5} {
-			if scale*step >= most {
-				return scale * step
+	for scale := 1.0; ; scale *= 10 {
+		for _, tenths := range []float64{10, 12, 15, 20, 25, 30, 40, 50, 60, 80} {
+			if step := scale * tenths / 10; step == math.Trunc(step) && 4*step >= most {
+				return 4 * step
 			}
 		}
 	}
+}
+
+// sparse is labels with so many of them left blank that the others do not touch.
+func sparse(labels []string) []string {
+	every := (len(labels) + shownLabels - 1) / shownLabels
+	shown := make([]string, len(labels))
+	for i := 0; i < len(labels); i += every {
+		shown[i] = labels[i]
+	}
+	return shown
 }
 
 func nullsChart(r *Report) chart {

@@ -17,13 +17,15 @@ const listed = 50
 
 // HTML writes the report as one page without scripts, links and other files.
 func HTML(w io.Writer, r *Report) error {
-	view := page{Report: r, Charts: map[string]template.HTML{}}
+	view := page{Report: r, Charts: map[string]figure{}}
 	for _, c := range []chart{nullsChart(r), rowsChart(r), throughputChart(r), triesChart(r), failuresChart(r)} {
 		drawn, err := c.draw()
 		if err != nil {
 			return err
 		}
-		view.Charts[c.id] = drawn
+		if drawn != "" {
+			view.Charts[c.id] = figure{c.title, drawn}
+		}
 	}
 	if err := htmlPage.Execute(w, view); err != nil {
 		return fmt.Errorf("render the report of run %s: %w", r.Run.ID, err)
@@ -42,7 +44,13 @@ func Markdown(w io.Writer, r *Report) error {
 // page is what the templates are given.
 type page struct {
 	*Report
-	Charts map[string]template.HTML
+	Charts map[string]figure
+}
+
+// figure is a chart as it was drawn.
+type figure struct {
+	Title string
+	SVG   template.HTML
 }
 
 //go:embed report.html
@@ -53,7 +61,7 @@ var markdownText string
 
 var functions = map[string]any{
 	"brief": brief, "count": count, "groups": groups, "head": head, "join": func(list []string) string { return strings.Join(list, ", ") },
-	"more": more, "rows": rows, "share": share, "plural": plural, "short": short, "stamp": stamp, "verdict": verdict, "words": words, "wide": wide, "groupShare": groupShare,
+	"more": more, "rows": rows, "quiet": quiet, "telling": telling, "share": share, "plural": plural, "short": short, "stamp": stamp, "verdict": verdict, "words": words, "wide": wide, "groupShare": groupShare,
 }
 
 var (
@@ -69,6 +77,20 @@ func head(list any) any {
 
 // more is how many lines of a list are not shown.
 func more(list any) int { return max(0, reflect.ValueOf(list).Len()-listed) }
+
+// telling are the checks of the whole range, and those of single seasons that ask for something.
+func telling(checks []job.Check) []job.Check {
+	var found []job.Check
+	for _, c := range checks {
+		if c.Scope == "" || c.Verdict != job.Pass && c.Verdict != job.Shown {
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+// quiet is how many checks are not told.
+func quiet(checks []job.Check) int { return len(checks) - len(telling(checks)) }
 
 // wide are the dates worth a line of their own: those with rows, work or attempts.
 func wide(dates []Date) []Date {
@@ -199,4 +221,3 @@ func code(v any) string {
 	}
 	return "`" + text + "`"
 }
-

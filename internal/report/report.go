@@ -227,7 +227,7 @@ func Summarise(r *Report) string {
 	}
 	dates := fmt.Sprintf("%d of %s complete", states["complete"], plural(len(r.Dates), "date", "dates"))
 	for _, s := range []struct{ state, words string }{
-		{"no_games", "without work"}, {"no_schedule", "in a silence of the calendar"}, {"pending", "waiting"}, {"leased", "in progress"},
+		{"no_games", "without " + r.Unit + "s"}, {"no_schedule", "in a silence of the calendar"}, {"pending", "waiting"}, {"leased", "in progress"},
 		{"dead", "dead"}, {"cancelled", "cancelled"}, {"rolled_back", "rolled back"}, {"", "not in the ledger"},
 	} {
 		if n := states[s.state]; n > 0 {

@@ -45,6 +45,7 @@ func rain() *report.Report {
 			{Name: "no dead dates", Verdict: job.Failed, Seen: "1", Bound: "0", Advice: "mend the cause and publish the date again"},
 			{Name: "tenths_null", Scope: "2022", Verdict: job.Warned, Seen: "1 of 50 (2.00%)", Bound: "pass to 1%, warn to 5%", Advice: "look"},
 			{Name: "stations", Verdict: job.Shown, Seen: "50"},
+			{Name: "stations", Scope: "2022", Verdict: job.Pass, Seen: "50"},
 		},
 		Checklist: []report.Item{
 			{Name: "every date settled", Verdict: job.Pass, Note: "5 of 5"}, {Name: "no dead dates", Verdict: job.Failed, Note: "1"},
