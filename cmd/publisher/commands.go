@@ -56,6 +56,7 @@ type commands struct {
 	Runs        runsCommand        `cmd:"" help:"List runs, or show one."`
 	Status      statusCommand      `cmd:"" help:"Show the state of a run: dates by state, rate, what is in flight, what died."`
 	Validate    validateCommand    `cmd:"" help:"Read every partition back, run the checks and close the run."`
+	Report      reportCommand      `cmd:"" help:"Report a run as Markdown or as one HTML page with charts."`
 	Pause       pauseCommand       `cmd:"" help:"Stop new claims; dates in flight finish."`
 	Resume      resumeCommand      `cmd:"" help:"Let a paused run go on."`
 	Cancel      cancelCommand      `cmd:"" help:"End a run for good; dates in flight stop before their write."`
