@@ -212,6 +212,7 @@ func TestOperating(t *testing.T) {
 	follow(t, filepath.Join("docs", "operating.md"), []step{
 		{begins: "go build", contains: []string{"6 dates queued", "7 of 7 settled", "is finished"}},
 		{begins: "bin/publisher diff"},
+		{begins: "run=$(bin/publisher runs", contains: []string{"6 put back", "Nothing was changed"}},
 	})
 }
 
