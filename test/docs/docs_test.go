@@ -201,7 +201,7 @@ func TestReadme(t *testing.T) {
 		{begins: "make demo", contains: []string{"67 complete", "verdict", "is finished.", "Every date is done."}},
 		{begins: "make check", never: true}, // this test is part of it
 		{begins: "export PATH=", data: true, contains: []string{"2,105 rows, 13 aliases", "944 dates: 553 to do"}},
-		{begins: "publisher publish", data: true, contains: []string{"553 dates queued", "130,425 rows", "553 complete", ": warn. ", "is finished"}},
+		{begins: "publisher sample", data: true, contains: []string{"Sample of 10 dates", ": pass; ", "543 dates queued", "130,425 rows", "553 complete", ": warn. ", "is finished"}},
 		{begins: "publisher run", data: true, contains: []string{"Nothing to do", "553 left as they are"}},
 		{begins: "publisher export", data: true, contains: []string{"week.parquet"}},
 	})
