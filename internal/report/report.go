@@ -5,6 +5,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -205,9 +206,13 @@ type Event struct {
 
 // Summarise is the verdict in one sentence: the state of the run, what became of its dates, and what the checks say.
 func Summarise(r *Report) string {
-	judged := map[job.Verdict]int{}
+	worst := map[string]job.Verdict{} // a check is made over the range and for each season of it
 	for _, c := range r.Checks {
-		judged[c.Verdict]++
+		worst[c.Name] = job.Worse(cmp.Or(worst[c.Name], job.Pass), c.Verdict)
+	}
+	judged := map[job.Verdict]int{}
+	for _, v := range worst {
+		judged[v]++
 	}
 	bad := judged[job.Failed] + judged[job.NotChecked]
 	checks := "every check passes"

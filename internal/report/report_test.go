@@ -341,8 +341,8 @@ func TestEmptyReport(t *testing.T) {
 func TestSummarise(t *testing.T) {
 	t.Parallel()
 	checks := func(verdicts ...job.Verdict) (list []job.Check) {
-		for _, v := range verdicts {
-			list = append(list, job.Check{Verdict: v})
+		for i, v := range verdicts {
+			list = append(list, job.Check{Name: fmt.Sprint(i), Verdict: v}, job.Check{Name: fmt.Sprint(i), Scope: "2022", Verdict: job.Worse(job.Pass, v)})
 		}
 		return list
 	}
