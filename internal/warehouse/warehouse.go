@@ -50,6 +50,8 @@ type Write struct {
 type Receipt struct {
 	Rows  int
 	Token Token
+	// Warnings are what the store remarked on a write that it made all the same; most stores never do.
+	Warnings []string
 }
 
 // Token is an opaque text that changes whenever the content of a partition may have changed, whoever changed it.

@@ -160,8 +160,12 @@ func (a *attemptRun) write(ctx context.Context, fence warehouse.Fence, out rebui
 		return ledgerFailed(fmt.Errorf("begin write: %w", err))
 	}
 	faultinject.Point(faultinject.BeforeWrite)
-	if _, err := a.store.Replace(ctx, write); err != nil {
+	receipt, err := a.store.Replace(ctx, write)
+	if err != nil {
 		return fmt.Errorf("replace partition %s: %w", lease.Date, err)
+	}
+	for _, warning := range receipt.Warnings {
+		a.log.WarnContext(ctx, "warehouse warns", append(attrs(lease), "warning", warning)...)
 	}
 	faultinject.Point(faultinject.AfterWrite)
 

@@ -74,6 +74,23 @@ func TestDoneIsNotSuccess(t *testing.T) {
 	}
 }
 
+// TestWarningsAreNoFailure: a job that is DONE with warnings alone has done its work, and they are in the log.
+func TestWarningsAreNoFailure(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, conditions{}, monday)
+	var log strings.Builder
+	w.log = &log
+	w.service.FailNext(onLoads, 1, bigqueryfake.WarnJob("a value was rounded", 2))
+	w.publish(monday, monday)
+	w.drain()
+	if e := w.entry(monday); e.State != ledger.Complete || e.Attempt != 1 || w.rows(monday) != 2 {
+		t.Errorf("got %s at attempt %d with %d rows, want complete at 1 with 2", e.State, e.Attempt, w.rows(monday))
+	}
+	if n := strings.Count(log.String(), "a value was rounded"); n != 2 {
+		t.Errorf("warnings in the log: got %d, want 2:\n%s", n, log.String())
+	}
+}
+
 // TestRowsAreReadBack: what the store reports of a write decides nothing.
 func TestRowsAreReadBack(t *testing.T) {
 	t.Parallel()
@@ -355,7 +372,8 @@ func TestLostLeaseMixesNothing(t *testing.T) {
 	})
 }
 
-// TestLocationIsOnEveryCall: a wrong one is told with the right one; with the right one every call about jobs carries it.
+// TestLocationIsOnEveryCall: a wrong one is told with the right one, none is that of the datasets, and every call about
+// jobs carries it.
 func TestLocationIsOnEveryCall(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, conditions{}, monday)
@@ -367,7 +385,9 @@ func TestLocationIsOnEveryCall(t *testing.T) {
 	}
 	w.store = real
 	w.publish(monday, monday)
-	w.drain()
+	w.drain(w.worker(w.config(), func(p *ports) {
+		p.store = w.openStore(func(o *bigquerywarehouse.Options) { o.Location = "" })
+	}))
 	w.passes(monday, monday, 1)
 	for _, r := range w.service.Audit() {
 		if r.Kind == bigqueryfake.JobsGet && r.Location == "" {

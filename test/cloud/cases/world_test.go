@@ -65,6 +65,7 @@ type world struct {
 	url     string // of service
 	hooks   *testjob.Hooks
 	job     job.Job
+	log     io.Writer // of workers
 	ports
 	workers, seeds atomic.Int64
 }
@@ -86,7 +87,7 @@ type conditions struct {
 // newWorld makes a world whose calendar plans the dates, each with readings of two stations.
 func newWorld(t *testing.T, c conditions, dates ...string) *world {
 	t.Helper()
-	w := &world{t: t, pubsub: newPubSub(t), network: &network{}, hooks: &testjob.Hooks{}}
+	w := &world{t: t, pubsub: newPubSub(t), network: &network{}, hooks: &testjob.Hooks{}, log: io.Discard}
 	w.job = testjob.Job(w.hooks)
 	w.queue = w.openQueue(c.queue)
 	_, err := w.queue.(*pubsubqueue.Queue).Ensure(t.Context(), setup.Make)
@@ -407,7 +408,7 @@ func (w *world) worker(c worker.Config, change ...func(*ports)) *worker.Worker {
 	for _, f := range change {
 		f(&p)
 	}
-	wk, err := worker.New(w.t.Context(), w.job, p.queue, p.ledger, p.store, slog.New(slog.NewTextHandler(io.Discard, nil)), c)
+	wk, err := worker.New(w.t.Context(), w.job, p.queue, p.ledger, p.store, slog.New(slog.NewTextHandler(w.log, nil)), c)
 	must(w.t, err)
 	return wk
 }

@@ -28,6 +28,7 @@ type Fault struct {
 	before, after *apiError
 	broken        string
 	failure       *bq.ErrorProto
+	warnings      []*bq.ErrorProto
 	hold          string // state in which the job stays
 	stubborn      bool
 }
@@ -68,6 +69,12 @@ func BreakUpload() Fault { return Fault{broken: breakUpload} }
 // FailJob takes the job, which is DONE with an error at once and changes nothing. The change counts for the quotas.
 func FailJob(reason, message string) Fault {
 	return Fault{failure: &bq.ErrorProto{Reason: reason, Message: message}}
+}
+
+// WarnJob lets the job do its work and tells so many warnings about it: entries in its list of errors without an error
+// result.
+func WarnJob(message string, warnings int) Fault {
+	return Fault{warnings: slices.Repeat([]*bq.ErrorProto{{Reason: "invalid", Message: message}}, warnings)}
 }
 
 // HoldRunning takes the job, which stays RUNNING and does its work when it is released.

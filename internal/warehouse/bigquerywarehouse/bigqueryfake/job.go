@@ -352,6 +352,7 @@ func (s *Server) insert(c *call) (*job, error) {
 			j.started = s.tick()
 		}
 	default:
+		j.errors = c.fault.warnings
 		s.execute(j)
 	}
 	return j, nil
