@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"gamefill/internal/failure"
@@ -19,6 +20,12 @@ import (
 // queue, entries that should be published are, dead dates get the letter they lack, dead letters are folded into the
 // ledger.
 func (w *Worker) reconcileLoop(ctx context.Context) {
+	looks := make(chan struct{}, 1)
+	if w.config.Notifier != nil {
+		var announcing sync.WaitGroup
+		defer announcing.Wait()
+		announcing.Go(func() { w.announce(ctx, looks) })
+	}
 	lastFold := time.Now()
 	late := lateLetters{}
 	for sleep(ctx, w.config.ReconcileEvery) {
@@ -32,6 +39,12 @@ func (w *Worker) reconcileLoop(ctx context.Context) {
 		if held && time.Since(lastFold) >= w.config.FoldEvery {
 			lastFold = time.Now()
 			w.fold(ctx)
+		}
+		if held {
+			select {
+			case looks <- struct{}{}:
+			default: // it is still at the look before
+			}
 		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"gamefill/internal/job"
 	"gamefill/internal/ledger"
+	"gamefill/internal/notify"
 	"gamefill/internal/queue"
 	"gamefill/internal/rebuild"
 	"gamefill/internal/table"
@@ -51,6 +52,10 @@ type Config struct {
 	RepublishAfter time.Duration
 	// Now is the clock for volatile columns; default time.Now.
 	Now func() time.Time
+	// Notifier tells people what becomes of the run; nil: nobody is told.
+	Notifier notify.Notifier
+	// Observer is told what happens; default: nobody.
+	Observer Observer
 }
 
 func (c *Config) setDefaults() {
