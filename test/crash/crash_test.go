@@ -125,12 +125,36 @@ func TestRunDiesAndIsRepeated(t *testing.T) {
 		t.Run(point, func(t *testing.T) {
 			t.Parallel()
 			w := small.open(t)
-			args := w.publishArgs()
-			args[0] = "run"
+			args := w.args("run")
 			w.crash(point, program.Publisher, args...)
 			w.Publish(t, deadDates, args...)
 			w.check()
 		})
+	}
+}
+
+// TestSampledRunDiesAndIsRepeated kills it while it publishes its sample, and while it publishes the rest; the same command
+// goes on where it was.
+func TestSampledRunDiesAndIsRepeated(t *testing.T) {
+	t.Parallel()
+	points := inPublish
+	if testing.Short() {
+		points = points[:1]
+	}
+	for _, point := range points {
+		for _, pass := range []string{":1", ":2"} {
+			if point == faultinject.RunCreated && pass == ":2" {
+				continue // the rest joins the run
+			}
+			t.Run(point+pass, func(t *testing.T) {
+				t.Parallel()
+				w := small.open(t)
+				args := append(w.args("run"), "--sample-above", "1")
+				w.crash(point+pass, program.Publisher, args...)
+				w.Publish(t, deadDates, args...)
+				w.check()
+			})
+		}
 	}
 }
 

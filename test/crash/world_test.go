@@ -111,11 +111,14 @@ func (tp *template) copy(t *testing.T) *world {
 	return w
 }
 
-// publishArgs publish the whole league.
-func (w *world) publishArgs() []string {
+// args are a command over the whole league.
+func (w *world) args(command string) []string {
 	r := w.template.league.Range
-	return []string{"publish", "--from", r.From.String(), "--to", r.To.String(), "--sample-above", "0"}
+	return []string{command, "--from", r.From.String(), "--to", r.To.String()}
 }
+
+// publishArgs publish the whole league at once.
+func (w *world) publishArgs() []string { return append(w.args("publish"), "--sample-above", "0") }
 
 func (w *world) publish() {
 	w.t.Helper()
@@ -310,9 +313,7 @@ func (w *world) checkLetters(b *backend.Backend) {
 func (w *world) checkNothingLeft() {
 	w.t.Helper()
 	var plan publisher.Plan
-	args := w.publishArgs()
-	args[0] = "plan"
-	w.JSON(w.t, 0, &plan, args...)
+	w.JSON(w.t, 0, &plan, w.args("plan")...)
 	for _, d := range plan.Dates {
 		if dead := slices.Contains(w.template.league.Dead, d.Date); (d.Verdict == publisher.Queue) != dead {
 			w.t.Errorf("plan of %s after the run: got %s %s %s, want only dead dates queued", d.Date, d.Verdict, d.Reason, d.Detail)
