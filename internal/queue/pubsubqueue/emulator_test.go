@@ -98,4 +98,10 @@ func TestConformanceOnEmulator(t *testing.T) {
 		o.Project = fmt.Sprintf("case-%d", projects.Add(1))
 		return create(t, o)
 	}, queuetest.Capabilities{DeliveryCount: true, Patience: time.Minute})
+	t.Run("service forwards", func(t *testing.T) {
+		t.Parallel()
+		o := options(address)
+		o.Project = "forwards"
+		forwards(t, o)
+	})
 }
