@@ -127,8 +127,8 @@ func forwards(t *testing.T, o pubsubqueue.Options) {
 	if err := wait(t, done, "Receive to return"); err != nil {
 		t.Error(err)
 	}
-	if !slices.Equal(letters, []string{"m"}) || len(got) != 0 {
-		t.Errorf("got letters %q and %d deliveries beyond the %d, want the one letter and none", letters, len(got), deliveries)
+	if !slices.Equal(slices.Compact(letters), []string{"m"}) || len(got) != 0 { // at least once: pstest may forward it twice
+		t.Errorf("got letters %q and %d deliveries beyond the %d, want the message and none", letters, len(got), deliveries)
 	}
 }
 
