@@ -106,7 +106,7 @@ var suites = []struct {
 				t.Fatal(err)
 			}
 			return q
-		}, queuetest.Capabilities{Patience: patience})
+		}, queuetest.Capabilities{DeliveryCount: true, Patience: patience})
 	}},
 	{"conformance-of-the-ledger", func(t *testing.T, p *place) {
 		// Indexes belong to names of collections, so all cases share one set of them, one after the other.
