@@ -8,9 +8,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -22,6 +25,7 @@ import (
 	"gamefill/internal/publisher"
 	"gamefill/internal/summary"
 	"gamefill/internal/table"
+	"gamefill/internal/telemetry"
 	"gamefill/internal/terminal"
 	"gamefill/internal/worker"
 )
@@ -52,6 +56,8 @@ type Config struct {
 	RepublishAfter time.Duration `help:"How long a published, unclaimed date waits before it is published again." default:"15m"`
 	ControlEvery   time.Duration `help:"How often a run's pause and cancel are looked for." default:"1s"`
 	ReconcileEvery time.Duration `help:"How often one of the workers tidies up after crashes." default:"5s"`
+
+	Listen string `help:"Address, such as :8080, that answers /metrics, /livez and /readyz; empty: none." placeholder:"ADDR"`
 
 	Log      string `help:"Log format: json, text, or auto (text on a terminal)." enum:"json,text,auto" default:"auto"`
 	LogLevel string `help:"Least level that is logged." enum:"debug,info,warn,error" default:"info"`
@@ -145,7 +151,7 @@ func work(ctx context.Context, c Config, stderr io.Writer) (code int, err error)
 	}
 	log.InfoContext(ctx, "start", "job", j.Name, "version", j.Version, "owner", c.Owner, "queue", c.Queue, "ledger", c.Ledger,
 		"warehouse", c.Warehouse, "concurrency", c.Concurrency, "lease_ttl", c.LeaseTTL.String(), "grace", c.Grace.String(),
-		"max_attempts", c.MaxAttempts, "drain", c.Drain)
+		"max_attempts", c.MaxAttempts, "drain", c.Drain, "listen", c.Listen)
 	for _, e := range c.addresses().Emulators() {
 		log.WarnContext(ctx, e.String(), "host", e.Host)
 	}
@@ -156,12 +162,18 @@ func work(ctx context.Context, c Config, stderr io.Writer) (code int, err error)
 	for _, f := range unseen {
 		log.InfoContext(ctx, "not checked", "resource", f.Resource, "advice", f.Advice)
 	}
+	metrics := telemetry.NewMetrics(b.Ledger, j.Name, log)
 	w, err := worker.New(ctx, j, b.Queue, b.Ledger, b.Store, log, worker.Config{
-		Owner: c.Owner, Concurrency: c.Concurrency, LeaseTTL: c.LeaseTTL, Grace: c.Grace, MaxAttempts: c.MaxAttempts, RetryBase: c.RetryBase,
+		Observer: metrics, Owner: c.Owner, Concurrency: c.Concurrency, LeaseTTL: c.LeaseTTL, Grace: c.Grace, MaxAttempts: c.MaxAttempts, RetryBase: c.RetryBase,
 		NotFinal: c.NotFinalWait, RepublishAfter: c.RepublishAfter, ControlEvery: c.ControlEvery, ReconcileEvery: c.ReconcileEvery, Drain: c.Drain})
 	if err != nil {
 		return 1, err
 	}
+	stop, err := listen(ctx, c.Listen, metrics.Handler(w.Healthy), log)
+	if err != nil {
+		return 1, err
+	}
+	defer stop()
 	if err := w.Run(ctx); err != nil {
 		return 1, err
 	}
@@ -169,6 +181,27 @@ func work(ctx context.Context, c Config, stderr io.Writer) (code int, err error)
 		return 0, nil
 	}
 	return drained(ctx, b, j.Name, log, stderr)
+}
+
+// listen answers metrics and probes until stop is called: the dates that are finished after a stop signal are seen, too. An
+// empty address is none.
+func listen(ctx context.Context, address string, h http.Handler, log *slog.Logger) (stop func(), err error) {
+	if address == "" {
+		return func() {}, nil
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("--listen: %w", err)
+	}
+	log.InfoContext(ctx, "listening", "address", l.Addr().String())
+	serving, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var server sync.WaitGroup
+	server.Go(func() {
+		if err := telemetry.Serve(serving, l, h); err != nil {
+			log.ErrorContext(serving, "metrics and probes", "error", err.Error()) // the work goes on; the probes tell who asks
+		}
+	})
+	return func() { cancel(); server.Wait() }, nil
 }
 
 // tables are all tables the embedded warehouse keeps.
@@ -209,9 +242,8 @@ func logger(c Config, w io.Writer) *slog.Logger {
 	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
 		panic(err) // the grammar allows only known levels
 	}
-	o := &slog.HandlerOptions{Level: level}
 	if c.Log == "json" || c.Log == "auto" && !terminal.IsTerminal(w) {
-		return slog.New(slog.NewJSONHandler(w, o))
+		return slog.New(telemetry.NewJSONHandler(w, level))
 	}
-	return slog.New(slog.NewTextHandler(w, o))
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
 }

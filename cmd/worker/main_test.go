@@ -25,8 +25,12 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// TestMain takes away what the caller's environment would decide: settings, and how wide help is.
+// TestMain takes away what the caller's environment would decide: settings, and how wide help is. With asWorker the program
+// is the worker itself.
 func TestMain(m *testing.M) {
+	if os.Getenv(asWorker) != "" {
+		main()
+	}
 	for _, setting := range os.Environ() {
 		if name, _, _ := strings.Cut(setting, "="); strings.HasPrefix(name, "GAMEFILL_") || name == "COLUMNS" {
 			os.Unsetenv(name)

@@ -74,7 +74,8 @@ func TestRulesCanFail(t *testing.T) {
 			"./internal/sqlitefile: modernc.org/sqlite database/sql", "./internal/worker: ./internal/queue ./internal/faultinject",
 			"./internal/summary: ./internal/boxscore", "./internal/faultinject: syscall",
 			"./internal/backend: ./internal/queue/pubsubqueue ./internal/queue/sqlitequeue",
-			"./cmd/worker: ./internal/backend ./internal/summary ./internal/worker",
+			"./cmd/worker: ./internal/backend ./internal/summary ./internal/worker ./internal/telemetry",
+			"./internal/telemetry: ./internal/ledger github.com/prometheus/client_golang/prometheus",
 			"./test/crash: ./internal/queue/sqlitequeue testing",
 			"cloud.google.com/go/pubsub/v2: google.golang.org/grpc")},
 
@@ -90,6 +91,8 @@ func TestRulesCanFail(t *testing.T) {
 		{name: "adapter of another port", graph: graph("./internal/ledger/sqlitequeue: context"), rule: "adapters are named after technology and port", says: "<technology>ledger"},
 		{name: "adapter imports an adapter", graph: graph("./internal/queue/sqlitequeue: ./internal/ledger/sqliteledger", "./internal/ledger/sqliteledger:"),
 			rule: "adapters are leaves", says: "sqliteledger: only"},
+		{name: "engine counts by itself", graph: graph("./internal/worker: ./internal/telemetry", "./internal/telemetry: ./internal/ledger"),
+			rule: "only binaries know telemetry", says: "gamefill/internal/worker -> gamefill/internal/telemetry"},
 		{name: "engine knows box scores", graph: graph("./internal/worker: ./internal/novelty", "./internal/novelty: ./internal/boxscore", "./internal/boxscore:"),
 			rule: "engine knows no basketball", says: "gamefill/internal/worker -> gamefill/internal/novelty -> gamefill/internal/boxscore"},
 		{name: "adapter knows the summary", graph: graph("./internal/warehouse/bigquerywarehouse: ./internal/summary", "./internal/summary:"),

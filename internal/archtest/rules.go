@@ -20,6 +20,7 @@ func Rules() []Rule {
 		{"core knows no adapter", coreKnowsNoAdapter},
 		{"adapters are named after technology and port", adapterNames},
 		{"adapters are leaves", adaptersAreLeaves},
+		{"only binaries know telemetry", onlyBinariesKnowTelemetry},
 		{"engine knows no basketball", engineKnowsNoBasketball},
 		{"every package has a comment", everyPackageHasComment},
 		{"no test library in a binary", noTestLibraryInBinary},
@@ -34,6 +35,7 @@ var ports = []string{"queue", "ledger", "warehouse"}
 var vendors = []string{
 	"modernc.org/sqlite", "github.com/mattn/go-sqlite3",
 	"cloud.google.com/go", "google.golang.org/api", "google.golang.org/grpc", "github.com/googleapis/gax-go",
+	"github.com/prometheus", "go.opentelemetry.io",
 }
 
 // within reports whether p is root or lies below it.
@@ -73,9 +75,11 @@ func isTestLibrary(p string) bool {
 // isWiring reports whether rel may choose adapters: the binaries and the one package that opens backends.
 func isWiring(rel string) bool { return within(rel, "cmd") || within(rel, "internal/backend") }
 
-// isCore reports whether rel is ordinary code below internal: no adapter, no owner of a vendor's file, no wiring.
+// isCore reports whether rel is ordinary code below internal: no adapter, no owner of a vendor's file, no wiring, and not
+// what shows the process to others.
 func isCore(rel string) bool {
-	return within(rel, "internal") && adapterOf(rel) == "" && !isTestLibrary(rel) && !isWiring(rel) && !within(rel, "internal/sqlitefile")
+	return within(rel, "internal") && adapterOf(rel) == "" && !isTestLibrary(rel) && !isWiring(rel) &&
+		!within(rel, "internal/sqlitefile") && !within(rel, telemetry)
 }
 
 func arrow(chain []string) string { return strings.Join(chain, " -> ") }
@@ -143,12 +147,29 @@ func adaptersAreLeaves(g Graph) (broken []string) {
 	return broken
 }
 
+// telemetry is the package that shows a process to others.
+const telemetry = "internal/telemetry"
+
+func onlyBinariesKnowTelemetry(g Graph) (broken []string) {
+	for _, p := range g.own() {
+		if rel := p.Rel(); within(rel, "cmd") || within(rel, telemetry) || isTestLibrary(rel) {
+			continue
+		}
+		for _, imported := range p.Imports {
+			if within(imported, Module+"/"+telemetry) {
+				broken = append(broken, arrow([]string{p.ImportPath, imported})+": who is measured does not know it")
+			}
+		}
+	}
+	return broken
+}
+
 // engine are the packages that move dates without knowing what is in them.
 var engine = []string{
 	"internal/queue", "internal/ledger", "internal/warehouse", "internal/job", "internal/publisher", "internal/worker",
 	"internal/retry", "internal/failure", "internal/table", "internal/gamedate", "internal/faultinject",
 	"internal/sqlitefile", "internal/backend", "internal/setup", "internal/testjob",
-	"internal/rebuild", "internal/diff", "internal/report", "internal/history", "internal/snapshot",
+	"internal/rebuild", "internal/diff", "internal/report", "internal/history", "internal/snapshot", telemetry,
 }
 
 // basketball are the packages that know the game.

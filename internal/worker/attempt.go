@@ -37,6 +37,7 @@ func (w *Worker) attempt(ctx context.Context, d queue.Delivery, claim ledger.Cla
 	}()
 	a := &attemptRun{Worker: w, claim: claim, stage: stageClaim, began: time.Now(), durations: map[string]time.Duration{}}
 	err := a.do(work)
+	a.leave()
 	if err != nil && work.Err() != nil {
 		if cause := context.Cause(work); !errors.Is(cause, context.Canceled) {
 			err = cause // why the work was cancelled, not how it noticed
@@ -83,9 +84,15 @@ type attemptRun struct {
 }
 
 func (a *attemptRun) enter(stage string) {
-	now := time.Now()
-	a.durations[a.stage] += now.Sub(a.began)
-	a.stage, a.began = stage, now
+	a.durations[a.stage] += a.leave()
+	a.stage, a.began = stage, time.Now()
+}
+
+// leave tells the observer how long the stage has taken, and returns it.
+func (a *attemptRun) leave() time.Duration {
+	took := time.Since(a.began)
+	a.config.Observer.StageEnded(a.stage, took)
+	return took
 }
 
 // do brings the date to completion. A panic becomes an ordinary failure with its stack.
@@ -198,10 +205,12 @@ func (w *Worker) end(ctx context.Context, d queue.Delivery, a *attemptRun, err e
 	switch {
 	case err == nil:
 		log.InfoContext(ctx, "date complete", "outcome", string(a.facts.Outcome), "rows", a.facts.Rows)
+		w.config.Observer.AttemptEnded(ledger.ResultComplete, nil)
 		w.ack(ctx, d)
 		return
 	case errors.Is(err, ledger.ErrLeaseLost), errors.Is(err, warehouse.ErrFenced):
 		log.WarnContext(ctx, "lease lost", "stage", a.stage, "error", err.Error())
+		w.config.Observer.LeaseLost()
 		w.giveBack(ctx, d, w.config.HeldWait)
 		return
 	case errors.Is(err, ledger.ErrStopped), errors.Is(err, warehouse.ErrStopped):
@@ -234,6 +243,7 @@ func (w *Worker) end(ctx context.Context, d queue.Delivery, a *attemptRun, err e
 			return
 		}
 		faultinject.Point(faultinject.AfterDeadRecorded)
+		w.config.Observer.AttemptEnded(ledger.ResultDead, f)
 		w.breaker(ctx, lease.Run)
 		entry := a.claim.Entry
 		entry.Failure, entry.State = f, ledger.Dead
@@ -262,6 +272,7 @@ func (w *Worker) release(ctx context.Context, d queue.Delivery, lease ledger.Lea
 		w.giveBack(ctx, d, w.config.HeldWait)
 		return
 	}
+	w.config.Observer.AttemptEnded(r.Result, r.Failure)
 	if r.Result == ledger.ResultFailed {
 		w.breaker(ctx, lease.Run)
 	}

@@ -68,6 +68,7 @@ func (w *Worker) handle(ctx context.Context, d queue.Delivery) next {
 			w.deadLetter(ctx, d, claim.Entry)
 			return goOn
 		}
+		w.config.Observer.Duplicate()
 		w.ack(ctx, d)
 		return goOn
 	case ledger.HeldBy:
@@ -80,6 +81,7 @@ func (w *Worker) handle(ctx context.Context, d queue.Delivery) next {
 		w.giveBack(ctx, d, w.config.HeldWait)
 		return stopReceivingNow
 	case ledger.Superseded:
+		w.config.Observer.Duplicate()
 		w.event(ctx, ledger.Event{Job: envelope.Job, Run: envelope.Run, Date: envelope.Date, Kind: "superseded",
 			Message: "an old copy, seq " + strconv.FormatInt(envelope.Seq, 10) + " of " + strconv.FormatInt(claim.Entry.Seq, 10)})
 		w.ack(ctx, d)

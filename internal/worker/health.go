@@ -146,8 +146,12 @@ func (w *Worker) notReceiving(unwell error) {
 }
 
 // Healthy is nil when the worker takes the work there is, or there is none; else it says what keeps it from doing so: a
-// run of another version, or receivers that get nothing although dates wait on the queue. It may be called at any time.
+// run of another version, receivers that get nothing although dates wait on the queue, or a ledger whose latest look at
+// the run went unanswered. It may be called at any time.
 func (w *Worker) Healthy() error {
+	if d, err := w.looks.failing(); err != nil {
+		return fmt.Errorf("the ledger has not answered for %s: %w", d.Round(time.Second), err)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.unwell

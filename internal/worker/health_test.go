@@ -272,3 +272,39 @@ func TestOtherVersionIsUnhealthyUntilItsRunIsGone(t *testing.T) {
 	cancel()
 	must(t, <-done)
 }
+
+// TestUnansweredLookIsUnhealthy: it is unhealthy at once and recovers with the first answer, with or without a run.
+func TestUnansweredLookIsUnhealthy(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, monday)
+	real := w.ledger
+	var gone atomic.Bool
+	var answered atomic.Int64
+	w.ledger = &away{Ledger: real, refuse: func(call string) error {
+		if gone.Load() {
+			return unavailable
+		}
+		if call == "OpenRun" {
+			answered.Add(1)
+		}
+		return nil
+	}}
+	c := w.config()
+	c.Drain = false
+	wk := w.worker(c)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- wk.Run(ctx) }()
+	eventually(t, "it has looked twice", func() bool { return answered.Load() >= 2 })
+	for _, when := range []string{"without a run", "with an open run"} {
+		gone.Store(true)
+		eventually(t, when+" it says so", func() bool { return errors.Is(wk.Healthy(), unavailable) })
+		gone.Store(false)
+		eventually(t, when+" it recovers", func() bool { return wk.Healthy() == nil })
+		if when == "without a run" {
+			w.publish(request(monday, monday))
+		}
+	}
+	cancel()
+	must(t, <-done)
+}

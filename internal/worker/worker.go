@@ -86,6 +86,9 @@ func (c *Config) setDefaults() {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.Observer == nil {
+		c.Observer = nobody{}
+	}
 }
 
 // Worker is one worker process's engine.
@@ -176,6 +179,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		var unwell error
 		run, ok, err := w.ledger.OpenRun(ctx, w.job.Name)
+		if err == nil {
+			w.looks.note(nil)
+		}
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -198,7 +204,6 @@ func (w *Worker) Run(ctx context.Context) error {
 			unwell = versions
 			say(slog.LevelWarn, "not receiving: "+versions.Error(), run.ID)
 		case ok && run.State.Working():
-			w.looks.note(nil)
 			done, err := w.receive(ctx, run)
 			if err != nil {
 				return err
