@@ -13,6 +13,7 @@ import (
 	"gamefill/internal/backend"
 	"gamefill/internal/boxscore"
 	"gamefill/internal/gamedate"
+	"gamefill/internal/notify"
 	"gamefill/internal/publisher"
 	"gamefill/internal/summary"
 	"gamefill/internal/table"
@@ -68,6 +69,7 @@ type commands struct {
 	Explain     explainCommand     `cmd:"" help:"Tell the story of one date: inputs, attempts, result, rejections."`
 	Unresolved  unresolvedCommand  `cmd:"" help:"List names that the registry does not know, with suggestions."`
 	Alias       aliasCommand       `cmd:"" help:"Tell which person a spelling means."`
+	Notify      notifyCommand      `cmd:"" help:"Test whether notifications arrive."`
 	Export      exportCommand      `cmd:"" help:"Write a range of a table as CSV, NDJSON or Parquet."`
 	Completion  completionCommand  `cmd:"" help:"Print shell completions for bash, zsh or fish."`
 }
@@ -79,6 +81,7 @@ type environment struct {
 	args     []string // of the program
 	out, err io.Writer
 	backend  *backend.Backend
+	notifier notify.Notifier // nil: nobody is told
 }
 
 // access says which files of an embedded backend a command may create.

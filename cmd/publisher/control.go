@@ -11,6 +11,8 @@ import (
 
 // verbFlags are shared by the verbs that change a run's state.
 type verbFlags struct {
+	notifyFlags `embed:""`
+
 	RunID  string `name:"run" help:"Which run; default: the open one." placeholder:"ID"`
 	Reason string `help:"Why, for the audit trail." required:"" env:"-"`
 	DryRun bool   `help:"Say what would change, change nothing." env:"-"`
@@ -20,6 +22,9 @@ type verbFlags struct {
 func (f *verbFlags) change(e *environment, apply func(p *publisher.Publisher, run string) (ledger.Run, error)) (ledger.Run, error) {
 	if strings.TrimSpace(f.Reason) == "" {
 		return ledger.Run{}, &publisher.UsageError{Problem: "say why with --reason"}
+	}
+	if err := f.told(e); err != nil {
+		return ledger.Run{}, err
 	}
 	p, err := e.publisher(looks)
 	if err != nil {
@@ -32,7 +37,10 @@ func (f *verbFlags) change(e *environment, apply func(p *publisher.Publisher, ru
 	if f.DryRun {
 		return run, nil
 	}
-	return apply(p, run.ID)
+	if run, err = apply(p, run.ID); err == nil {
+		e.announce(run.ID)
+	}
+	return run, err
 }
 
 // report prints the run's new state, or with --dry-run the state that it stays in.

@@ -12,7 +12,7 @@ import (
 // helped are all commands, in the order of the program's own list; "" is the program.
 var helped = []string{
 	"", "demo", "import", "init", "preflight", "thresholds", "plan", "diff", "sample", "approve", "publish", "run", "runs", "runs list", "runs show", "runs export", "status", "validate", "report", "pause", "resume", "cancel",
-	"rollback", "snapshots", "snapshots list", "snapshots drop", "deadletters", "deadletters list", "deadletters show", "deadletters export", "replay", "resolve", "explain", "unresolved", "alias", "alias add", "export", "completion",
+	"rollback", "snapshots", "snapshots list", "snapshots drop", "deadletters", "deadletters list", "deadletters show", "deadletters export", "replay", "resolve", "explain", "unresolved", "alias", "alias add", "notify", "export", "completion",
 }
 
 func TestHelp(t *testing.T) {

@@ -189,6 +189,7 @@ var verdictWords = map[publisher.Verdict]string{
 type publishCommand struct {
 	requestFlags `embed:""`
 	beginFlags   `embed:""`
+	notifyFlags  `embed:""`
 	DryRun       bool `help:"Show the plan only." env:"-"`
 }
 
@@ -207,6 +208,9 @@ Examples:
 }
 
 func (c *publishCommand) Run(e *environment) error {
+	if err := c.told(e); err != nil {
+		return err
+	}
 	q, err := c.prepareOrShow(e, &c.beginFlags, c.DryRun)
 	if err != nil || c.DryRun {
 		return err
@@ -215,6 +219,7 @@ func (c *publishCommand) Run(e *environment) error {
 	if err != nil {
 		return err
 	}
+	e.announce(result.RunID)
 	return e.print(result, func() {
 		if result.Nothing {
 			fmt.Fprintln(e.out, "Nothing to do: every date is done, and nothing it was made from has changed.")

@@ -7,14 +7,16 @@ import (
 	"time"
 
 	"gamefill/internal/ledger"
+	"gamefill/internal/notify"
 	"gamefill/internal/publisher"
 	"gamefill/internal/snapshot"
 	"gamefill/internal/terminal"
 )
 
 type rollbackCommand struct {
-	RunID      string `name:"run" help:"Which run." required:"" placeholder:"ID" env:"-"`
-	rangeFlags `embed:""`
+	RunID       string `name:"run" help:"Which run." required:"" placeholder:"ID" env:"-"`
+	rangeFlags  `embed:""`
+	notifyFlags `embed:""`
 
 	Reason string `help:"Why, for the audit trail." required:"" env:"-"`
 	DryRun bool   `help:"Look at every date and say what would be put back; change nothing." env:"-"`
@@ -43,6 +45,9 @@ func (c *rollbackCommand) Run(e *environment) error {
 			return err
 		}
 	}
+	if err := c.told(e); err != nil {
+		return err
+	}
 	p, err := e.publisher(looks)
 	if err != nil {
 		return err
@@ -55,6 +60,10 @@ func (c *rollbackCommand) Run(e *environment) error {
 	}
 	if err != nil {
 		return err
+	}
+	if n := result.Count(publisher.PutBack); n > 0 && !c.DryRun {
+		e.tell(notify.Message{Kind: notify.RolledBack, Run: result.Run, Title: fmt.Sprintf("Run %s: %d dates were put back", result.Run, n),
+			Lines: []string{rollbackCounts(result), fmt.Sprintf("By %s: %s", request.Actor, c.Reason)}})
 	}
 	if err := e.print(result, func() { rollbackSummary(e, result) }); err != nil {
 		return err
@@ -81,6 +90,14 @@ func rollbackSummary(e *environment, r *publisher.RolledBack) {
 	if t.Len() > 0 {
 		t.Write(e.out)
 	}
+	fmt.Fprintf(e.out, "Run %s: %s.\n", r.Run, rollbackCounts(r))
+	if r.DryRun {
+		fmt.Fprintln(e.out, "Nothing was changed (--dry-run).")
+	}
+}
+
+// rollbackCounts is "3 put back, 1 refused".
+func rollbackCounts(r *publisher.RolledBack) string {
 	var parts []string
 	for _, o := range []publisher.RollbackOutcome{publisher.PutBack, publisher.BackAlready, publisher.NothingToDo, publisher.Refused, publisher.NotPutBack} {
 		if n := r.Count(o); n > 0 {
@@ -88,12 +105,9 @@ func rollbackSummary(e *environment, r *publisher.RolledBack) {
 		}
 	}
 	if len(parts) == 0 {
-		parts = append(parts, "no date of it was completed")
+		return "no date of it was completed"
 	}
-	fmt.Fprintf(e.out, "Run %s: %s.\n", r.Run, strings.Join(parts, ", "))
-	if r.DryRun {
-		fmt.Fprintln(e.out, "Nothing was changed (--dry-run).")
-	}
+	return strings.Join(parts, ", ")
 }
 
 type snapshotsCommand struct {

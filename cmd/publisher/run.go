@@ -22,6 +22,7 @@ type runCommand struct {
 	validateFlags `embed:""`
 	beginFlags    `embed:""`
 	workFlags     `embed:""`
+	notifyFlags   `embed:""`
 	DryRun        bool `help:"Show the plan only." env:"-"`
 }
 
@@ -60,6 +61,9 @@ Examples:
 }
 
 func (c *runCommand) Run(e *environment) error {
+	if err := c.told(e); err != nil {
+		return err
+	}
 	began := time.Now()
 	q, err := c.prepareOrShow(e, &c.beginFlags, c.DryRun)
 	if err != nil || c.DryRun {
@@ -102,11 +106,11 @@ func (c *runCommand) Run(e *environment) error {
 }
 
 // work runs workers in this process until the run is settled, with live progress.
-func (c *workFlags) work(e *environment, run ledger.Run) error {
+func (f *workFlags) work(e *environment, run ledger.Run) error {
 	host, _ := os.Hostname()                                                                 // only a name in leases; the pid and the run id make it unique enough on one host
 	log := slog.New(slog.NewTextHandler(e.err, &slog.HandlerOptions{Level: slog.LevelWarn})) // what goes wrong; the rest is in the ledger
 	w, err := worker.New(e.ctx, summary.Job(), e.backend.Queue, e.backend.Ledger, e.backend.Store, log, worker.Config{
-		Owner: fmt.Sprintf("%s-%d-run", host, os.Getpid()), Concurrency: c.Concurrency, Drain: true, Grace: c.Grace})
+		Owner: fmt.Sprintf("%s-%d-run", host, os.Getpid()), Concurrency: f.Concurrency, Drain: true, Grace: f.Grace, Notifier: e.notifier})
 	if err != nil {
 		return err
 	}

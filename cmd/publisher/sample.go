@@ -55,6 +55,7 @@ func (f *beginFlags) confirm(plan *publisher.Plan) error {
 type sampleCommand struct {
 	requestFlags  `embed:""`
 	workFlags     `embed:""`
+	notifyFlags   `embed:""`
 	Detach        bool `help:"Only queue the dates, for workers; the same command without it judges them later." env:"-"`
 	AllowWarnings bool `help:"Exit 0, not 5, when there are only warnings."`
 	All           bool `help:"Show every check, also those of single dates that pass."`
@@ -76,6 +77,9 @@ Examples:
 }
 
 func (c *sampleCommand) Run(e *environment) error {
+	if err := c.told(e); err != nil {
+		return err
+	}
 	q, err := c.prepare(e, works, nil)
 	if err != nil {
 		return err
@@ -94,6 +98,7 @@ func (c *sampleCommand) Run(e *environment) error {
 		return err
 	}
 	if c.Detach {
+		e.announce(result.RunID)
 		return e.print(result, func() {
 			fmt.Fprintf(e.out, "Run %s: %d dates of the sample queued.\n", result.RunID, result.Queued)
 			fmt.Fprintln(e.out, "Next: `worker --drain` does them, the same command without --detach judges them.")
@@ -143,7 +148,11 @@ func (q *prepared) judge(e *environment, run string) (publisher.SampleResult, er
 	if err != nil {
 		return publisher.SampleResult{}, err
 	}
-	return q.p.JudgeSample(e.ctx, current, e.actor())
+	s, err := q.p.JudgeSample(e.ctx, current, e.actor())
+	if err == nil {
+		e.announce(run)
+	}
+	return s, err
 }
 
 // sampleTable prints the leading rows of each date, the checks that ask for something or, with all, all, and the verdict.

@@ -31,6 +31,7 @@ type validateCommand struct {
 	rangeFlags     `embed:""`
 	validateFlags  `embed:""`
 	thresholdFlags `embed:""`
+	notifyFlags    `embed:""`
 	RunID          string `name:"run" help:"Validate this run's range; default: the open run, or the latest." placeholder:"ID"`
 }
 
@@ -49,6 +50,9 @@ Examples:
 }
 
 func (c *validateCommand) Run(e *environment) error {
+	if err := c.told(e); err != nil {
+		return err
+	}
 	var r gamedate.Range
 	if c.given() {
 		var err error
@@ -93,6 +97,7 @@ func (f *validateFlags) judge(e *environment, p *publisher.Publisher, r gamedate
 	if err != nil {
 		return err
 	}
+	e.announce(j.Run)
 	if err := e.print(j, func() { judgement(e, j, f.All) }); err != nil {
 		return err
 	}

@@ -22,6 +22,8 @@ import (
 	"gamefill/internal/backend"
 	"gamefill/internal/boxscore"
 	"gamefill/internal/ledger"
+	"gamefill/internal/notify"
+	"gamefill/internal/notify/webhooknotify"
 	"gamefill/internal/publisher"
 	"gamefill/internal/summary"
 	"gamefill/internal/table"
@@ -56,6 +58,8 @@ type Config struct {
 	RepublishAfter time.Duration `help:"How long a published, unclaimed date waits before it is published again." default:"15m"`
 	ControlEvery   time.Duration `help:"How often a run's pause and cancel are looked for." default:"1s"`
 	ReconcileEvery time.Duration `help:"How often one of the workers tidies up after crashes." default:"5s"`
+
+	NotifyWebhookFile string `help:"File with the address of a Slack-compatible webhook that is told what becomes of runs; or set $GAMEFILL_NOTIFY_WEBHOOK to the address." placeholder:"FILE"`
 
 	Listen string `help:"Address, such as :8080, that answers /metrics, /livez and /readyz; empty: none." placeholder:"ADDR"`
 
@@ -138,6 +142,10 @@ func complain(w io.Writer, err error) {
 // work opens the backend and works until told to stop or, draining, until nothing is left.
 func work(ctx context.Context, c Config, stderr io.Writer) (code int, err error) {
 	log := logger(c, stderr)
+	webhook, notified, err := webhooknotify.Open(c.NotifyWebhookFile, os.Getenv, webhooknotify.Options{})
+	if err != nil {
+		return 2, err
+	}
 	b, err := backend.Open(ctx, c.addresses(),
 		backend.Options{MustExist: true, Tables: tables()})
 	if err != nil {
@@ -155,6 +163,11 @@ func work(ctx context.Context, c Config, stderr io.Writer) (code int, err error)
 	for _, e := range c.addresses().Emulators() {
 		log.WarnContext(ctx, e.String(), "host", e.Host)
 	}
+	var notifier notify.Notifier
+	if notified {
+		notifier = webhook
+		log.InfoContext(ctx, "notifications", "webhook", webhook.String())
+	}
 	unseen, err := b.CheckQueue(ctx)
 	if err != nil {
 		return 1, err
@@ -165,7 +178,7 @@ func work(ctx context.Context, c Config, stderr io.Writer) (code int, err error)
 	metrics := telemetry.NewMetrics(b.Ledger, j.Name, log)
 	w, err := worker.New(ctx, j, b.Queue, b.Ledger, b.Store, log, worker.Config{
 		Observer: metrics, Owner: c.Owner, Concurrency: c.Concurrency, LeaseTTL: c.LeaseTTL, Grace: c.Grace, MaxAttempts: c.MaxAttempts, RetryBase: c.RetryBase,
-		NotFinal: c.NotFinalWait, RepublishAfter: c.RepublishAfter, ControlEvery: c.ControlEvery, ReconcileEvery: c.ReconcileEvery, Drain: c.Drain})
+		NotFinal: c.NotFinalWait, RepublishAfter: c.RepublishAfter, ControlEvery: c.ControlEvery, ReconcileEvery: c.ReconcileEvery, Drain: c.Drain, Notifier: notifier})
 	if err != nil {
 		return 1, err
 	}

@@ -29,7 +29,7 @@ func Rules() []Rule {
 }
 
 // ports are the packages that own a port; adapters lie below them.
-var ports = []string{"queue", "ledger", "warehouse"}
+var ports = []string{"queue", "ledger", "warehouse", "notify"}
 
 // vendors are the import paths, and what lies below them, that only adapters may know: SDKs and drivers.
 var vendors = []string{
@@ -169,7 +169,7 @@ var engine = []string{
 	"internal/queue", "internal/ledger", "internal/warehouse", "internal/job", "internal/publisher", "internal/worker",
 	"internal/retry", "internal/failure", "internal/table", "internal/gamedate", "internal/faultinject",
 	"internal/sqlitefile", "internal/backend", "internal/setup", "internal/testjob",
-	"internal/rebuild", "internal/diff", "internal/report", "internal/history", "internal/snapshot", telemetry,
+	"internal/rebuild", "internal/diff", "internal/report", "internal/history", "internal/snapshot", telemetry, "internal/notify",
 }
 
 // basketball are the packages that know the game.

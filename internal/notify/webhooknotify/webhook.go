@@ -14,6 +14,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -57,6 +58,29 @@ func New(address string, o Options) (*Webhook, error) {
 		// A redirect would turn the POST into a GET, or carry the message elsewhere; its answer is shown instead.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
+}
+
+// AddressVariable is the environment variable that holds the address. No flag does: a command line is seen by everybody on
+// the host.
+const AddressVariable = "GAMEFILL_NOTIFY_WEBHOOK"
+
+// Open makes the webhook whose address a file holds or, where file is "", the environment; ok is false when neither names one.
+func Open(file string, getenv func(string) string, o Options) (w *Webhook, ok bool, err error) {
+	address, from := getenv(AddressVariable), AddressVariable
+	if file != "" {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, false, fmt.Errorf("read the address of the webhook: %w", err)
+		}
+		address, from = string(text), file
+	}
+	if address == "" && file == "" {
+		return nil, false, nil
+	}
+	if w, err = New(address, o); err != nil {
+		return nil, false, fmt.Errorf("%s: %w", from, err)
+	}
+	return w, true, nil
 }
 
 // String is the address without its secret part.

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -152,5 +154,49 @@ func TestAddress(t *testing.T) {
 	}
 	if got, want := w.String(), "https://hooks.example.com/…"; got != want {
 		t.Errorf("shown: got %q, want %q", got, want)
+	}
+}
+
+func TestOpen(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "webhook")
+	if err := os.WriteFile(file, []byte("https://file.example.com/"+secret+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	empty := filepath.Join(t.TempDir(), "empty")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name, file, variable string
+		want                 string // "": none
+		err                  string
+	}{
+		{"nothing", "", "", "", ""},
+		{"environment", "", "https://env.example.com/" + secret, "https://env.example.com/…", ""},
+		{"file before environment", file, "https://env.example.com/" + secret, "https://file.example.com/…", ""},
+		{"no such file", file + "s", "", "", "no such file"},
+		{"empty file", empty, "", "", "not an http or https URL"},
+		{"bad variable", "", "secret.example.com/" + secret, "", webhooknotify.AddressVariable},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w, ok, err := webhooknotify.Open(tt.file, func(name string) string {
+				if name == webhooknotify.AddressVariable {
+					return tt.variable
+				}
+				return ""
+			}, webhooknotify.Options{})
+			if tt.err != "" {
+				if err == nil || !strings.Contains(err.Error(), tt.err) || strings.Contains(err.Error(), secret) {
+					t.Errorf("got error %v, want one with %q and without the secret", err, tt.err)
+				}
+				return
+			}
+			if err != nil || ok != (tt.want != "") || ok && w.String() != tt.want {
+				t.Errorf("got %v, %v, %v, want %q", w, ok, err, tt.want)
+			}
+		})
 	}
 }
