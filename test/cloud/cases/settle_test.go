@@ -2,6 +2,7 @@ package cases_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -246,6 +247,25 @@ func TestMissingDatasetPausesTheRun(t *testing.T) {
 	}
 	if counts := w.counts(); counts[ledger.Pending] != 30 || told != 1 {
 		t.Errorf("got %v, cause told %d times, want 30 pending, once", counts, told)
+	}
+	w.nothingLost()
+}
+
+// TestSourceWithoutAColumnPausesTheRun: a raw table that lost a column concerns every date, so none of them dies of it.
+func TestSourceWithoutAColumnPausesTheRun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, conditions{}, week...)
+	w.publish(monday, sunday)
+	ready := w.worker(w.config())
+	raw := w.client().Dataset("weather").Table(testjob.Readings.Name)
+	meta, err := raw.Metadata(t.Context())
+	must(t, err)
+	must(t, raw.Delete(t.Context()))
+	kept := slices.DeleteFunc(meta.Schema, func(f *bigquery.FieldSchema) bool { return f.Name == "station" })
+	must(t, raw.Create(t.Context(), &bigquery.TableMetadata{Schema: kept, TimePartitioning: meta.TimePartitioning}))
+	paused, ok := errors.AsType[*worker.PausedError](w.run(ready)[0])
+	if !ok || paused.Run.CauseKind != "environment" || !strings.Contains(paused.Run.Cause, "column station is missing") {
+		t.Errorf("got %v, want the run paused because of column station", paused)
 	}
 	w.nothingLost()
 }
