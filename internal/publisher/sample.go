@@ -38,7 +38,8 @@ func (p *Publisher) NeedsSample(ctx context.Context, r Request, plan *Plan) (boo
 
 // admit says by what approval a plan may be applied, nil where none is needed. Errors: *ApprovalError.
 func (p *Publisher) admit(ctx context.Context, r Request, plan *Plan) (*ledger.Approval, error) {
-	approval := &ledger.Approval{Actor: r.Actor, Reason: r.Reason, PlanHash: plan.Hash, Version: plan.Version, SettingsHash: plan.SettingsHash, Override: true}
+	approval := &ledger.Approval{Actor: r.Actor, Reason: r.Reason, PlanHash: plan.Hash, Version: plan.Version,
+		SettingsHash: plan.SettingsHash, Override: true}
 	n := plan.Count(Queue)
 	switch {
 	case r.Sample:
@@ -60,7 +61,8 @@ func (p *Publisher) admit(ctx context.Context, r Request, plan *Plan) (*ledger.A
 		return nil, fmt.Errorf("look for a sample that has passed: %w", err)
 	}
 	for _, run := range runs {
-		if a := run.Approval; a != nil && !a.Override && run.State != ledger.RunCancelled && a.Version == plan.Version && a.SettingsHash == plan.SettingsHash {
+		a := run.Approval
+		if a != nil && !a.Override && run.State != ledger.RunCancelled && a.Version == plan.Version && a.SettingsHash == plan.SettingsHash {
 			earned := *a
 			if run.ID != plan.OpenRun {
 				earned.Reason = fmt.Sprintf("a sample passed in run %s", run.ID)
@@ -68,15 +70,16 @@ func (p *Publisher) admit(ctx context.Context, r Request, plan *Plan) (*ledger.A
 			return &earned, nil
 		}
 	}
-	return nil, &ApprovalError{fmt.Sprintf("%d dates are to be done, and no sample has passed with transform version %s and these settings: `publisher sample` over the same range does a few dates first and judges them; "+
-		"--no-sample --reason TEXT goes without", n, plan.Version)}
+	return nil, &ApprovalError{fmt.Sprintf("%d dates are to be done, and no sample has passed with transform version %s and these settings: "+
+		"`publisher sample` over the same range does a few dates first and judges them; --no-sample --reason TEXT goes without", n, plan.Version)}
 }
 
 // sampling says what a run that is not approved waits for.
 func sampling(run ledger.Run) error {
 	what := "has a sample under way: `publisher sample` over the same range judges it when its dates are settled"
 	if run.State == ledger.RunAwaitingApproval {
-		what = "has a sample that failed: mend what failed and repeat `publisher sample`, or let the run begin all the same with `publisher approve --reason TEXT`"
+		what = "has a sample that failed: mend what failed and repeat `publisher sample`, " +
+			"or let the run begin all the same with `publisher approve --reason TEXT`"
 	}
 	return &ApprovalError{fmt.Sprintf("run %s %s; `publisher cancel` ends it", run.ID, what)}
 }
@@ -98,7 +101,9 @@ func (p *Publisher) sampled(r Request, plan *Plan) (*Plan, error) {
 		chosen = p.job.Sampling.Canary(expected)
 	}
 	part := *plan
-	part.Dates = slices.DeleteFunc(slices.Clone(plan.Dates), func(d DatePlan) bool { return d.Units == 0 || !slices.Contains(chosen, d.Date) })
+	part.Dates = slices.DeleteFunc(slices.Clone(plan.Dates), func(d DatePlan) bool {
+		return d.Units == 0 || !slices.Contains(chosen, d.Date)
+	})
 	if len(part.Dates) == 0 {
 		return nil, &UsageError{fmt.Sprintf("none of the dates of %s has a %s that is final: there is nothing to sample", plan.Range, p.job.Calendar.Unit)}
 	}
@@ -170,7 +175,8 @@ func (p *Publisher) JudgeSample(ctx context.Context, run ledger.Run, actor strin
 	run, err = p.ports.Ledger.UpdateRun(ctx, run.ID, event, func(r *ledger.Run) error {
 		r.Sample.Verdict, r.Sample.Checks = out.Verdict, out.Checks
 		if out.Approved {
-			r.Approval = &ledger.Approval{Actor: actor, Reason: "the sample passed", PlanHash: r.Sample.PlanHash, Version: r.Version, SettingsHash: r.SettingsHash}
+			r.Approval = &ledger.Approval{Actor: actor, Reason: "the sample passed", PlanHash: r.Sample.PlanHash,
+				Version: r.Version, SettingsHash: r.SettingsHash}
 		}
 		return r.Move(ledger.RunAwaitingApproval)
 	})
@@ -285,7 +291,8 @@ func (p *Publisher) Approve(ctx context.Context, run, reason, actor string) (led
 		case r.State != ledger.RunAwaitingApproval:
 			return fmt.Errorf("run %s is %s and does not wait for an approval", r.ID, r.State)
 		}
-		r.Approval = &ledger.Approval{Actor: actor, Reason: reason, PlanHash: r.Sample.PlanHash, Version: r.Version, SettingsHash: r.SettingsHash, Override: true}
+		r.Approval = &ledger.Approval{Actor: actor, Reason: reason, PlanHash: r.Sample.PlanHash, Version: r.Version,
+			SettingsHash: r.SettingsHash, Override: true}
 		return nil
 	})
 }
