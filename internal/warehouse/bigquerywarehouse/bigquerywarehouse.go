@@ -48,7 +48,7 @@ type Options struct {
 	TargetDatasets []string
 	// Fleet is how many processes write at once; they share Modifications. Default 1.
 	Fleet int
-	// Modifications are the table changes in 10 s of the whole fleet. Default 40: BigQuery allows 50 for a partitioned
+	// Modifications are the changes of one table in 10 s by the whole fleet. Default 40: BigQuery allows 50 for a partitioned
 	// table (documentation, "Quotas and limits", partitioned tables), a fifth is left to others.
 	Modifications int
 	// MaxBytesBilled is what one query may cost; BigQuery refuses dearer ones before they run. Default 10 GiB: three
@@ -112,10 +112,10 @@ func cutDataset(text string) (project, dataset string) {
 type Store struct {
 	options Options
 	client  *bigquery.Client
-	pace    *pace
 
-	// mu guards partitions.
+	// mu guards partitions and paces; a pace is of one table, by its full name.
 	mu         sync.Mutex
+	paces      map[string]*pace
 	partitions map[partitionKey]*partition
 }
 
@@ -139,7 +139,7 @@ func New(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bigquery warehouse: %w", err)
 	}
-	s := &Store{options: o, client: client, pace: newPace(o.Modifications, o.Fleet), partitions: map[partitionKey]*partition{}}
+	s := &Store{options: o, client: client, paces: map[string]*pace{}, partitions: map[partitionKey]*partition{}}
 	if o.Location == "" {
 		if s.options.Location, err = s.locate(ctx); err != nil {
 			return nil, fmt.Errorf("bigquery warehouse: location of the datasets: %w", err)

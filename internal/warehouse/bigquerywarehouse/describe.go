@@ -357,7 +357,7 @@ func (s *Store) create(ctx context.Context, h *bigquery.Table, t *table.Schema) 
 	if len(t.Cluster) > 0 {
 		meta.Clustering = &bigquery.Clustering{Fields: t.Cluster}
 	}
-	if err := s.pace.wait(ctx); err != nil {
+	if err := s.pace(t).wait(ctx); err != nil {
 		return err
 	}
 	return s.bound(ctx, func(ctx context.Context) error { return h.Create(ctx, meta) })
@@ -387,7 +387,7 @@ func (s *Store) extend(ctx context.Context, h *bigquery.Table, t *table.Schema, 
 	for _, c := range missing {
 		wider = append(wider, fieldOf(c))
 	}
-	if err := s.pace.wait(ctx); err != nil {
+	if err := s.pace(t).wait(ctx); err != nil {
 		return err
 	}
 	err := s.bound(ctx, func(ctx context.Context) error {

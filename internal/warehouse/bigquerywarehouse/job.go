@@ -146,14 +146,14 @@ type write struct {
 func (s *Store) run(ctx context.Context, p *partition, t *table.Schema, w *write) (done *bigquery.Job, err error) {
 	var final error
 	err = retry.Do(ctx, s.options.Retry, func(ctx context.Context) error {
-		job, err := s.try(ctx, p, w)
+		job, err := s.try(ctx, p, t, w)
 		if err == nil {
 			done = job
 			return nil
 		}
 		v := judge(err)
 		if v.reason == rateLimited {
-			s.pace.slowDown()
+			s.pace(t).slowDown()
 		}
 		if !v.again || errors.Is(err, warehouse.ErrFenced) {
 			final = err
@@ -167,8 +167,8 @@ func (s *Store) run(ctx context.Context, p *partition, t *table.Schema, w *write
 	return done, s.explain(err, t)
 }
 
-func (s *Store) try(ctx context.Context, p *partition, w *write) (*bigquery.Job, error) {
-	if err := s.pace.wait(ctx); err != nil {
+func (s *Store) try(ctx context.Context, p *partition, t *table.Schema, w *write) (*bigquery.Job, error) {
+	if err := s.pace(t).wait(ctx); err != nil {
 		return nil, err
 	}
 	p.pending = w.id

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"gamefill/internal/table"
 )
 
 // slowFor is how long the halved rate lasts after the service said rateLimitExceeded.
@@ -18,7 +20,19 @@ const settle = 2 * time.Second
 // slowest is the least part of the normal rate.
 const slowest = 1.0 / 32
 
-// pace spreads the table modifications of this process, failed ones included, so that a fleet stays below the quota.
+// pace of a table: the quota is each table's own.
+func (s *Store) pace(t *table.Schema) *pace {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.paces[t.FullName()]
+	if p == nil {
+		p = newPace(s.options.Modifications, s.options.Fleet)
+		s.paces[t.FullName()] = p
+	}
+	return p
+}
+
+// pace spreads the modifications of one table by this process, failed ones included, so that a fleet stays below the quota.
 type pace struct {
 	normal  rate.Limit
 	limiter *rate.Limiter

@@ -94,7 +94,7 @@ func TestExplain(t *testing.T) {
 func TestNewRefuses(t *testing.T) {
 	t.Parallel()
 	_, err := New(t.Context(), Options{Datasets: map[string]string{"nba_raw": "raw"}, Fleet: -1})
-	for _, want := range []string{"billing project", "location", `"raw"`, "negative"} {
+	for _, want := range []string{"billing project", `"raw"`, "negative"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want an error that mentions %q", err, want)
 		}

@@ -297,7 +297,7 @@ func (s *Store) empty(ctx context.Context, w warehouse.Write, before view, id jo
 	}
 	var final error
 	err := retry.Do(ctx, s.options.Retry, func(ctx context.Context) error {
-		if err := s.pace.wait(ctx); err != nil {
+		if err := s.pace(w.Table).wait(ctx); err != nil {
 			return err
 		}
 		err := s.bound(ctx, s.partitionHandle(before.live, w.Date).Delete)
@@ -306,7 +306,7 @@ func (s *Store) empty(ctx context.Context, w warehouse.Write, before view, id jo
 		case err == nil, hasCode(err, http.StatusNotFound): // there is none
 			return nil
 		case v.reason == rateLimited:
-			s.pace.slowDown()
+			s.pace(w.Table).slowDown()
 		}
 		if v.again {
 			return err
