@@ -41,7 +41,7 @@ race: ## Run the tests of engine, queue, ledger and warehouse under the race det
 
 .PHONY: lint
 lint: ## Check format, vet, staticcheck, and that go.mod is tidy
-	@unformatted=$$(gofmt -l cmd internal test examples deploy); test -z "$$unformatted" || { echo "gofmt would change: $$unformatted"; exit 1; }
+	@unformatted=$$(gofmt -l cmd internal test examples deploy docs); test -z "$$unformatted" || { echo "gofmt would change: $$unformatted"; exit 1; }
 	$(GO) vet ./...
 	$(GO) vet -tags crashtest ./...
 	$(GO) tool staticcheck ./...
@@ -50,6 +50,7 @@ lint: ## Check format, vet, staticcheck, and that go.mod is tidy
 .PHONY: generated
 generated: ## Check that generated files are what their generators make
 	$(GO) run examples/first-games/generate.go -check
+	$(GO) run docs/sizing/generate.go -check
 	$(GO) run deploy/schema/generate.go -check
 
 # A module of its own: Kubernetes' and KEDA's types are many times the program.
