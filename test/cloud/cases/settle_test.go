@@ -297,7 +297,7 @@ func TestMalformedMessages(t *testing.T) {
 	want := map[string]int{}
 	for i, b := range bad {
 		want[b.reason]++
-		// Pub/Sub takes no message without both a body and attributes.
+		// Pub/Sub takes no message that has neither body nor attributes.
 		errs := w.queue.Publish(t.Context(), []queue.Message{{Body: b.body, Attributes: map[string]string{"trace": "abc"}}})
 		if errs[0] != nil {
 			t.Fatalf("message %d: %v", i, errs[0])
@@ -348,8 +348,7 @@ func TestResumeIsPerDate(t *testing.T) {
 	if got := w.entry(ten[6]); got.Owner != "killed" || got.Attempt != 1 {
 		t.Errorf("held date: got attempt %d by %s, want 1 by its holder", got.Attempt, got.Owner)
 	}
-	// Its lease ends: a renewal that asks for less than is left shortens nothing, so the holder's own is let run out by
-	// giving the entry to a holder whose lease is short.
+	// The service's clock cannot be moved on to the end of that lease, so the date goes to a holder whose lease is short.
 	must(t, w.ledger.Release(t.Context(), killed.Lease, ledger.Release{To: ledger.Pending, Result: ledger.ResultReleased}))
 	_, err = w.ledger.Claim(t.Context(), ledger.ClaimRequest{Job: e.Job, Run: e.Run, Date: e.Date, Seq: e.Seq, Owner: "killed again",
 		TTL: 500 * time.Millisecond, Version: testjob.Version, MaxAttempts: 5})
