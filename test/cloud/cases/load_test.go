@@ -272,7 +272,7 @@ func TestDailyQuotaPausesTheRun(t *testing.T) {
 	w.passes(monday, sunday, len(week))
 }
 
-// losing is a ledger that one worker loses: it neither claims nor renews any more.
+// losing is a ledger that one worker loses: renewals fail, and claims hang until the worker is told to stop.
 type losing struct {
 	ledger.Ledger
 	gone atomic.Bool
@@ -280,7 +280,8 @@ type losing struct {
 
 func (l *losing) Claim(ctx context.Context, r ledger.ClaimRequest) (ledger.Claim, error) {
 	if l.gone.Load() {
-		return ledger.Claim{}, errors.New("no route to the ledger")
+		<-ctx.Done()
+		return ledger.Claim{}, ctx.Err()
 	}
 	return l.Ledger.Claim(ctx, r)
 }
@@ -315,7 +316,7 @@ func TestLostLeaseMixesNothing(t *testing.T) {
 	first := func(w *world, change func(*ports)) (lost *losing, stop func() error) {
 		lost = &losing{Ledger: w.ledger}
 		c := w.lasting()
-		c.LeaseTTL, c.Concurrency, c.ReconcileEvery = 600*time.Millisecond, 1, time.Hour
+		c.LeaseTTL, c.Grace, c.Concurrency, c.ReconcileEvery = 600*time.Millisecond, time.Millisecond, 1, time.Hour
 		return lost, w.start(w.worker(c, func(p *ports) { p.ledger = lost; p.store = w.openStore(nil); change(p) }))
 	}
 	ends := func(t *testing.T, w *world) {

@@ -167,7 +167,8 @@ func (w *world) openStore(change func(*bigquerywarehouse.Options)) warehouse.Sto
 func (w *world) openQueue(change func(*pubsubqueue.Options)) *pubsubqueue.Queue {
 	w.t.Helper()
 	o := pubsubqueue.Options{Project: "project", Topic: "dates", UnaryPull: true,
-		Topology: pubsubqueue.Topology{AckDeadline: 10 * time.Second, RetryMin: time.Millisecond, RetryMax: 10 * time.Millisecond},
+		// The server for tests keeps no pause between deliveries, so a hundred of them last no time.
+		Topology: pubsubqueue.Topology{AckDeadline: 10 * time.Second, RetryMin: time.Millisecond, RetryMax: 10 * time.Millisecond, DeliveryAttempts: 1_000_000},
 		ClientOptions: []option.ClientOption{option.WithEndpoint(w.pubsub.Addr), option.WithoutAuthentication(),
 			option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials()))}}
 	if change != nil {
