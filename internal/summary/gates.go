@@ -3,7 +3,9 @@ package summary
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"gamefill/internal/boxscore"
 	"gamefill/internal/gamedate"
@@ -14,7 +16,7 @@ import (
 func gates() job.Gates {
 	return job.Gates{
 		By:    []string{"player_status"},
-		Nulls: []string{"minutes_played", "usage_rate", "universal_player_id"},
+		Nulls: []string{"minutes_played", "usage_rate", "universal_player_id", "fg_attempts", "ft_attempts", "three_pt_attempts"},
 		Keys:  []string{"game_date", "player_lookup", "team_abbr"},
 		Judge: judgeRun,
 	}
@@ -25,6 +27,9 @@ const (
 	nullMinutes = iota
 	nullUsage
 	nullID
+	nullFieldGoals
+	nullFreeThrows
+	nullThrees
 )
 
 // runTotals are the counts of a scope.
@@ -34,6 +39,11 @@ type runTotals struct {
 	active, activeNull, activeUsage   int64
 	idle, idleNull                    int64 // listed and did not play
 	minutesNull, noID, incompleteTeam int64
+	fieldGoals, freeThrows, threes    int64 // active rows with the attempts known
+	disagreeing                       int64 // games whose sources are far apart
+
+	gameDates int             // dates whose final games are all that the schedule has
+	gaps      []gamedate.Date // those without a row
 }
 
 func (t *runTotals) group(g job.GroupCount) {
@@ -45,6 +55,9 @@ func (t *runTotals) group(g job.GroupCount) {
 		t.active += g.Rows
 		t.activeNull += g.Nulls[nullMinutes]
 		t.activeUsage += g.Rows - g.Nulls[nullUsage]
+		t.fieldGoals += g.Rows - g.Nulls[nullFieldGoals]
+		t.freeThrows += g.Rows - g.Nulls[nullFreeThrows]
+		t.threes += g.Rows - g.Nulls[nullThrees]
 		return
 	}
 	t.idle += g.Rows
@@ -55,6 +68,19 @@ func (t *runTotals) fact(c job.Counts) {
 	t.builtGames += c.Counts[CountGames]
 	t.namesakes += c.Counts[CountNamesakes]
 	t.incompleteTeam += c.Counts[CountIncompleteTeams]
+	t.disagreeing += c.Counts[CountDisagreement]
+}
+
+// date takes one date's games and rows.
+func (t *runTotals) date(d gamedate.Date, e job.Expectation, rows int64) {
+	t.games += int64(e.Units)
+	if e.Units == 0 || e.NotFinal > 0 {
+		return
+	}
+	t.gameDates++
+	if rows == 0 {
+		t.gaps = append(t.gaps, d)
+	}
 }
 
 // judgeRun turns the counts of a range into checks: first the whole range, then each season of it, in order.
@@ -71,11 +97,13 @@ func judgeRun(in job.GateInput) []job.Check {
 		f(whole)
 		f(bySeason[d.Season()])
 	}
+	rows := map[gamedate.Date]int64{}
 	for _, g := range in.Groups {
+		rows[g.Date] += g.Rows
 		both(g.Date, func(t *runTotals) { t.group(g) })
 	}
-	for d, e := range in.Expected {
-		both(d, func(t *runTotals) { t.games += int64(e.Units) })
+	for _, d := range slices.SortedFunc(maps.Keys(in.Expected), gamedate.Date.Compare) {
+		both(d, func(t *runTotals) { t.date(d, in.Expected[d], rows[d]) })
 	}
 	for d, c := range in.Facts {
 		both(d, func(t *runTotals) { t.fact(c) })
@@ -105,10 +133,14 @@ func (t *runTotals) checks(scope string, by job.Thresholds) []job.Check {
 			Advice: "judges nothing: rows that did not play have no minutes",
 		},
 		judgeGames(t.builtGames, t.games),
+		judgeGaps(t.gaps, t.gameDates),
 		judgeRowsPerGame(by["range.rows_per_game_least"], by["range.rows_per_game_most"], t.rows, t.games),
 		judgeUnresolved(by["range.unresolved"], t.noID, t.rows),
 		judgeUsage(by["range.usage_coverage"], t.activeUsage, t.active),
+		judgeShots(by["range.shots_known"], min(t.fieldGoals, t.freeThrows), t.active),
+		judgeThrees(by["range.threes_known"], t.threes, t.active),
 		judgeIncomplete(by["range.incomplete_team_games"], t.incompleteTeam),
+		judgeAgreement(by["range.source_disagreement"], t.disagreeing, t.builtGames),
 	}
 	for i := range checks {
 		checks[i].Scope = scope
@@ -207,6 +239,28 @@ func judgeGames(built, scheduled int64) job.Check {
 	return c
 }
 
+// judgeGaps wants rows on every date whose games are final, in the table itself: enough games in all may hide a date without
+// any. How far such dates lie apart says nothing: the season has breaks of a week.
+func judgeGaps(gaps []gamedate.Date, dates int) job.Check {
+	c := job.Check{Name: "gaps", Verdict: job.Pass, Seen: fmt.Sprintf("%d of %d dates with final games", len(gaps), dates), Bound: "0"}
+	if len(gaps) > 0 {
+		c.Verdict, c.Advice = job.Failed, "no rows on "+firstDates(gaps)+"; publish the dates again"
+	}
+	return c
+}
+
+// firstDates names up to five dates.
+func firstDates(dates []gamedate.Date) string {
+	var texts []string
+	for _, d := range dates[:min(len(dates), 5)] {
+		texts = append(texts, d.String())
+	}
+	if n := len(dates) - len(texts); n > 0 {
+		texts = append(texts, fmt.Sprintf("and %d more", n))
+	}
+	return strings.Join(texts, ", ")
+}
+
 // judgeRowsPerGame judges all rows by games. Rows without a game on the schedule are judged per date.
 func judgeRowsPerGame(least, most job.Threshold, rows, games int64) job.Check {
 	c := job.Check{
@@ -230,6 +284,22 @@ func judgeUnresolved(t job.Threshold, n, rows int64) job.Check {
 // judgeUsage judges the share of active rows with a usage rate.
 func judgeUsage(t job.Threshold, with, active int64) job.Check {
 	return checked("usage_coverage", t, t.Share(with, active), share(with, active), "look at the team games that are not complete")
+}
+
+// judgeShots judges the share of active rows whose field goal and free throw attempts are known; the lesser of the two counts.
+func judgeShots(t job.Threshold, known, active int64) job.Check {
+	return checked("shots_known", t, t.Share(known, active), share(known, active), "look at the raw attempts of the worst dates")
+}
+
+// judgeThrees judges the share of active rows whose three-point attempts are known.
+func judgeThrees(t job.Threshold, known, active int64) job.Check {
+	return checked("threes_known", t, t.Share(known, active), share(known, active), "look at the raw attempts of the worst dates")
+}
+
+// judgeAgreement judges the games in which over a tenth of the players who are in both sources have lines far apart.
+func judgeAgreement(t job.Threshold, disagreeing, games int64) job.Check {
+	return checked("source_disagreement", t, t.Share(disagreeing, games), share(disagreeing, games),
+		"explain the dates concerned; a source that has gone bad can be switched off between dates")
 }
 
 func judgeIncomplete(t job.Threshold, n int64) job.Check {

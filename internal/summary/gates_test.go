@@ -56,6 +56,16 @@ func TestGateLimits(t *testing.T) {
 		{"under 80% usage", judgeUsage(by("usage_coverage"), 7999, 10_000), job.Warned},
 		{"50% usage", judgeUsage(by("usage_coverage"), 50, 100), job.Warned},
 		{"under 50% usage", judgeUsage(by("usage_coverage"), 4999, 10_000), job.Failed},
+		{"90% of the shots", judgeShots(by("shots_known"), 90, 100), job.Pass},
+		{"under 90% of the shots", judgeShots(by("shots_known"), 8999, 10_000), job.Warned},
+		{"85% of the threes", judgeThrees(by("threes_known"), 85, 100), job.Pass},
+		{"under 85% of the threes", judgeThrees(by("threes_known"), 8499, 10_000), job.Warned},
+		{"1% of the games disagree", judgeAgreement(by("source_disagreement"), 1, 100), job.Pass},
+		{"over 1% of the games disagree", judgeAgreement(by("source_disagreement"), 101, 10_000), job.Warned},
+		{"10% of the games disagree", judgeAgreement(by("source_disagreement"), 10, 100), job.Warned},
+		{"over 10% of the games disagree", judgeAgreement(by("source_disagreement"), 1001, 10_000), job.Failed},
+		{"no gap", judgeGaps(nil, 9), job.Pass},
+		{"a gap", judgeGaps([]gamedate.Date{gamedate.MustParse("2022-01-15")}, 9), job.Failed},
 		{"complete teams", judgeIncomplete(by("incomplete_team_games"), 0), job.Pass},
 		{"an incomplete team", judgeIncomplete(by("incomplete_team_games"), 1), job.Warned},
 	}
@@ -84,8 +94,8 @@ func gateInput() job.GateInput {
 	for d, games := range map[gamedate.Date]int64{first: 2, second: 1} {
 		in.Facts[d] = job.Counts{Counts: map[string]int64{CountGames: games}}
 		in.Groups = append(in.Groups,
-			job.GroupCount{Date: d, Keys: []string{boxscore.Active}, Rows: 20 * games, Nulls: []int64{0, 0, 0}, Distinct: 20 * games},
-			job.GroupCount{Date: d, Keys: []string{boxscore.DNP}, Rows: 8 * games, Nulls: []int64{8 * games, 8 * games, 0}, Distinct: 8 * games},
+			job.GroupCount{Date: d, Keys: []string{boxscore.Active}, Rows: 20 * games, Nulls: []int64{0, 0, 0, 0, 0, 0}, Distinct: 20 * games},
+			job.GroupCount{Date: d, Keys: []string{boxscore.DNP}, Rows: 8 * games, Nulls: []int64{8 * games, 8 * games, 0, 8 * games, 8 * games, 8 * games}, Distinct: 8 * games},
 		)
 	}
 	return in
@@ -144,9 +154,20 @@ func TestJudgeRun(t *testing.T) {
 			delete(in.Expected, gamedate.MustParse("2022-12-01"))
 		}, job.Pass},
 		{"a date without facts", "2022-23", "games", func(in *job.GateInput) { delete(in.Facts, gamedate.MustParse("2022-12-01")) }, job.Failed},
+		{"a date without rows", "", "gaps", func(in *job.GateInput) { dropDate(in, "2022-12-01") }, job.Failed},
+		{"a date without rows whose last game is under way", "", "gaps", func(in *job.GateInput) {
+			dropDate(in, "2022-12-01")
+			in.Expected[gamedate.MustParse("2022-12-01")] = job.Expectation{Units: 1, NotFinal: 1}
+		}, job.Pass},
+		{"free throws unknown", "2021-22", "shots_known", func(in *job.GateInput) { in.Groups[0].Nulls[nullFreeThrows] = 5 }, job.Warned},
+		{"threes unknown", "2021-22", "threes_known", func(in *job.GateInput) { in.Groups[0].Nulls[nullThrees] = 7 }, job.Warned},
+		{"threes of idle rows", "2021-22", "threes_known", func(in *job.GateInput) { in.Groups[1].Nulls[nullThrees] = 0 }, job.Pass},
+		{"a game whose sources disagree", "2021-22", "source_disagreement", func(in *job.GateInput) {
+			in.Facts[gamedate.MustParse("2022-01-15")].Counts[CountDisagreement] = 1
+		}, job.Failed},
 		{"a date outside the range", "", "active_row_count", func(in *job.GateInput) {
 			in.Groups = append(in.Groups, job.GroupCount{Date: gamedate.MustParse("2024-01-01"), Keys: []string{boxscore.Active},
-				Rows: 500, Nulls: []int64{0, 0, 0}, Distinct: 500})
+				Rows: 500, Nulls: []int64{0, 0, 0, 0, 0, 0}, Distinct: 500})
 		}, job.Pass},
 		{"a baseline far off", "", "active_row_count", func(in *job.GateInput) { in.Baseline = 100 }, job.Failed},
 		{"no usage", "", "usage_coverage", func(in *job.GateInput) {

@@ -54,6 +54,9 @@ var thresholds = slices.Concat([]job.Threshold{
 	{Name: "range.rows_per_game_most", Unit: rowsPerUnit, Bounds: warnsBeyond(48), Doc: "all rows by final games", Source: fromRunbook},
 	{Name: "range.unresolved", Unit: ofAll, Bounds: warnsBeyond(2), Doc: "rows without a registry id", Source: fromIncident},
 	{Name: "range.usage_coverage", Unit: ofActive, Least: true, Bounds: bounds(80, 50), Doc: "rows that played, with a usage rate", Source: fromRunbook},
+	{Name: "range.shots_known", Unit: ofActive, Least: true, Bounds: warnsBeyond(90), Doc: "rows that played, with field goal and free throw attempts", Source: fromRunbook},
+	{Name: "range.threes_known", Unit: ofActive, Least: true, Bounds: warnsBeyond(85), Doc: "rows that played, with three-point attempts", Source: fromRunbook},
+	{Name: "range.source_disagreement", Unit: "% of games with rows", Bounds: bounds(1, 10), Doc: "games whose two sources are far apart for over a tenth of the players in both", Source: fromIncident},
 	{Name: "range.incomplete_team_games", Unit: "team games", Bounds: warnsBeyond(0), Doc: "sides whose minutes or points do not add up to their game", Source: fromIncident},
 
 	{Name: "sample.leading_minutes_least", Unit: "minutes", Least: true, Bounds: bounds(30, 20), Doc: "mean minutes of the five players of a date who have the most", Source: fromRunbook},
