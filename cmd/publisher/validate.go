@@ -40,7 +40,8 @@ func (c *validateCommand) Validate() error { return c.check() }
 
 func (*validateCommand) Help() string {
 	return `Reads every partition of the range back and compares it with what the ledger recorded, runs the table's checks, and
-closes the run when all its dates are settled. Checks are judged over the whole range and for each season in it; of the
+closes the run when all its dates are settled. It names games, of each season the first, one in the middle and the last, with
+the page to compare them with. Checks are judged over the whole range and for each season in it; of the
 seasons only what does not pass is shown, unless --all is given. --json has everything.
 
 Examples:
@@ -149,6 +150,15 @@ func judgement(e *environment, j publisher.Judgement, all bool) {
 			break
 		}
 		fmt.Fprintf(e.out, "dead %s: %s: %s\n", d.Date, d.Reason, d.Message)
+	}
+	if len(j.LookUps) > 0 {
+		fmt.Fprintln(e.out, "Compare by hand, with what others publish:")
+		t := terminal.NewTable("date", "game", "page")
+		for _, l := range j.LookUps {
+			t.Row(l.Date, l.Name, l.Link)
+		}
+		t.Write(e.out)
+		fmt.Fprintln(e.out)
 	}
 	fmt.Fprintf(e.out, "%s: %s. %s rows, %s. table_fingerprint %s\n", j.Range, terminal.Paint(e.out, verdictColours[j.Verdict], string(j.Verdict)),
 		terminal.Count(int64(j.Rows)), stateText(j.States), j.TableFingerprint)

@@ -94,6 +94,7 @@ func TestValidateShowsSeasonsOnRequest(t *testing.T) {
 		t.Errorf("got a season that passes:\n%s", short)
 	}
 	contains(t, long, "2021-22  ")
+	contains(t, short, "Compare by hand", "https://www.basketball-reference.com/boxscores/"+d.league.GameDates[0].Compact()+"0")
 	if strings.Contains(long, "not shown") {
 		t.Errorf("got hidden checks in spite of --all:\n%s", long)
 	}

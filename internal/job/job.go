@@ -85,6 +85,9 @@ type Calendar struct {
 	// MaxQuietDays is the longest stretch of in-season dates without a unit that needs no warning.
 	MaxQuietDays int
 	// SeasonOf names the season of a date, for roll-ups.
+	// Link is the address where others publish about one unit of a date, named as in Expectation.Names; "" where there is
+	// none. nil: nobody does.
+	Link func(date gamedate.Date, name string) string
 	SeasonOf func(date gamedate.Date) string
 }
 

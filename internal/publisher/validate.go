@@ -28,6 +28,10 @@ type Judgement struct {
 	Rows    int                  `json:"rows"`
 	// TableFingerprint is SHA-256 over the sorted (date, fingerprint) of the partitions as they are in the warehouse.
 	TableFingerprint string `json:"table_fingerprint"`
+	// Overwritten are the dates whose partition is not what the ledger recorded, and those with rows that it knows nothing of.
+	Overwritten []gamedate.Date `json:"overwritten,omitempty"`
+	// LookUps are for a person to compare with what others publish.
+	LookUps []LookUp `json:"look_up,omitempty"`
 	// DeadDates are the dates given up on.
 	DeadDates []DeadDate `json:"dead,omitempty"`
 	Finished  bool       `json:"finished"` // the run was closed by this validation
@@ -101,6 +105,7 @@ func (p *Publisher) Validate(ctx context.Context, r gamedate.Range, run *ledger.
 		return out, err
 	}
 	out.Checks = append(checks, gates...)
+	out.LookUps = p.lookUps(expected, entries)
 	out.Verdict = job.Pass
 	for _, c := range out.Checks {
 		out.Verdict = job.Worse(out.Verdict, c.Verdict)
@@ -275,11 +280,10 @@ func (p *Publisher) checkContent(ctx context.Context, r gamedate.Range, entries 
 	out.TableFingerprint = table.RangeFingerprint(fingerprints)
 	same := job.Check{Name: "partitions are what was recorded", Bound: "all", Verdict: job.Pass,
 		Seen: fmt.Sprintf("%d of %d", len(dates)-len(overwritten)-len(strangers), len(dates))}
-	if n := len(overwritten) + len(strangers); n > 0 {
+	if out.Overwritten = append(overwritten, strangers...); len(out.Overwritten) > 0 {
 		same.Verdict = job.Failed
-		both := append(overwritten, strangers...)
-		slices.SortFunc(both, gamedate.Date.Compare)
-		same.Advice = fmt.Sprintf("somebody else wrote %s; publish the range again to repair", some(both))
+		slices.SortFunc(out.Overwritten, gamedate.Date.Compare)
+		same.Advice = fmt.Sprintf("somebody else wrote %s; publish the range again to repair", some(out.Overwritten))
 	}
 	return []job.Check{same}, nil
 }

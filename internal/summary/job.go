@@ -30,7 +30,7 @@ func Job() job.Job {
 		References: []*table.Schema{boxscore.Registry, boxscore.Aliases},
 		Calendar: job.Calendar{
 			Table: boxscore.Schedule, Unit: "game", SeasonNote: "although seasons run to mid-June", Expect: expect, InSeason: inSeason, MaxQuietDays: maxQuietDays,
-			SeasonOf: gamedate.Date.Season,
+			SeasonOf: gamedate.Date.Season, Link: boxScoreLink,
 		},
 		Settings: func(settings []byte) ([]byte, error) {
 			s, err := ParseSettings(settings)

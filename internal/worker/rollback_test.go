@@ -146,7 +146,9 @@ func TestRollbackPutsBackEveryValue(t *testing.T) {
 		t.Errorf("validate: got %+v, want a warning about rolled-back dates and no other writer", j.Checks)
 	}
 	w.sql(`DELETE FROM rain_per_day WHERE day = ?`, legacyDay)
-	for _, c := range w.validate(legacyDay, orphanDay).Checks {
+	j = w.validate(legacyDay, orphanDay)
+	wantEqual(t, "overwritten", j.Overwritten, []gamedate.Date{date(legacyDay)})
+	for _, c := range j.Checks {
 		if c.Name == "partitions are what was recorded" && c.Verdict != job.Failed {
 			t.Errorf("validate after somebody deleted rows that were put back: got %+v, want a failure", c)
 		}
