@@ -11,6 +11,7 @@ import (
 	"gamefill/internal/job"
 	"gamefill/internal/ledger"
 	"gamefill/internal/publisher"
+	"gamefill/internal/summary"
 	"gamefill/internal/table"
 	"gamefill/internal/terminal"
 )
@@ -75,6 +76,16 @@ func tell(e *environment, s publisher.Story) {
 		line("failure", "%s in stage %s: %s: %s", f.Class, f.Stage, f.Reason, f.Message)
 	}
 	line("partition", "%d rows, fingerprint %.16s", s.Now.Rows, s.Now.Fingerprint)
+	if w := s.Write; w.ID != "" {
+		what := "written"
+		if w.Rollback {
+			what = "put back"
+		}
+		line("write", "%s as %s under generation %d by run %s", what, w.ID, w.Generation, w.Run)
+	}
+	if s.Thresholds != nil {
+		line("thresholds", "%s", thresholdsText(s.Thresholds))
+	}
 	if s.Facts != nil {
 		tellFacts(e, line, s)
 	}
@@ -124,9 +135,9 @@ func tell(e *environment, s publisher.Story) {
 		fmt.Fprintf(e.out, "Next: mend the cause, then `publisher replay --dates %s --reason …` and `worker --drain`.\n", s.Date)
 		fmt.Fprintf(e.out, "The raw rows: `publisher export --table nbac_gamebook_player_stats --dates %s`, `--table bdl_player_boxscores`, `--table nbac_schedule`.\n", s.Date)
 	}
-	fmt.Fprintf(e.out, "Deeper: `publisher export --dates %s`, `publisher deadletters --dates %s --state all`", s.Date, s.Date)
+	fmt.Fprintf(e.out, "Deeper: `publisher diff --dates %s`, `publisher export --dates %s`, `publisher deadletters --dates %s --state all`", s.Date, s.Date, s.Date)
 	if s.Run != "" {
-		fmt.Fprintf(e.out, ", `publisher runs show %s`", s.Run)
+		fmt.Fprintf(e.out, ", `publisher runs show %s`, `publisher report --run %s`", s.Run, s.Run)
 	}
 	fmt.Fprintln(e.out)
 }
@@ -155,16 +166,15 @@ func tellFacts(e *environment, line func(string, string, ...any), s publisher.St
 		line("issues", "%s", issues)
 	}
 	line("fingerprints", "input %.16s, references %.16s, settings %.16s", f.InputFingerprint, f.ReferenceHash, f.SettingsHash)
-	if len(f.Findings) == 0 {
-		line("acceptance", "no rule fired")
-	}
-	for _, finding := range f.Findings {
-		note := string(finding.Level)
-		if finding.Level == job.Error && finding.Accepted {
-			note = "error, overridden"
+	passed := 0
+	for _, r := range s.Acceptance {
+		if r.Message == "" {
+			passed++
+			continue
 		}
-		line("acceptance", "%s (%s): %s", finding.Rule, note, finding.Message)
+		line("acceptance", "%s (%s): %s", r.Rule, r.Result, r.Message)
 	}
+	line("acceptance", "%d rules passed", passed)
 	for i, r := range f.Rejections {
 		if i == shownRejections {
 			line("rejected", "… %d more; --json has up to %d", len(f.Rejections)-shownRejections, job.MaxRejections)
@@ -175,6 +185,21 @@ func tellFacts(e *environment, line func(string, string, ...any), s publisher.St
 	for _, u := range f.Unresolved {
 		line("unresolved", "%s (%s) of %s in %s: `publisher unresolved` suggests who it may be", u.Name, u.Lookup, u.Group, u.Source)
 	}
+}
+
+// thresholdsText names the bounds that are not the defaults.
+func thresholdsText(bounds map[string]job.Bounds) string {
+	defaults := job.Defaults(summary.Job().Thresholds).Bounds()
+	var changed []string
+	for _, name := range slices.Sorted(maps.Keys(bounds)) {
+		if bounds[name] != defaults[name] {
+			changed = append(changed, fmt.Sprintf("%s %s, not %s", name, bounds[name], defaults[name]))
+		}
+	}
+	if len(changed) == 0 {
+		return fmt.Sprintf("the %d defaults, as `publisher thresholds` shows them", len(bounds))
+	}
+	return fmt.Sprintf("%d, of which the run has changed %s", len(bounds), strings.Join(changed, "; "))
 }
 
 // took is "12ms: read 3ms, build 2ms, write 5ms".

@@ -27,6 +27,12 @@ type Story struct {
 	NotBefore time.Time       `json:"not_before,omitzero"`
 	Failure   *ledger.Failure `json:"failure,omitempty"`
 	Facts     *ledger.Facts   `json:"facts,omitempty"`
+	// Write is the newest write that was announced: its ID names the warehouse's own job where that has jobs.
+	Write ledger.WriteRecord `json:"write,omitzero"`
+	// Acceptance is what every rule of acceptance said of the completed date, in the job's order.
+	Acceptance []RuleResult `json:"acceptance,omitempty"`
+	// Thresholds are the bounds that the date's run judges by; empty without a run.
+	Thresholds map[string]job.Bounds `json:"thresholds,omitempty"`
 	// Now is the partition as it is in the warehouse.
 	Now    warehouse.Measure `json:"now"`
 	Inputs []InputState      `json:"inputs"`
@@ -36,6 +42,36 @@ type Story struct {
 	Attempts []ledger.Attempt    `json:"attempts,omitempty"` // oldest first
 	Letters  []ledger.DeadLetter `json:"dead_letters,omitempty"`
 	Events   []ledger.Event      `json:"events,omitempty"` // of this date, oldest first
+}
+
+// RuleResult is what one rule of acceptance said of a date.
+type RuleResult struct {
+	Rule    string `json:"rule"`
+	Result  string `json:"result"` // passed, warn, error, or overridden: an error that the run accepts
+	Message string `json:"message,omitempty"`
+}
+
+// ruleResults are the results of all rules; a rule that fired several times has one for each.
+func ruleResults(rules []job.Rule, findings []job.Finding) []RuleResult {
+	var out []RuleResult
+	for _, rule := range rules {
+		fired := false
+		for _, f := range findings {
+			if f.Rule != rule.Name {
+				continue
+			}
+			fired = true
+			result := string(f.Level)
+			if f.Level == job.Error && f.Accepted {
+				result = "overridden"
+			}
+			out = append(out, RuleResult{rule.Name, result, f.Message})
+		}
+		if !fired {
+			out = append(out, RuleResult{Rule: rule.Name, Result: "passed"})
+		}
+	}
+	return out
 }
 
 // InputState compares one source partition with what the last completion read.
@@ -62,6 +98,10 @@ func (p *Publisher) Explain(ctx context.Context, date gamedate.Date) (Story, err
 	if len(entries) == 1 {
 		e := entries[0]
 		s.State, s.Run, s.Seq, s.Reason, s.Owner, s.Until, s.NotBefore, s.Failure, s.Facts = e.State, e.Run, e.Seq, e.Reason, e.Owner, e.LeaseUntil, e.NotBefore, e.Failure, e.Facts
+		s.Write = e.Write
+	}
+	if s.Facts != nil {
+		s.Acceptance = ruleResults(p.job.Rules, s.Facts.Findings)
 	}
 	if s.Now, err = p.ports.Store.Measure(ctx, p.job.Target, date); err != nil {
 		return s, fmt.Errorf("read %s of %s: %w", p.job.Target.FullName(), date, err)
@@ -107,6 +147,11 @@ func (p *Publisher) foretell(ctx context.Context, one gamedate.Range, s *Story) 
 			return fmt.Errorf("read run %s: %w", s.Run, err)
 		}
 		r.Settings, r.Accept, r.Reason = run.Settings, run.Accept, "as before"
+		thresholds, err := p.job.EffectiveThresholds(run.Settings)
+		if err != nil {
+			return err
+		}
+		s.Thresholds = thresholds.Bounds()
 	}
 	plan, err := p.Plan(ctx, r)
 	if err != nil {
