@@ -130,7 +130,7 @@ func (c *resumeCommand) Run(e *environment) error {
 	if err != nil {
 		return err
 	}
-	return c.report(e, "resume", run, "Workers claim dates again.")
+	return c.report(e, "resume", run, "Workers claim dates again; a `worker --drain` that ended at the pause is to be started again.")
 }
 
 type cancelCommand struct {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"gamefill/internal/ledger"
 	"gamefill/internal/publisher"
 	"gamefill/internal/summary"
 	"gamefill/internal/terminal"
@@ -166,8 +167,11 @@ func planSummary(e *environment, plan *publisher.Plan) {
 	for _, s := range plan.Silences {
 		fmt.Fprintln(e.out, terminal.Paint(e.out, terminal.Yellow, "Warning: "+s.Note+"; is the schedule complete?"))
 	}
-	if plan.OpenRun != "" {
-		fmt.Fprintf(e.out, "Run %s is open; the dates join it.\n", plan.OpenRun)
+	switch {
+	case plan.OpenState() == ledger.RunPaused:
+		fmt.Fprintf(e.out, "Run %s is paused; the dates join it once it is resumed.\n", plan.OpenRun)
+	case plan.OpenRun != "":
+		fmt.Fprintf(e.out, "Run %s is %s; the dates join it.\n", plan.OpenRun, plan.OpenState())
 	}
 	if plan.StopOnFirstFailure {
 		fmt.Fprintln(e.out, "The run stops at its first failure.")
@@ -222,7 +226,7 @@ func (c *publishCommand) Run(e *environment) error {
 	e.announce(result.RunID)
 	return e.print(result, func() {
 		if result.Nothing {
-			fmt.Fprintln(e.out, "Nothing to do: every date is done, and nothing it was made from has changed.")
+			fmt.Fprintln(e.out, nothingToDo(q.plan))
 			return
 		}
 		fmt.Fprintf(e.out, "Run %s: %d dates queued, %d known before, %d settled as without games, %d messages published.\n",
@@ -232,6 +236,21 @@ func (c *publishCommand) Run(e *environment) error {
 		}
 		fmt.Fprintln(e.out, "Next: `worker --drain` does the work, `publisher status --watch` follows it, `publisher validate` judges it.")
 	})
+}
+
+// nothingToDo says why a plan queues nothing: done is not the same as put back or not final.
+func nothingToDo(plan *publisher.Plan) string {
+	var waiting []string
+	if n := plan.Count(publisher.Undone); n > 0 {
+		waiting = append(waiting, fmt.Sprintf("%d rolled back, which --rolled-back or --force does again", n))
+	}
+	if n := plan.Count(publisher.NotFinal); n > 0 {
+		waiting = append(waiting, fmt.Sprintf("%d not final, to be published again when their games are over", n))
+	}
+	if len(waiting) == 0 {
+		return "Nothing to do: every date is done, and nothing it was made from has changed."
+	}
+	return "Nothing to do now: " + strings.Join(waiting, "; ") + "."
 }
 
 // prepared is a plan that may be applied.

@@ -193,7 +193,9 @@ func (c *snapshotsDrop) Run(e *environment) error {
 		return err
 	}
 	return e.print(dropped, func() {
-		snapshotTable(e, dropped)
+		if len(dropped) > 0 {
+			snapshotTable(e, dropped)
+		}
 		if c.DryRun {
 			fmt.Fprintf(e.out, "%d would be dropped. Nothing was changed (--dry-run).\n", len(dropped))
 			return

@@ -116,6 +116,8 @@ func TestRollback(t *testing.T) {
 	}
 	contains(t, d.want(exitDone, append([]string{"plan", "--unowned", "carry"}, d.span()...)...).out, "2 rolled back", "--rolled-back or --force does it again")
 	contains(t, d.want(exitDone, append([]string{"plan", "--unowned", "carry", "--rolled-back"}, d.span()...)...).out, "Why: 2 rolled back.")
+	r := d.want(exitDone, append([]string{"publish", "--unowned", "carry"}, d.span()...)...)
+	contains(t, r.out, "Nothing to do now: 2 rolled back, which --rolled-back or --force does again.")
 	contains(t, d.want(exitDone, "explain", first.String()).out, ": rolled_back", "the partition is what the run replaced", "a test")
 	var s status
 	d.document(exitDone, &s, "status", "--run", run)
@@ -158,7 +160,9 @@ func TestSnapshots(t *testing.T) {
 		t.Fatalf("got %+v, want what run %s keeps", kept, run)
 	}
 	contains(t, d.want(exitDone, "snapshots").out, run, kept[0].Table)
-	contains(t, d.want(exitDone, "snapshots", "drop").out, "0 dropped.")
+	if r := d.want(exitDone, "snapshots", "drop"); r.out != "0 dropped.\n" {
+		t.Errorf("drop of what is too young: got %q, want no word of what is kept", r.out)
+	}
 	contains(t, d.want(exitDone, "snapshots", "drop", "--older-than", "0", "--dry-run").out, run, "1 would be dropped.")
 	contains(t, d.want(exitDone, "snapshots", "drop", "--older-than", "0").out, run, "1 dropped.")
 	contains(t, d.want(exitDone, "snapshots").out, "Nothing is kept.")

@@ -79,7 +79,7 @@ func (c *runCommand) Run(e *environment) error {
 	var run *ledger.Run
 	if result.Nothing {
 		if !e.settings.JSON {
-			fmt.Fprintln(e.out, "Nothing to do: every date is done, and nothing it was made from has changed.")
+			fmt.Fprintln(e.out, nothingToDo(q.plan))
 		}
 	} else {
 		if err := c.work(e, result.Run); err != nil {

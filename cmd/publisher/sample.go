@@ -209,7 +209,7 @@ func (c *approveCommand) Run(e *environment) error {
 	if err != nil {
 		return err
 	}
-	return c.report(e, "approve", run, "Publish or run its range to do the rest.")
+	return c.report(e, "approve", run, "It is approved: publish or run its range to do the rest.")
 }
 
 // approvalText says who let a run begin, or what keeps it.

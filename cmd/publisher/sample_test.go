@@ -67,10 +67,37 @@ func TestFailedSample(t *testing.T) {
 	contains(t, d.want(exitApproval, d.spanOf("publish")...).errout, "a sample that failed")
 	d.want(exitUsage, "approve", "--reason", " ")
 	contains(t, d.want(exitDone, "approve", "--reason", "known gap", "--dry-run").out, "Would approve")
-	contains(t, d.want(exitDone, "approve", "--reason", "known gap").out, "awaiting_approval")
+	contains(t, d.want(exitDone, "approve", "--reason", "known gap").out, "awaiting_approval", "It is approved")
 	contains(t, d.want(exitDone, "status").out, "sample of 7 dates: fail", "known gap")
 	contains(t, d.want(exitDone, "runs", "show").out, "approved  known gap")
 	contains(t, d.want(exitFailed, d.spanOf("run")...).out, "11 complete", "1 dead")
+}
+
+// The rows that a dead date kept from an earlier run say nothing of the sample.
+func TestSampleHidesRowsOfDeadDates(t *testing.T) {
+	t.Parallel()
+	d := loaded(t, league.Options{})
+	d.want(exitDone, d.spanOf("run")...)
+	dead, done := d.league.GameDates[0].String(), d.league.GameDates[1].String()
+	for _, name := range []string{"nbac_gamebook_player_stats", "bdl_player_boxscores"} {
+		d.sql(nil, "DELETE FROM "+name+" WHERE game_date = ?", dead)
+	}
+	var s publisher.SampleResult
+	d.document(exitApproval, &s, d.spanOf("sample", "--force", "--dates", dead+","+done)...)
+	if len(s.DeadDates) != 1 || len(s.Spots) != 1 || s.Spots[0].Date.String() != done {
+		t.Errorf("got %d dead dates and spot checks %+v, want one dead date and the spot check of %s alone", len(s.DeadDates), s.Spots, done)
+	}
+}
+
+// What a command says of the run that dates join is the run's state.
+func TestJoinedRunState(t *testing.T) {
+	t.Parallel()
+	d := loaded(t, league.Options{})
+	d.want(exitDone, d.spanOf("sample", "--detach")...)
+	contains(t, d.want(exitDone, d.spanOf("plan")...).out, "is canary; the dates join it.")
+	d.want(exitDone, "pause", "--reason", "lunch")
+	contains(t, d.want(exitDone, d.spanOf("plan")...).out, "is paused; the dates join it once it is resumed.")
+	contains(t, d.want(exitDone, "resume", "--reason", "back").out, "is to be started again")
 }
 
 func TestNoSample(t *testing.T) {

@@ -84,6 +84,9 @@ type Plan struct {
 	expected    map[gamedate.Date]job.Expectation
 }
 
+// OpenState is the state of the run that the dates would join, "" when a new one would be created.
+func (p *Plan) OpenState() ledger.RunState { return p.open.State }
+
 // Count is the number of dates with a verdict.
 func (p *Plan) Count(v Verdict) int {
 	n := 0

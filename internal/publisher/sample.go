@@ -246,7 +246,7 @@ func (p *Publisher) sampleDate(ctx context.Context, d gamedate.Date, in job.Gate
 		}
 	}
 	var spot *Spot
-	if p.job.Sampling.SpotCheck != nil {
+	if _, built := in.Facts[d]; built && p.job.Sampling.SpotCheck != nil { // a dead date has its old rows, which say nothing of the sample
 		part, err := p.ports.Store.Read(ctx, p.job.Target, d)
 		if err != nil {
 			return nil, nil, fmt.Errorf("read %s of %s: %w", p.job.Target.FullName(), d, err)
