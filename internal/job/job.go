@@ -70,6 +70,9 @@ func (j *Job) RowSettingsHash(settings []byte) string {
 type Rule struct {
 	Name string
 	Doc  string // what fails or warns, with its bounds
+	// StopsRun says that an error of one date speaks of the whole run, which is paused at once: more dates would only
+	// repeat what one person has to look at.
+	StopsRun bool
 }
 
 // Calendar tells planning which dates have work.

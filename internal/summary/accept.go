@@ -108,7 +108,7 @@ var rules = []rule{
 	{"stats_without_play", "error: minutes or stats on a row that did not play", statsWithoutPlay},
 	{"impossible_shots", "error: more makes than attempts, or more threes than field goals", impossibleShots},
 	{"points_mismatch", bounded("error: points are not 2*FGM + 3PM + FTM on over FAIL% of active rows", "date.points_mismatch"), pointsMismatches},
-	{"active_minutes_null", bounded("error: over FAIL% of active rows without minutes; warn: over WARN%", "date.active_minutes_null"), activeMinutesNull},
+	{"active_minutes_null", bounded("error: over FAIL% of active rows without minutes; warn: over WARN%", "date.active_minutes_null") + "; an error pauses the run", activeMinutesNull},
 	{"match_rate", bounded("error: under FAIL% of the secondary source's players meet a gamebook person; warn: under WARN%", "date.match_rate"), matchRate},
 	{"usage_coverage", bounded("error: under FAIL% of active rows have usage; warn: under WARN%", "date.usage_coverage"), usageCoverage},
 	{"row_count_changed", bounded("error: rows of a status differ by over FAIL% from the version gamefill wrote; warn: over WARN%", "date.row_count_changed"), rowCountChanged},
@@ -124,6 +124,10 @@ var rules = []rule{
 	{"player_minutes", bounded("warn: a player with more than WARN minutes", "date.player_minutes"), playerMinutes},
 	{"unresolved_share", bounded("warn: over WARN% of rows without a registry id", "date.unresolved_share"), unresolvedShare},
 }
+
+// runWide are the rules whose errors pause the run. The old runbook stopped all workers for one thing only: box scores that
+// have lost their minutes, which is never one date's misfortune.
+var runWide = []string{"active_minutes_null"}
 
 // bounded puts the default bounds of thresholds, one after the other, where the text says WARN; FAIL is the first one's.
 func bounded(text string, names ...string) string {

@@ -20,7 +20,7 @@ const jobName = "player_game_summary"
 func Job() job.Job {
 	list := make([]job.Rule, len(rules))
 	for i, r := range rules {
-		list[i] = job.Rule{Name: r.name, Doc: r.doc}
+		list[i] = job.Rule{Name: r.name, Doc: r.doc, StopsRun: slices.Contains(runWide, r.name)}
 	}
 	return job.Job{
 		Name:       jobName,

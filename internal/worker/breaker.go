@@ -9,7 +9,9 @@ import (
 
 	"gamefill/internal/failure"
 	"gamefill/internal/gamedate"
+	"gamefill/internal/job"
 	"gamefill/internal/ledger"
+	"gamefill/internal/rebuild"
 )
 
 const (
@@ -45,14 +47,14 @@ type trip struct {
 
 // rules are looked at in this order after a failed attempt; the first that says something decides. A rule is told the
 // attempts that have ended since the run was last opened, newest first, and returns nil when it has nothing to say.
-var rules = []func(run ledger.Run, ended []ledger.Attempt) *trip{firstFailure, dailyQuota, environmentFailures, alikeFailures}
+var rules = []func(j job.Job, run ledger.Run, ended []ledger.Attempt) *trip{firstFailure, failedGate, dailyQuota, environmentFailures, alikeFailures}
 
 // judge says whether failures stop a run. recent are its newest ended attempts, newest first.
-func judge(run ledger.Run, recent []ledger.Attempt) *trip {
+func judge(j job.Job, run ledger.Run, recent []ledger.Attempt) *trip {
 	ended := slices.Clone(recent)
 	ended = slices.DeleteFunc(ended, func(a ledger.Attempt) bool { return !a.EndedAt.After(run.OpenedAt) })
 	for _, rule := range rules {
-		if t := rule(run, ended); t != nil {
+		if t := rule(j, run, ended); t != nil {
 			return t
 		}
 	}
@@ -60,7 +62,7 @@ func judge(run ledger.Run, recent []ledger.Attempt) *trip {
 }
 
 // firstFailure stops a run that is to stop at its first failure: any attempt that was spent.
-func firstFailure(run ledger.Run, ended []ledger.Attempt) *trip {
+func firstFailure(_ job.Job, run ledger.Run, ended []ledger.Attempt) *trip {
 	if !run.StopOnFirstFailure {
 		return nil
 	}
@@ -73,10 +75,26 @@ func firstFailure(run ledger.Run, ended []ledger.Attempt) *trip {
 	return nil
 }
 
+// failedGate stops a run at the first date that fails one of the job's rules that speak of the whole run. The reason of such
+// a failure lists the rules.
+func failedGate(j job.Job, _ ledger.Run, ended []ledger.Attempt) *trip {
+	for _, a := range slices.Backward(ended) {
+		if a.Result != ledger.ResultDead || a.Failure == nil || a.Failure.Stage != rebuild.StageAccept {
+			continue
+		}
+		for _, name := range strings.Split(a.Failure.Reason, ",") {
+			if slices.ContainsFunc(j.Rules, func(r job.Rule) bool { return r.StopsRun && r.Name == name }) {
+				return &trip{"breaker", fmt.Sprintf("%s failed %s, which concerns more than one date: %s", a.Date, name, advice(a.Date)), true}
+			}
+		}
+	}
+	return nil
+}
+
 // DailyQuota is the reason code of a quota that will not come back before tomorrow; it pauses the run.
 const DailyQuota = "daily_quota"
 
-func dailyQuota(_ ledger.Run, ended []ledger.Attempt) *trip {
+func dailyQuota(_ job.Job, _ ledger.Run, ended []ledger.Attempt) *trip {
 	for _, a := range ended {
 		if a.Failure != nil && a.Failure.Class == failure.Quota && a.Failure.Reason == DailyQuota {
 			return &trip{"quota", fmt.Sprintf("daily quota exhausted, seen on %s: %s", a.Date, a.Failure.Message), false}
@@ -86,7 +104,7 @@ func dailyQuota(_ ledger.Run, ended []ledger.Attempt) *trip {
 }
 
 // environmentFailures stops a run whose surroundings are not there: whatever its date, every one would fail.
-func environmentFailures(_ ledger.Run, ended []ledger.Attempt) *trip {
+func environmentFailures(_ job.Job, _ ledger.Run, ended []ledger.Attempt) *trip {
 	var dates []gamedate.Date
 	var newest *ledger.Failure
 	for _, a := range ended {
@@ -105,7 +123,7 @@ func environmentFailures(_ ledger.Run, ended []ledger.Attempt) *trip {
 
 // alikeFailures stops a run in which different dates fail for one reason while none succeeds. Attempts that were given
 // back, waits for a quota, and leases that expired with their worker say nothing about the dates.
-func alikeFailures(_ ledger.Run, ended []ledger.Attempt) *trip {
+func alikeFailures(_ job.Job, _ ledger.Run, ended []ledger.Attempt) *trip {
 	type kind struct {
 		class  failure.Class
 		reason string
@@ -163,7 +181,7 @@ func (w *Worker) breaker(ctx context.Context, id string) {
 		w.log.WarnContext(ctx, "read attempts", "run_id", id, "error", err.Error())
 		return
 	}
-	if t := judge(run, recent); t != nil {
+	if t := judge(w.job, run, recent); t != nil {
 		w.pause(ctx, run, *t)
 	}
 }

@@ -7,7 +7,9 @@ import (
 
 	"gamefill/internal/failure"
 	"gamefill/internal/gamedate"
+	"gamefill/internal/job"
 	"gamefill/internal/ledger"
+	"gamefill/internal/rebuild"
 )
 
 // opened is when the runs of these tests were last opened.
@@ -32,12 +34,15 @@ func history(t *testing.T, run *ledger.Run, lines ...string) []ledger.Attempt {
 			if err != nil {
 				t.Fatal(err)
 			}
-			a.Failure = &ledger.Failure{Class: class, Reason: f[3], Message: "because"}
+			a.Failure = &ledger.Failure{Class: class, Reason: f[3], Stage: rebuild.StageAccept, Message: "because"}
 		}
 		attempts = append([]ledger.Attempt{a}, attempts...)
 	}
 	return attempts
 }
+
+// gated is a job of which one rule concerns the whole run.
+var gated = job.Job{Rules: []job.Rule{{Name: "gate", StopsRun: true}, {Name: "bad"}}}
 
 func TestBreakerRules(t *testing.T) {
 	t.Parallel()
@@ -72,6 +77,10 @@ func TestBreakerRules(t *testing.T) {
 		{"daily quota before the run was resumed", false, []string{"01 failed quota daily_quota", "resume"}, "", ""},
 		{"environment of one date", false, []string{"01 failed environment no_table", "01 failed environment no_table"}, "", ""},
 		{"environment of two dates", false, []string{"02 failed environment no_table", "09 complete", "01 failed environment no_table"}, "environment", "no_table, seen on 2022-01-01 and 2022-01-02: because"},
+		{"a run-wide rule", false, []string{"09 complete", "01 dead permanent gate", "08 complete"}, "breaker", "2022-01-01 failed gate, which concerns more than one date"},
+		{"a run-wide rule among others", false, []string{"01 dead permanent bad,gate"}, "breaker", "failed gate"},
+		{"another rule", false, []string{"01 dead permanent bad"}, "", ""},
+		{"a run-wide rule before the run was resumed", false, []string{"01 dead permanent gate", "resume"}, "", ""},
 		{"first failure not asked for", false, []string{bad1}, "", ""},
 		{"first failure", true, []string{"09 complete", bad1, "08 complete"}, "breaker", "2022-01-03 failed (permanent bad), and the run stops at the first failure"},
 		{"first failure, to be tried again", true, []string{"01 failed transient timeout"}, "breaker", "transient timeout"},
@@ -88,7 +97,7 @@ func TestBreakerRules(t *testing.T) {
 			t.Parallel()
 			run := ledger.Run{State: ledger.RunOpen, StopOnFirstFailure: tt.first}
 			recent := history(t, &run, tt.lines...)
-			got := judge(run, recent)
+			got := judge(gated, run, recent)
 			if got == nil {
 				got = &trip{}
 			}
