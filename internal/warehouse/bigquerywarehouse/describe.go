@@ -172,6 +172,11 @@ func compare(t *table.Schema, meta *bigquery.TableMetadata) (missing []table.Col
 			different = append(different, fmt.Sprintf("column %s is %s, want %s", c.Name, mode(f.Required), mode(c.Required)))
 		}
 	}
+	for _, name := range extra(t, meta.Schema) {
+		if field(meta.Schema, name).Required {
+			different = append(different, fmt.Sprintf("column %s is REQUIRED and not in the schema, so no row can be written", name))
+		}
+	}
 	return missing, different
 }
 
@@ -206,11 +211,6 @@ func writable(t *table.Schema, meta *bigquery.TableMetadata) error {
 	missing, problems := compare(t, meta)
 	for _, c := range missing {
 		problems = append(problems, fmt.Sprintf("column %s is missing", c.Name))
-	}
-	for _, name := range extra(t, meta.Schema) {
-		if field(meta.Schema, name).Required {
-			problems = append(problems, fmt.Sprintf("column %s is REQUIRED and not in the schema, so no row can be written", name))
-		}
 	}
 	if len(problems) > 0 {
 		return schemaError(t, problems)

@@ -189,20 +189,22 @@ func TestEnsureRefuses(t *testing.T) {
 	s, c := newEnsured(t)
 	c.tables["o.made"] = &bq.Table{Type: "TABLE", TimePartitioning: &bq.TimePartitioning{Type: "MONTH", Field: "day"}, RequirePartitionFilter: true,
 		Clustering: &bq.Clustering{Fields: []string{"name"}}, Schema: &bq.TableSchema{Fields: []*bq.TableFieldSchema{
-			{Name: "day", Type: "DATE"}, {Name: "name", Type: "INTEGER"}}}}
+			{Name: "day", Type: "DATE"}, {Name: "name", Type: "INTEGER"}, {Name: "key", Type: "STRING", Mode: "REQUIRED"}}}}
 	c.tables["i.raw"].Schema.Fields[1].Type = "STRING"
 	findings := ensure(t, s, setup.Make, outThere,
 		"table p.o.made: differs, is partitioned by MONTH on day, want day",
 		"table p.o.made: differs, is column day is NULLABLE, want REQUIRED",
 		"table p.o.made: differs, is column name is INT64, want STRING",
-		"table p.o.made, columns: missing, want share NUMERIC(6, 2)", inThere,
+		"table p.o.made: differs, is column key is REQUIRED and not in the schema, so no row can be written",
+		"table p.o.made, columns: missing, want share NUMERIC(6, 2)",
+		"table p.o.made, columns that gamefill does not fill: present, is key", inThere,
 		"table p.i.raw: differs, is column points is STRING, want INT64")
 	for _, f := range findings {
 		if f.State == setup.Differs && (!f.Wanting(setup.Make) || f.Advice == "") {
 			t.Errorf("%+v: want it left to do, with advice", f)
 		}
 	}
-	if len(c.tables["o.made"].Schema.Fields) != 2 {
+	if len(c.tables["o.made"].Schema.Fields) != 3 {
 		t.Error("a column was added to a table that does not fit")
 	}
 }
