@@ -86,6 +86,9 @@ func (o Options) validate() error {
 	if o.Topic != "" && o.Topic == o.DeadLetterTopic {
 		errs = append(errs, fmt.Errorf("pubsub queue: topic %s is its own dead-letter topic; name another", o.Topic))
 	}
+	if o.Subscription != "" && o.Subscription == o.DeadLetterSubscription {
+		errs = append(errs, fmt.Errorf("pubsub queue: subscription %s is for dead letters and for workers; name another", o.Subscription))
+	}
 	if o.Extension < 10*time.Second || o.Extension > 10*time.Minute { // the service's bounds of an ack deadline
 		errs = append(errs, fmt.Errorf("pubsub queue: extension %v: want 10s to 10m", o.Extension))
 	}

@@ -310,6 +310,7 @@ func TestNewRefusesNonsense(t *testing.T) {
 	}{
 		{"nothing", pubsubqueue.Options{}, []string{"the project is missing", "the topic is missing"}},
 		{"own dead-letter topic", pubsubqueue.Options{Project: "p", Topic: "t", DeadLetterTopic: "t"}, []string{"topic t is its own dead-letter topic"}},
+		{"one subscription for all", pubsubqueue.Options{Project: "p", Topic: "t", Subscription: "t-dead-fold"}, []string{"subscription t-dead-fold is for dead letters and for workers"}},
 		{"short extension", pubsubqueue.Options{Project: "p", Topic: "t", Extension: time.Second}, []string{"extension 1s: want 10s to 10m"}},
 	}
 	for _, tt := range tests {
