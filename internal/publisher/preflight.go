@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"gamefill/internal/failure"
 	"gamefill/internal/gamedate"
 	"gamefill/internal/job"
 	"gamefill/internal/ledger"
@@ -52,7 +53,7 @@ func (f Preflight) Summary() string {
 // Preflight checks everything that a run over the request's dates depends on, and writes nothing. plan is what Plan said
 // about the request; nil plans here, and what keeps the plan from being made is then a failed check.
 //
-// Errors: *UsageError, and those of reading ledger and calendar. What cannot be found out about a table or a resource is a
+// Errors: *UsageError, and those of reading ledger and calendar that are not of class environment. What cannot be found out about a table or a resource is a
 // check with verdict [job.NotChecked].
 func (p *Publisher) Preflight(ctx context.Context, r Request, plan *Plan) (Preflight, error) {
 	settings, err := Check(p.job, r)
@@ -79,7 +80,7 @@ func (p *Publisher) Preflight(ctx context.Context, r Request, plan *Plan) (Prefl
 	}
 	run, err := checkRun(open, err)
 	if err != nil {
-		return out, err
+		return out.unplanned(err)
 	}
 	out.Checks = append(out.Checks, run)
 	var expected map[gamedate.Date]job.Expectation
@@ -87,7 +88,7 @@ func (p *Publisher) Preflight(ctx context.Context, r Request, plan *Plan) (Prefl
 	if plan != nil {
 		expected, silences = plan.expected, plan.Silences
 	} else if expected, silences, _, err = p.calendar(ctx, r.Range); err != nil {
-		return out, err
+		return out.unplanned(err)
 	}
 	out.Checks = append(out.Checks, checkCalendar(p.job.Calendar.Unit, r.Range, expected), checkSilence(silences))
 	in := job.PreflightInput{Range: r.Range, Settings: settings, Thresholds: thresholds, Expected: map[gamedate.Date]job.Expectation{},
@@ -112,11 +113,28 @@ func (p *Publisher) Preflight(ctx context.Context, r Request, plan *Plan) (Prefl
 		return out, err
 	}
 	out.Checks = append(out.Checks, inputs...)
-	out.Verdict = job.Pass
-	for _, c := range out.Checks {
-		out.Verdict = job.Worse(out.Verdict, c.Verdict)
-	}
+	out.judge()
 	return out, nil
+}
+
+// judge sets the verdict to that of the worst check.
+func (f *Preflight) judge() {
+	f.Verdict = job.Pass
+	for _, c := range f.Checks {
+		f.Verdict = job.Worse(f.Verdict, c.Verdict)
+	}
+}
+
+// unplanned ends the look with the checks made so far when the surroundings keep the dates from being planned, as a missing
+// table does; any other error is returned.
+func (f Preflight) unplanned(err error) (Preflight, error) {
+	if failure.ClassOf(err) != failure.Environment {
+		return f, err
+	}
+	f.Checks = append(f.Checks, job.Check{Name: "dates can be planned", Verdict: job.NotChecked, Seen: err.Error(),
+		Advice: "mend what fails, then look again"})
+	f.judge()
+	return f, nil
 }
 
 // checkSetup turns what queue and ledger say about their resources into checks: one for all that is right, one for each
@@ -138,7 +156,7 @@ func (p *Publisher) checkSetup(ctx context.Context) []job.Check {
 		switch {
 		case f.Wanting(setup.Check):
 		case f.State == setup.Unknown:
-			c.Verdict = job.Warned
+			c.Verdict, c.Advice = job.Warned, cmp.Or(f.Advice, "the service cannot tell, so there is nothing to mend")
 		default:
 			right++
 			continue

@@ -151,6 +151,12 @@ func TestCheckSetup(t *testing.T) {
 	if c := got[2]; c.Seen != "differs: others" || c.Bound != "dates" || c.Advice != "make it anew" {
 		t.Errorf("got %+v, want both values and the advice", c)
 	}
+	if c := got[3]; c.Advice != "`publisher init` makes it" {
+		t.Errorf("what is missing: got advice %q, want who makes it", c.Advice)
+	}
+	if c := got[4]; c.Advice == "" || strings.Contains(c.Advice, "init") {
+		t.Errorf("what the service cannot tell: got advice %q, want some that does not send to init", c.Advice)
+	}
 	if got := (&Publisher{}).checkSetup(t.Context()); got != nil {
 		t.Errorf("a queue in a file: got %v, want no check", got)
 	}

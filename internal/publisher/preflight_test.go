@@ -103,6 +103,29 @@ func TestPreflightAsksTheJob(t *testing.T) {
 	}
 }
 
+// A missing table keeps the dates from being planned, and the other checks are made all the same.
+func TestPreflightWithoutTable(t *testing.T) {
+	t.Parallel()
+	j := testjob.Job(nil)
+	j.Thresholds = job.EngineThresholds()
+	absent := *j.Target
+	absent.Name = "absent"
+	j.Target = &absent
+	p, _ := open(t, j)
+	day := gamedate.MustParse("2022-01-05")
+	f, err := p.Preflight(t.Context(), publisher.Request{Range: gamedate.Range{From: day, To: day}, Actor: "tester"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	verdicts := map[string]job.Verdict{}
+	for _, c := range f.Checks {
+		verdicts[c.Name] = c.Verdict
+	}
+	if verdicts["table exists"] != job.Failed || verdicts["dates can be planned"] != job.NotChecked || f.Verdict == job.Pass {
+		t.Errorf("got %s, checks %v, want the table that does not exist and a plan that was not made", f.Verdict, verdicts)
+	}
+}
+
 // What was looked at, or why not, is in the run's audit trail; skipping needs a reason.
 func TestPreflightIsRecorded(t *testing.T) {
 	t.Parallel()
