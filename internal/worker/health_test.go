@@ -58,7 +58,7 @@ func TestBusyWorkerIsNotStalled(t *testing.T) {
 	hold := make(chan struct{})
 	w.hooks.Build = func(gamedate.Date) error { <-hold; return nil }
 	c := w.config()
-	c.StallAfter, c.Concurrency = 20*time.Millisecond, 2
+	c.StallAfter, c.Concurrency = 500*time.Millisecond, 2 // long enough for a slow machine to take both slots
 	var looks atomic.Int64
 	w.ledger = &away{Ledger: w.ledger, refuse: func(call string) error {
 		if call == "Run" {
@@ -69,7 +69,7 @@ func TestBusyWorkerIsNotStalled(t *testing.T) {
 	wk := w.worker(c)
 	done := make(chan error, 1)
 	go func() { done <- wk.Run(t.Context()) }()
-	eventually(t, "it has looked for long enough", func() bool { return looks.Load() > 10 })
+	eventually(t, "it has looked for long enough", func() bool { return looks.Load() > 2*int64(c.StallAfter/c.ControlEvery) })
 	close(hold)
 	must(t, <-done)
 	if n := receivers.Load(); n != 1 {
