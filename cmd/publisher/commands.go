@@ -102,14 +102,19 @@ func (e *environment) open(a access) (*backend.Backend, error) {
 		backend.Options{MustExist: a == looks, WarehouseMustExist: a != creates, Tables: tables()})
 	e.backend = b
 	if err == nil {
-		for _, emulator := range e.settings.addresses().Emulators() {
-			fmt.Fprintln(e.err, "publisher:", emulator)
-		}
+		e.nameEmulators()
 	}
 	if err == nil && a == works { // the command may publish
 		_, err = b.CheckQueue(e.ctx)
 	}
 	return b, err
+}
+
+// nameEmulators says which of the services are none of Google's.
+func (e *environment) nameEmulators() {
+	for _, emulator := range e.settings.addresses().Emulators() {
+		fmt.Fprintln(e.err, "publisher:", emulator)
+	}
 }
 
 // publisher opens the backend and makes the operator's engine.

@@ -49,6 +49,7 @@ func (c *initCommand) Run(e *environment) error {
 	case c.DryRun:
 		mode = setup.DryRun
 	}
+	e.nameEmulators()
 	findings, failed := backend.Setup(e.ctx, e.settings.addresses(),
 		backend.Tables{Target: []*table.Schema{summary.Target}, Sources: boxscore.Tables}, mode)
 	if len(findings) == 0 && failed != nil {
@@ -114,5 +115,7 @@ func (c *initCommand) table(e *environment, report setupReport, mode setup.Mode,
 	if mode != setup.Make {
 		words = append(words, "Nothing was changed.")
 	}
-	fmt.Fprintf(e.out, "\n%s\n", strings.Join(words, " "))
+	if len(words) > 0 {
+		fmt.Fprintf(e.out, "\n%s\n", strings.Join(words, " "))
+	}
 }

@@ -82,6 +82,8 @@ func TestInitCloud(t *testing.T) {
 	run("cloud-made.txt", exitDone)
 	run("cloud-present.txt", exitDone)
 	run("cloud-check.json", exitDone, "--check", "--json")
+	checked := cli(t.Context(), "init", "--check", "--queue", "pubsub://"+project+"/dates", "--ledger", "firestore://"+project, "--warehouse", "sqlite:"+file)
+	contains(t, checked.errout, "the queue is an emulator of Pub/Sub", "the ledger is an emulator of Firestore")
 	// Another name of the subscription is drift only where it hangs on something else.
 	r := cli(t.Context(), "init", "--check", "--json", "--queue", "pubsub://"+project+"/other?subscription=dates-worker&deadletter=dates-dead",
 		"--ledger", "firestore://"+project, "--warehouse", "sqlite:"+file)
@@ -116,5 +118,9 @@ func TestInitPartly(t *testing.T) {
 	contains(t, r.out, "created  SQLite file "+good, "Made: 7.")
 	if strings.Contains(r.out, "Everything") {
 		t.Errorf("got %s, want no claim that everything is there", r.out)
+	}
+	r = cli(t.Context(), "init", "--queue", "sqlite:"+bad, "--ledger", "sqlite:"+good, "--warehouse", "sqlite:"+good)
+	if strings.HasSuffix(r.out, "\n\n") {
+		t.Errorf("nothing made and one port not seen: got %q, want no empty lines at the end", r.out)
 	}
 }
