@@ -63,7 +63,7 @@ type status struct {
 	Checks     []job.Check           `json:"checks,omitempty"` // of the last validation
 	publisher.Standing
 	Percent   float64            `json:"percent"`
-	Backlog   int                `json:"queue_backlog"`
+	Backlog   *int               `json:"queue_backlog,omitempty"` // nil: the queue cannot tell
 	Letters   int                `json:"open_dead_letters"`
 	Emulators []backend.Emulator `json:"emulators,omitempty"`
 
@@ -135,8 +135,11 @@ func gather(ctx context.Context, b *backend.Backend, run ledger.Run) (status, er
 	if s.Total > 0 {
 		s.Percent = float64(s.Done*1000/s.Total) / 10
 	}
-	if s.Backlog, _, err = b.Queue.Backlog(ctx); err != nil {
+	switch n, ok, err := b.Queue.Backlog(ctx); {
+	case err != nil:
 		return s, err
+	case ok:
+		s.Backlog = &n
 	}
 	letters, err := b.Ledger.DeadLetters(ctx, ledger.DeadLetterFilter{Job: run.Job, Run: run.ID, State: ledger.LetterOpen})
 	if err != nil {
@@ -205,7 +208,11 @@ func (s status) write(e *environment) {
 		}
 	}
 	t.Write(e.out)
-	fmt.Fprintf(e.out, "%d of %d settled (%.1f %%), %d messages waiting, %d open dead letters\n", s.Done, s.Total, s.Percent, s.Backlog, s.Letters)
+	fmt.Fprintf(e.out, "%d of %d settled (%.1f %%), ", s.Done, s.Total, s.Percent)
+	if s.Backlog != nil {
+		fmt.Fprintf(e.out, "%d messages waiting, ", *s.Backlog)
+	}
+	fmt.Fprintf(e.out, "%d open dead letters\n", s.Letters)
 	switch {
 	case s.Left != nil:
 		fmt.Fprintf(e.out, "%.0f dates/hour, ETA %s, in nine of ten cases from %s to %s\n", s.PerHour, terminal.Duration(s.Left.Likely),
