@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -92,6 +93,10 @@ var schemes = map[string][]string{
 	"warehouse": {"sqlite:FILE", bigqueryForm + "&endpoint=…&fleet=…"},
 }
 
+// pubsubName is what Pub/Sub takes as the name of a topic or subscription
+// (https://cloud.google.com/pubsub/docs/pubsub-basics#resource_names).
+var pubsubName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._~+%-]{2,254}$`)
+
 func parse(port, text string) (address, error) {
 	scheme, rest, ok := strings.Cut(text, ":")
 	known := slices.ContainsFunc(schemes[port], func(s string) bool { return strings.HasPrefix(s, scheme+":") })
@@ -117,8 +122,15 @@ func parse(port, text string) (address, error) {
 	addr := address{scheme, path, params}
 	switch scheme {
 	case pubsub:
-		if _, _, ok := addr.topic(); !ok {
+		_, topic, ok := addr.topic()
+		if !ok {
 			return address{}, fmt.Errorf("--%s %q: want pubsub://PROJECT/TOPIC", port, text)
+		}
+		for _, name := range []string{topic, params.Get("subscription"), params.Get("deadletter")} {
+			if name != "" && !pubsubName.MatchString(name) {
+				return address{}, fmt.Errorf("--%s %q: no name for a topic or subscription: %q; "+
+					"want a letter, then 2 to 254 letters, digits and characters of -_.~+%%", port, text, name)
+			}
 		}
 	case firestore:
 		if _, _, ok := addr.database(); !ok {
