@@ -175,12 +175,20 @@ func tellFacts(e *environment, line func(string, string, ...any), s publisher.St
 		line("acceptance", "%s (%s): %s", r.Rule, r.Result, r.Message)
 	}
 	line("acceptance", "%d rules passed", passed)
+	rejected := 0
+	for _, n := range f.Counts.RejectedBy {
+		rejected += int(n)
+	}
 	for i, r := range f.Rejections {
+		name := "rejected"
+		if i >= rejected {
+			name = "left out" // a value of a row that was kept; the job lists these last
+		}
 		if i == shownRejections {
-			line("rejected", "… %d more; --json has up to %d", len(f.Rejections)-shownRejections, job.MaxRejections)
+			line(name, "… %d more; --json has up to %d", len(f.Rejections)-shownRejections, job.MaxRejections)
 			break
 		}
-		line("rejected", "%s: %s: %s%s", r.Source, r.Reason, r.Key, prefixed(": ", r.Detail))
+		line(name, "%s: %s: %s%s", r.Source, r.Reason, r.Key, prefixed(": ", r.Detail))
 	}
 	for _, u := range f.Unresolved {
 		line("unresolved", "%s (%s) of %s in %s: `publisher unresolved` suggests who it may be", u.Name, u.Lookup, u.Group, u.Source)

@@ -36,3 +36,13 @@ func TestExplainTellsTheJudgement(t *testing.T) {
 	d.want(exitDone, append([]string{"run", "--force"}, d.span()...)...)
 	contains(t, d.want(exitDone, "explain", date).out, fmt.Sprintf("the %d defaults", len(job.Defaults(summary.Job().Thresholds))))
 }
+
+// A value that a row was kept without is not a rejected row.
+func TestExplainTellsRejectedRowsFromValuesLeftOut(t *testing.T) {
+	t.Parallel()
+	d := loaded(t, league.Options{Dates: 1})
+	date := d.league.GameDates[0].String()
+	d.sql(nil, "UPDATE bdl_player_boxscores SET points = points + 10 WHERE game_date = ?", date)
+	d.want(exitFailed, append([]string{"run"}, d.span()...)...)
+	contains(t, d.want(exitDone, "explain", date).out, "left out     bdl_player_boxscores: source_difference")
+}

@@ -118,7 +118,8 @@ func TestRollback(t *testing.T) {
 	contains(t, d.want(exitDone, append([]string{"plan", "--unowned", "carry", "--rolled-back"}, d.span()...)...).out, "Why: 2 rolled back.")
 	r := d.want(exitDone, append([]string{"publish", "--unowned", "carry"}, d.span()...)...)
 	contains(t, r.out, "Nothing to do now: 2 rolled back, which --rolled-back or --force does again.")
-	contains(t, d.want(exitDone, "explain", first.String()).out, ": rolled_back", "the partition is what the run replaced", "a test")
+	contains(t, d.want(exitDone, "explain", first.String()).out, ": rolled_back", "the partition is what the run replaced", "a test",
+		"next publish rolled_back: --rolled-back or --force does it again")
 	var s status
 	d.document(exitDone, &s, "status", "--run", run)
 	if s.States[ledger.RolledBack] != 2 {

@@ -85,12 +85,12 @@ type Calendar struct {
 	// Unit names what is counted, in the singular ("game"), and SeasonNote says in words until when a season lasts
 	// ("although seasons run to mid-June"); both are for messages.
 	Unit, SeasonNote string
-	// MaxQuietDays is the longest stretch of in-season dates without a unit that needs no warning.
-	MaxQuietDays int
-	// SeasonOf names the season of a date, for roll-ups.
 	// Link is the address where others publish about one unit of a date, named as in Expectation.Names; "" where there is
 	// none. nil: nobody does.
 	Link func(date gamedate.Date, name string) string
+	// MaxQuietDays is the longest stretch of in-season dates without a unit that needs no warning.
+	MaxQuietDays int
+	// SeasonOf names the season of a date, for roll-ups.
 	SeasonOf func(date gamedate.Date) string
 }
 
@@ -127,7 +127,8 @@ type Output struct {
 	Counts Counts
 	// Findings are the acceptance rules that fired. An error-level finding not in Input.Accept fails the date.
 	Findings []Finding
-	// Rejections samples rejected input rows, at most MaxRejections; RejectedBy counts all of them.
+	// Rejections samples rejected input rows, then values left out of rows that were kept; at most MaxRejections.
+	// RejectedBy counts all rejected rows, and no others.
 	Rejections []Rejection
 	Unresolved []Unresolved
 	// InputFingerprint is evidence of what was read; no decision rests on it.

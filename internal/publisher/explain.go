@@ -160,7 +160,10 @@ func (p *Publisher) foretell(ctx context.Context, one gamedate.Range, s *Story) 
 	}
 	d := plan.Dates[0]
 	s.Plan, s.PlanWhy = d.Verdict, d.Reason
-	if d.Detail != "" {
+	switch {
+	case s.PlanWhy == "":
+		s.PlanWhy = d.Detail
+	case d.Detail != "":
 		s.PlanWhy += ": " + d.Detail
 	}
 	return nil

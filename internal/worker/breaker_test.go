@@ -135,6 +135,11 @@ func TestStopOnFirstFailure(t *testing.T) {
 	eventually(t, "the run is paused", func() bool { return w.run().State == ledger.RunPaused })
 	close(stopped)
 	paused(t, <-errs)
+	letters, err := w.ledger.DeadLetters(t.Context(), ledger.DeadLetterFilter{Job: testjob.Name, Run: id, State: ledger.LetterOpen})
+	must(t, err)
+	if len(letters) != 1 {
+		t.Errorf("letters in the ledger after the pause: got %d, want that of the dead date", len(letters))
+	}
 	if cause := w.run().Cause; !strings.HasPrefix(cause, "2022-06-06 failed (permanent bad_station), and the run stops at the first failure") {
 		t.Errorf("cause: got %q", cause)
 	}
@@ -142,7 +147,7 @@ func TestStopOnFirstFailure(t *testing.T) {
 		t.Errorf("got states %v, want nothing complete", got)
 	}
 	w.hooks.Build = nil
-	_, err := w.publisher().Resume(t.Context(), id, "one date is known to be bad", "tester")
+	_, err = w.publisher().Resume(t.Context(), id, "one date is known to be bad", "tester")
 	must(t, err)
 	w.drain()
 	if run := w.run(); run.State != ledger.RunOpen || !run.StopOnFirstFailure {

@@ -221,6 +221,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		case ok && run.State == ledger.RunAwaitingApproval:
 			say(slog.LevelInfo, "waiting: the sample of the run is judged, the rest of its dates is not published", run.ID)
 		case ok && run.State == ledger.RunPaused && w.config.Drain:
+			w.fold(ctx) // nobody may be left to do it, and status counts what the ledger has
 			return &PausedError{Run: run}
 		}
 		w.notReceiving(unwell)
