@@ -85,11 +85,16 @@ type planView struct {
 }
 
 func (c *planCommand) Run(e *environment) error {
-	p, _, plan, err := c.plan(e, looks)
+	p, request, plan, err := c.plan(e, looks)
 	if err != nil {
 		return err
 	}
 	cost, err := p.Estimate(e.ctx, plan)
+	if err != nil {
+		return err
+	}
+	request.SampleAbove = defaultSampleAbove
+	sampleFirst, err := p.NeedsSample(e.ctx, request, plan)
 	if err != nil {
 		return err
 	}
@@ -100,6 +105,11 @@ func (c *planCommand) Run(e *environment) error {
 		planSummary(e, plan)
 		if cost.Writes > 0 {
 			fmt.Fprintln(e.out, estimateText(cost))
+			if sampleFirst {
+				fmt.Fprintln(e.out, "First `publisher sample` over the same range, then plan again: what the sample does changes the plan.")
+				fmt.Fprintf(e.out, "Apply it without a sample: %s --no-sample --reason …\n", e.publishing(plan))
+				return
+			}
 			fmt.Fprintf(e.out, "Apply it: %s\n", e.publishing(plan))
 		}
 	})

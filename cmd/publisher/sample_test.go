@@ -118,6 +118,15 @@ func TestDetachedSample(t *testing.T) {
 	contains(t, d.want(exitDone, d.spanOf("sample", "--dates", d.league.GameDates[2].String())...).out, "Sample of 1 dates")
 }
 
+// A plan that publish would refuse for want of a sample says so: the sample makes its hash void.
+func TestPlanAsksForSample(t *testing.T) {
+	t.Parallel()
+	d := loaded(t, league.Options{Dates: defaultSampleAbove + 1})
+	contains(t, d.want(exitDone, d.spanOf("plan")...).out, "First `publisher sample`", "Apply it without a sample: publisher publish", "--no-sample --reason")
+	d.want(exitDone, d.spanOf("sample")...)
+	contains(t, d.want(exitDone, d.spanOf("plan")...).out, "Apply it: publisher publish")
+}
+
 func TestPlanHash(t *testing.T) {
 	t.Parallel()
 	d := loaded(t, league.Options{})
