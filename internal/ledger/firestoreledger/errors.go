@@ -23,6 +23,9 @@ func (l *Ledger) marked(ctx context.Context, err error) error {
 	if cause := ctx.Err(); cause != nil && !errors.Is(err, cause) {
 		err = fmt.Errorf("%w: %w", cause, err)
 	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("no answer in time from Firestore of project %s: %w", l.project, err)
+	}
 	s, ok := status.FromError(err)
 	if !ok {
 		return err

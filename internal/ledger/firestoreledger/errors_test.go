@@ -3,6 +3,7 @@ package firestoreledger
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -25,9 +26,10 @@ func TestErrorClasses(t *testing.T) {
 		{"forbidden", status.Error(codes.PermissionDenied, "no"), failure.Environment, "ledger_forbidden", "roles/datastore.user on project p"},
 		{"no credentials", status.Error(codes.Unauthenticated, "no"), failure.Environment, "ledger_forbidden", "roles/datastore.user"},
 		{"no database", status.Error(codes.NotFound, "The database (default) does not exist"), failure.Environment, "ledger_not_found", "create the Firestore database"},
-		{"no index", status.Error(codes.FailedPrecondition, "The query requires an index."), failure.Environment, "ledger_index_missing", "deploy/firestore.indexes.json"},
+		{"no index", status.Error(codes.FailedPrecondition, "The query requires an index."), failure.Environment, "ledger_index_missing", "publisher init"},
 		{"datastore mode", status.Error(codes.FailedPrecondition, "not available for Firestore in Datastore Mode database d"), failure.Environment, "ledger_wrong_mode", "Native mode"},
 		{"quota", status.Error(codes.ResourceExhausted, "slow"), failure.Quota, "ledger_quota", ""},
+		{"no answer", fmt.Errorf("read: %w", context.DeadlineExceeded), failure.Transient, "timeout", "no answer in time from Firestore of project p"},
 		{"unavailable", status.Error(codes.Unavailable, "later"), failure.Transient, "error", ""},
 		{"lost race", errConflict, failure.Transient, "error", ""},
 		{"lost lease", ledger.ErrLeaseLost, failure.Transient, "error", ""},
