@@ -257,7 +257,7 @@ func (w *Worker) end(ctx context.Context, d queue.Delivery, a *attemptRun, err e
 	case failure.Quota:
 		wait = w.config.QuotaWait
 	case failure.Environment:
-		wait = w.config.RetryMax
+		wait = min(w.config.RetryMax, longWait) // somebody may mend it, and resume; until then the run is paused
 	}
 	w.release(ctx, d, lease, release, wait)
 }

@@ -22,6 +22,8 @@ const (
 	alikeDates = 3
 	// environmentDates is the same for failures of the surroundings, which concern every date.
 	environmentDates = 2
+	// environmentAttempts is how often they may meet one date, in a run that has no other left.
+	environmentAttempts = 3
 )
 
 // reasonLedger is the reason of attempts that failed because the ledger did not answer. It breaks nothing: it concerns
@@ -107,14 +109,19 @@ func dailyQuota(_ job.Job, _ ledger.Run, ended []ledger.Attempt) *trip {
 func environmentFailures(_ job.Job, _ ledger.Run, ended []ledger.Attempt) *trip {
 	var dates []gamedate.Date
 	var newest *ledger.Failure
+	met := 0
 	for _, a := range ended {
-		if a.Failure == nil || a.Failure.Class != failure.Environment || slices.Contains(dates, a.Date) {
+		if a.Failure == nil || a.Failure.Class != failure.Environment {
 			continue
 		}
 		if newest == nil {
 			newest = a.Failure
 		}
-		if dates = append(dates, a.Date); len(dates) == environmentDates {
+		met++
+		if !slices.Contains(dates, a.Date) {
+			dates = append(dates, a.Date)
+		}
+		if len(dates) == environmentDates || met == environmentAttempts {
 			return &trip{"environment", fmt.Sprintf("%s, seen on %s: %s", newest.Reason, datesText(dates), newest.Message), false}
 		}
 	}

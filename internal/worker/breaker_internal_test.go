@@ -76,6 +76,7 @@ func TestBreakerRules(t *testing.T) {
 		{"daily quota", false, []string{"01 failed quota daily_quota"}, "quota", "seen on 2022-01-01: because"},
 		{"daily quota before the run was resumed", false, []string{"01 failed quota daily_quota", "resume"}, "", ""},
 		{"environment of one date", false, []string{"01 failed environment no_table", "01 failed environment no_table"}, "", ""},
+		{"environment of one date, thrice", false, []string{"01 failed environment no_table", "01 failed environment no_table", "01 failed environment no_table"}, "environment", "no_table, seen on 2022-01-01: because"},
 		{"environment of two dates", false, []string{"02 failed environment no_table", "09 complete", "01 failed environment no_table"}, "environment", "no_table, seen on 2022-01-01 and 2022-01-02: because"},
 		{"a run-wide rule", false, []string{"09 complete", "01 dead permanent gate", "08 complete"}, "breaker", "2022-01-01 failed gate, which concerns more than one date"},
 		{"a run-wide rule among others", false, []string{"01 dead permanent bad,gate"}, "breaker", "failed gate"},
