@@ -259,7 +259,7 @@ func (p *Publisher) references(ctx context.Context) (map[string][]table.Row, err
 	for _, t := range p.job.References {
 		part, err := p.ports.Store.Read(ctx, t, gamedate.Date{})
 		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", t.FullName(), err)
+			return nil, err
 		}
 		rows[t.Name] = part.Rows
 	}
@@ -297,7 +297,7 @@ func (p *Publisher) planDates(ctx context.Context, r Request, plan *Plan) error 
 	}
 	targets, err := p.ports.Store.Tokens(ctx, p.job.Target, r.Range)
 	if err != nil {
-		return fmt.Errorf("tokens of %s: %w", p.job.Target.FullName(), err)
+		return err
 	}
 	dates := r.Dates
 	if len(dates) == 0 {
@@ -316,7 +316,7 @@ func (p *Publisher) sourceTokens(ctx context.Context, r gamedate.Range) (func(ga
 	for _, t := range p.job.Sources {
 		var err error
 		if sources[t.Name], err = p.ports.Store.Tokens(ctx, t, r); err != nil {
-			return nil, fmt.Errorf("tokens of %s: %w", t.FullName(), err)
+			return nil, err
 		}
 	}
 	return func(d gamedate.Date) map[string]warehouse.Token {
@@ -326,6 +326,12 @@ func (p *Publisher) sourceTokens(ctx context.Context, r gamedate.Range) (func(ga
 		}
 		return now
 	}, nil
+}
+
+// forcedAlready reports whether the open run is a forced one and has done the date: the same command again goes on, and does
+// not begin anew.
+func forcedAlready(e *ledger.Entry, plan *Plan) bool {
+	return plan.OpenRun != "" && plan.open.Force && e.State == ledger.Complete && e.Facts != nil && e.Facts.Run == plan.OpenRun
 }
 
 // judge plans one date from what the calendar expects, the ledger remembers and the tables hold now.
@@ -367,7 +373,7 @@ func judge(d gamedate.Date, expect job.Expectation, e *ledger.Entry, sources map
 		return queue(ledger.ReasonNew, "")
 	case undone(e):
 		return queue(ledger.ReasonUndone, "")
-	case r.Force:
+	case r.Force && !forcedAlready(e, plan):
 		return queue(ledger.ReasonForced, "")
 	case e.State == ledger.Dead || e.State == ledger.Cancelled:
 		return queue(ledger.ReasonFailed, string(e.State))

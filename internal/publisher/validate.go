@@ -236,7 +236,7 @@ const readers = 2
 func (p *Publisher) checkContent(ctx context.Context, r gamedate.Range, entries map[gamedate.Date]*ledger.Entry, out *Judgement, progress Progress) ([]job.Check, error) {
 	tokens, err := p.ports.Store.Tokens(ctx, p.job.Target, r)
 	if err != nil {
-		return nil, fmt.Errorf("tokens of %s: %w", p.job.Target.FullName(), err)
+		return nil, err
 	}
 	var dates []gamedate.Date
 	for d := range r.Dates() {
@@ -397,7 +397,7 @@ func (p *Publisher) gates(ctx context.Context, r gamedate.Range, expected map[ga
 	return g.Judge(in), nil
 }
 
-// gateInput gathers what the job's gates judge.
+// gateInput gathers what the job's gates judge. Dates that were rolled back are none of it.
 func (p *Publisher) gateInput(ctx context.Context, r gamedate.Range, expected map[gamedate.Date]job.Expectation, entries []ledger.Entry, thresholds job.Thresholds) (job.GateInput, error) {
 	g := p.job.Gates
 	in := job.GateInput{Range: r, Expected: map[gamedate.Date]job.Expectation{}, Facts: map[gamedate.Date]job.Counts{}, Thresholds: thresholds}
@@ -414,7 +414,11 @@ func (p *Publisher) gateInput(ctx context.Context, r gamedate.Range, expected ma
 		}
 	}
 	for _, e := range entries {
-		if e.State == ledger.Complete && e.Facts != nil {
+		switch {
+		case e.State == ledger.RolledBack: // it holds what it held before, which nobody has built or accepted here
+			delete(in.Expected, e.Date)
+			in.Groups = slices.DeleteFunc(in.Groups, func(g job.GroupCount) bool { return g.Date == e.Date })
+		case e.State == ledger.Complete && e.Facts != nil:
 			in.Facts[e.Date] = e.Facts.Counts
 		}
 	}

@@ -210,8 +210,12 @@ func judge(in job.GateInput) []job.Check {
 	for _, g := range in.Groups {
 		rows += g.Rows
 	}
+	expected := 0
+	for _, e := range in.Expected {
+		expected += e.Units
+	}
 	c := job.Check{Name: "stations reported", Seen: fmt.Sprint(rows), Verdict: job.Pass}
-	if rows == 0 {
+	if rows == 0 && expected > 0 {
 		c.Verdict = job.Failed
 	}
 	return []job.Check{c}

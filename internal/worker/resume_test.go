@@ -10,6 +10,7 @@ import (
 	"gamefill/internal/gamedate"
 	"gamefill/internal/job"
 	"gamefill/internal/ledger"
+	"gamefill/internal/publisher"
 	"gamefill/internal/testjob"
 	"gamefill/internal/warehouse"
 )
@@ -134,4 +135,27 @@ func TestRowOfAnotherDateFailsTheDate(t *testing.T) {
 	if len(tokens) != 0 {
 		t.Errorf("partitions written: %v", tokens)
 	}
+}
+
+// TestForceGoesOn repeats a forced publish whose run was not done: what it has done by force is left.
+func TestForceGoesOn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, week...)
+	force := request(monday, sunday)
+	force.Force = true
+	w.publish(force)
+	w.drain()
+	count := func(want int, what string) {
+		t.Helper()
+		plan, err := w.publisher().Plan(t.Context(), force)
+		must(t, err)
+		if got := plan.Count(publisher.Queue); got != want {
+			t.Errorf("%s: got %d dates to be done, want %d", what, got, want)
+		}
+	}
+	count(0, "the same run")
+	w.reading("2022-06-08", "north", 5)
+	count(1, "the same run, after one date's readings changed")
+	w.validate(monday, sunday)
+	count(6, "the next run")
 }

@@ -145,6 +145,9 @@ func TestRollbackPutsBackEveryValue(t *testing.T) {
 	if checks["no rolled-back dates"] != job.Warned || checks["partitions are what was recorded"] != job.Pass {
 		t.Errorf("validate: got %+v, want a warning about rolled-back dates and no other writer", j.Checks)
 	}
+	if j.Verdict != job.Warned {
+		t.Errorf("validate of a run that was rolled back: got %s, want %s: %+v", j.Verdict, job.Warned, j.Checks)
+	}
 	w.sql(`DELETE FROM rain_per_day WHERE day = ?`, legacyDay)
 	j = w.validate(legacyDay, orphanDay)
 	wantEqual(t, "overwritten", j.Overwritten, []gamedate.Date{date(legacyDay)})
