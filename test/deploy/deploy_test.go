@@ -150,6 +150,8 @@ func checkAddresses(t *testing.T, what string, settings map[string]string) {
 		Queue:     fill.Replace(settings["GAMEFILL_QUEUE"]),
 		Ledger:    fill.Replace(settings["GAMEFILL_LEDGER"]),
 		Warehouse: fill.Replace(settings["GAMEFILL_WAREHOUSE"]),
+		// Another test may have started an emulator, which its variable names for the whole process.
+		AllowMixedEmulators: true,
 	}
 	if err := a.Validate(); err != nil {
 		t.Errorf("%s: %v", what, err)
