@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/user"
 	"slices"
@@ -15,8 +16,10 @@ import (
 	"gamefill/internal/gamedate"
 	"gamefill/internal/notify"
 	"gamefill/internal/publisher"
+	"gamefill/internal/queue"
 	"gamefill/internal/summary"
 	"gamefill/internal/table"
+	"gamefill/internal/telemetry"
 	"gamefill/internal/terminal"
 )
 
@@ -81,7 +84,8 @@ type environment struct {
 	args     []string // of the program
 	out, err io.Writer
 	backend  *backend.Backend
-	notifier notify.Notifier // nil: nobody is told
+	traces   *telemetry.Traces // nil: there are none
+	notifier notify.Notifier   // nil: nobody is told
 }
 
 // access says which files of an embedded backend a command may create.
@@ -107,6 +111,9 @@ func (e *environment) open(a access) (*backend.Backend, error) {
 	if err == nil && a == works { // the command may publish
 		_, err = b.CheckQueue(e.ctx)
 	}
+	if err == nil {
+		e.traces, err = telemetry.OpenTraces(e.ctx, "gamefill-publisher", os.Getenv, e.log())
+	}
 	return b, err
 }
 
@@ -123,10 +130,21 @@ func (e *environment) publisher(a access) (*publisher.Publisher, error) {
 	if err != nil {
 		return nil, err
 	}
-	return publisher.New(e.ctx, summary.Job(), publisher.Ports{Queue: b.Queue, Ledger: b.Ledger, Store: b.Store, Setup: b.CheckSetup})
+	return publisher.New(e.ctx, summary.Job(), publisher.Ports{Queue: e.queue(), Ledger: b.Ledger, Store: b.Store, Setup: b.CheckSetup})
+}
+
+// queue is the queue to publish on and to receive from.
+func (e *environment) queue() queue.Queue { return e.traces.Queue(e.backend.Queue) }
+
+// log tells what goes wrong beside the command; the rest is in the ledger.
+func (e *environment) log() *slog.Logger {
+	return slog.New(slog.NewTextHandler(e.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
 
 func (e *environment) close() {
+	if err := e.traces.Close(); err != nil {
+		fmt.Fprintln(e.err, "publisher: traces:", err)
+	}
 	if e.backend != nil {
 		if err := e.backend.Close(); err != nil {
 			fmt.Fprintln(e.err, "publisher: close:", err)

@@ -80,7 +80,7 @@ func (f *letterFlags) letters(e *environment, state ledger.LetterState) ([]ledge
 
 // fold copies the dead letters that wait on the topic into the ledger; after that the ledger is their only store.
 func (e *environment) fold() error {
-	if _, err := worker.Fold(e.ctx, e.backend.Queue, e.backend.Ledger); err != nil {
+	if _, err := worker.Fold(e.ctx, e.queue(), e.backend.Ledger); err != nil {
 		return fmt.Errorf("fold dead letters into the ledger: %w", err)
 	}
 	return nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"time"
 
@@ -107,10 +106,10 @@ func (c *runCommand) Run(e *environment) error {
 
 // work runs workers in this process until the run is settled, with live progress.
 func (f *workFlags) work(e *environment, run ledger.Run) error {
-	host, _ := os.Hostname()                                                                 // only a name in leases; the pid and the run id make it unique enough on one host
-	log := slog.New(slog.NewTextHandler(e.err, &slog.HandlerOptions{Level: slog.LevelWarn})) // what goes wrong; the rest is in the ledger
-	w, err := worker.New(e.ctx, summary.Job(), e.backend.Queue, e.backend.Ledger, e.backend.Store, log, worker.Config{
-		Owner: fmt.Sprintf("%s-%d-run", host, os.Getpid()), Concurrency: f.Concurrency, Drain: true, Grace: f.Grace, Notifier: e.notifier})
+	host, _ := os.Hostname() // only a name in leases; the pid and the run id make it unique enough on one host
+	w, err := worker.New(e.ctx, summary.Job(), e.queue(), e.backend.Ledger, e.backend.Store, e.log(), worker.Config{
+		Tracer: e.traces.Tracer(),
+		Owner:  fmt.Sprintf("%s-%d-run", host, os.Getpid()), Concurrency: f.Concurrency, Drain: true, Grace: f.Grace, Notifier: e.notifier})
 	if err != nil {
 		return err
 	}

@@ -175,8 +175,18 @@ func work(ctx context.Context, c Config, stderr io.Writer) (code int, err error)
 	for _, f := range unseen {
 		log.InfoContext(ctx, "not checked", "resource", f.Resource, "advice", f.Advice)
 	}
+	traces, err := telemetry.OpenTraces(ctx, "gamefill-worker", os.Getenv, log)
+	if err != nil {
+		return 1, err
+	}
+	defer func() {
+		if err := traces.Close(); err != nil {
+			log.WarnContext(ctx, "traces", "error", err.Error()) // the dates are done all the same
+		}
+	}()
 	metrics := telemetry.NewMetrics(b.Ledger, j.Name, log)
-	w, err := worker.New(ctx, j, b.Queue, b.Ledger, b.Store, log, worker.Config{
+	w, err := worker.New(ctx, j, traces.Queue(b.Queue), b.Ledger, b.Store, log, worker.Config{
+		Tracer:   traces.Tracer(),
 		Observer: metrics, Owner: c.Owner, Concurrency: c.Concurrency, LeaseTTL: c.LeaseTTL, Grace: c.Grace, MaxAttempts: c.MaxAttempts, RetryBase: c.RetryBase,
 		NotFinal: c.NotFinalWait, RepublishAfter: c.RepublishAfter, ControlEvery: c.ControlEvery, ReconcileEvery: c.ReconcileEvery, Drain: c.Drain, Notifier: notifier})
 	if err != nil {
@@ -256,7 +266,7 @@ func logger(c Config, w io.Writer) *slog.Logger {
 		panic(err) // the grammar allows only known levels
 	}
 	if c.Log == "json" || c.Log == "auto" && !terminal.IsTerminal(w) {
-		return slog.New(telemetry.NewJSONHandler(w, level))
+		return slog.New(telemetry.NewJSONHandler(w, level, os.Getenv(telemetry.ProjectVariable)))
 	}
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
 }

@@ -9,6 +9,7 @@ import (
 
 	"gamefill/internal/gamedate"
 	"gamefill/internal/ledger"
+	"gamefill/internal/queue"
 )
 
 // Cause groups dead letters that ended for the same reason.
@@ -113,7 +114,7 @@ func (p *Publisher) Replay(ctx context.Context, r ReplayRequest) (ReplayResult, 
 		result.Run = run.ID
 		return result, err
 	}
-	return result, p.replay(ctx, r, run, chosen, &result)
+	return result, p.replay(ctx, r, run, chosen, tracesOf(letters), &result)
 }
 
 // chooseDates finds the dead entries of the letters and sorts the letters into replayed, duplicate and skipped.
@@ -160,8 +161,20 @@ func (p *Publisher) chooseDates(ctx context.Context, letters []ledger.DeadLetter
 	return ids, nil
 }
 
-// replay opens the run, queues the dates and marks the letters.
-func (p *Publisher) replay(ctx context.Context, r ReplayRequest, run ledger.Run, ids []string, result *ReplayResult) error {
+// tracesOf are the traces of dates that were given up on: what the newest letter of each carries.
+func tracesOf(letters []ledger.DeadLetter) map[gamedate.Date]string {
+	traces, seqs := map[gamedate.Date]string{}, map[gamedate.Date]int64{}
+	for _, l := range letters {
+		if trace := l.Attributes[queue.AttrTrace]; trace != "" && l.Seq >= seqs[l.Date] {
+			traces[l.Date], seqs[l.Date] = trace, l.Seq
+		}
+	}
+	return traces
+}
+
+// replay opens the run, queues the dates, whose traces before are known, and marks the letters.
+func (p *Publisher) replay(ctx context.Context, r ReplayRequest, run ledger.Run, ids []string, before map[gamedate.Date]string,
+	result *ReplayResult) error {
 	run, err := p.beginReplay(ctx, r, run.ID, result.Dates)
 	if err != nil {
 		return err
@@ -177,7 +190,7 @@ func (p *Publisher) replay(ctx context.Context, r ReplayRequest, run ledger.Run,
 	}
 	sent := Result{}
 	entries = slices.DeleteFunc(entries, func(e ledger.Entry) bool { return e.State != ledger.Pending || e.PublishedSeq >= e.Seq })
-	if err := p.send(ctx, entries, &sent, func(string, int, int) {}); err != nil {
+	if err := p.send(ctx, entries, before, &sent, func(string, int, int) {}); err != nil {
 		return err
 	}
 	result.Published = sent.Published

@@ -136,7 +136,7 @@ func (p *Publisher) Publish(ctx context.Context, r Request, plan *Plan, progress
 		return result, err
 	}
 	faultinject.Point(faultinject.EntriesRecorded)
-	if err := p.send(ctx, unpublished, &result, progress); err != nil {
+	if err := p.send(ctx, unpublished, nil, &result, progress); err != nil {
 		return result, err
 	}
 	if len(result.Failed) > 0 {
@@ -343,13 +343,16 @@ func (p *Publisher) settleLetters(ctx context.Context, actor string, r gamedate.
 	return nil
 }
 
-// send publishes messages and records which are on the queue.
-func (p *Publisher) send(ctx context.Context, entries []ledger.Entry, result *Result, progress Progress) error {
+// send publishes messages and records which are on the queue. before are the traces of the letters that they replay.
+func (p *Publisher) send(ctx context.Context, entries []ledger.Entry, before map[gamedate.Date]string, result *Result, progress Progress) error {
 	for done := 0; done < len(entries); {
 		part := entries[done:min(done+batch, len(entries))]
 		messages := make([]queue.Message, len(part))
 		for i, e := range part {
 			messages[i] = queue.Envelope{Job: e.Job, Run: e.Run, Date: e.Date, Seq: e.Seq}.Message()
+			if trace := before[e.Date]; trace != "" {
+				messages[i].Attributes[queue.AttrTraceBefore] = trace
+			}
 		}
 		var published []ledger.Published
 		for i, err := range p.ports.Queue.Publish(ctx, messages) {
@@ -410,7 +413,7 @@ func (p *Publisher) Resume(ctx context.Context, run, reason, actor string) (ledg
 		return resumed, err
 	}
 	var sent Result
-	if err := p.send(ctx, waiting, &sent, func(string, int, int) {}); err != nil {
+	if err := p.send(ctx, waiting, nil, &sent, func(string, int, int) {}); err != nil {
 		return resumed, err
 	}
 	if len(sent.Failed) > 0 {

@@ -19,6 +19,10 @@ const (
 	AttrRun  = "run"
 	AttrDate = "date"
 	AttrSeq  = "seq"
+	// AttrTrace is the trace that a message belongs to, where traces are on; AttrTraceBefore, on a message that replays a
+	// dead letter, the letter's. Form: W3C Trace Context, header traceparent. Nothing decides by them.
+	AttrTrace       = "traceparent"
+	AttrTraceBefore = "traceparent_before"
 	// Attributes of dead letters only.
 	AttrClass      = "class"
 	AttrStage      = "stage"

@@ -1,8 +1,10 @@
-// Package telemetry shows a worker to whatever watches it: metrics for Prometheus, probes over HTTP, and log lines in the
-// form that Cloud Logging reads. It is a leaf: the binaries know it, and nothing that it measures does.
+// Package telemetry shows a worker to whatever watches it: metrics for Prometheus, probes over HTTP, traces for
+// OpenTelemetry, and log lines in the form that Cloud Logging reads. It is a leaf: the binaries know it, and nothing that it
+// measures does.
 //
 // [Metrics] counts what one worker does and reads where the run is from the ledger; docs/deploy.md lists every name. No
-// label has more values than the code has words for: never a date, an owner or a run.
+// label has more values than the code has words for: never a date, an owner or a run. [Traces] follows single dates, from
+// the publisher on.
 package telemetry
 
 import (

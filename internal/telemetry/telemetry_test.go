@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/otel/trace"
 
 	"gamefill/internal/failure"
 	"gamefill/internal/gamedate"
@@ -305,7 +306,7 @@ func TestServeEndsWithItsContext(t *testing.T) {
 func TestJSONHandler(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	log := slog.New(telemetry.NewJSONHandler(&out, slog.LevelInfo))
+	log := slog.New(telemetry.NewJSONHandler(&out, slog.LevelInfo, "a-project"))
 	log.Debug("not this")
 	log.Warn("lease lost", "game_date", "2022-01-03", slog.Group("of", "msg", "kept", "level", 3))
 	var got map[string]any
@@ -322,5 +323,43 @@ func TestJSONHandler(t *testing.T) {
 		"of": map[string]any{"msg": "kept", "level": 3.0}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("line (-want +got):\n%s", diff)
+	}
+}
+
+func TestJSONHandlerNamesSpan(t *testing.T) {
+	t.Parallel()
+	spans := trace.ContextWithSpanContext(t.Context(), trace.NewSpanContext(trace.SpanContextConfig{
+		TraceID: trace.TraceID{0x4b, 0xf9, 15: 0x36}, SpanID: trace.SpanID{0xf0, 7: 0xb7}}))
+	for _, tt := range []struct {
+		name, project string
+		ctx           context.Context
+		trace, span   any
+	}{
+		{"no span", "a-project", t.Context(), nil, nil},
+		{"project", "a-project", spans, "projects/a-project/traces/4bf90000000000000000000000000036", "f0000000000000b7"},
+		{"no project", "", spans, "4bf90000000000000000000000000036", "f0000000000000b7"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var out bytes.Buffer
+			slog.New(telemetry.NewJSONHandler(&out, slog.LevelInfo, tt.project)).With("run_id", "r").InfoContext(tt.ctx, "date complete")
+			var got map[string]any
+			if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+				t.Fatalf("%s: %v", out.String(), err)
+			}
+			if got["logging.googleapis.com/trace"] != tt.trace || got["logging.googleapis.com/spanId"] != tt.span || got["run_id"] != "r" {
+				t.Errorf("got %v, want trace %v and span %v", got, tt.trace, tt.span)
+			}
+		})
+	}
+}
+
+func TestOpenTracesWithoutEndpoint(t *testing.T) {
+	t.Parallel()
+	traces, err := telemetry.OpenTraces(t.Context(), "gamefill-worker", func(name string) string {
+		return map[string]string{"OTEL_SERVICE_NAME": "workers"}[name]
+	}, quiet)
+	if traces != nil || err != nil {
+		t.Errorf("got %v, %v, want no traces", traces, err)
 	}
 }

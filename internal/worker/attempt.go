@@ -29,6 +29,7 @@ const (
 // attempt does one claimed date and ends the delivery by what came of it.
 func (w *Worker) attempt(ctx context.Context, d queue.Delivery, claim ledger.Claim, asked time.Time) {
 	lease := claim.Lease
+	ctx = w.config.Tracer.Begin(ctx, d.Message(), lease)
 	work, cancel := context.WithCancelCause(ctx)
 	keeping := make(chan struct{})
 	go func() {
@@ -37,7 +38,7 @@ func (w *Worker) attempt(ctx context.Context, d queue.Delivery, claim ledger.Cla
 	}()
 	a := &attemptRun{Worker: w, claim: claim, stage: stageClaim, began: time.Now(), durations: map[string]time.Duration{}}
 	err := a.do(work)
-	a.leave()
+	a.leave(work)
 	if err != nil && work.Err() != nil {
 		if cause := context.Cause(work); !errors.Is(cause, context.Canceled) {
 			err = cause // why the work was cancelled, not how it noticed
@@ -45,7 +46,8 @@ func (w *Worker) attempt(ctx context.Context, d queue.Delivery, claim ledger.Cla
 	}
 	cancel(nil)
 	<-keeping
-	w.end(context.WithoutCancel(ctx), d, a, err)
+	outcome, f := w.end(context.WithoutCancel(ctx), d, a, err)
+	w.config.Tracer.End(ctx, outcome, f)
 }
 
 // keep renews the lease every third of its time and cancels the work when the lease is lost, the run is stopped, or
@@ -83,15 +85,16 @@ type attemptRun struct {
 	facts     ledger.Facts
 }
 
-func (a *attemptRun) enter(stage string) {
-	a.durations[a.stage] += a.leave()
+func (a *attemptRun) enter(ctx context.Context, stage string) {
+	a.durations[a.stage] += a.leave(ctx)
 	a.stage, a.began = stage, time.Now()
 }
 
-// leave tells the observer how long the stage has taken, and returns it.
-func (a *attemptRun) leave() time.Duration {
+// leave tells observer and tracer how long the stage has taken, and returns it.
+func (a *attemptRun) leave(ctx context.Context) time.Duration {
 	took := time.Since(a.began)
 	a.config.Observer.StageEnded(a.stage, took)
+	a.config.Tracer.StageEnded(ctx, a.stage, took)
 	return took
 }
 
@@ -115,7 +118,7 @@ func (a *attemptRun) do(ctx context.Context) (err error) {
 	}
 
 	out, err := inputs.Build(ctx, a.store, rebuild.Request{Date: lease.Date, Last: entry.Facts, Force: a.claim.Run.Force,
-		Now: a.config.Now().UTC()}, a.enter)
+		Now: a.config.Now().UTC()}, func(stage string) { a.enter(ctx, stage) })
 	if err != nil {
 		return err
 	}
@@ -133,7 +136,7 @@ func (a *attemptRun) do(ctx context.Context) (err error) {
 		a.facts.Kept = before.Kept && own
 	} else {
 		if before.Kept && !own {
-			a.enter(stageKeep)
+			a.enter(ctx, stageKeep)
 			if err := snapshot.Keep(ctx, a.store, a.job.Target, lease.Date, fence, out.Previous.Rows); err != nil {
 				return err
 			}
@@ -144,7 +147,7 @@ func (a *attemptRun) do(ctx context.Context) (err error) {
 		}
 	}
 
-	a.enter(stageComplete)
+	a.enter(ctx, stageComplete)
 	a.facts.Durations, a.facts.CompletedAt = a.durations, a.config.Now().UTC()
 	if err := a.ledger.Complete(ctx, lease, a.facts); err != nil {
 		return ledgerFailed(fmt.Errorf("complete: %w", err))
@@ -156,7 +159,7 @@ func (a *attemptRun) do(ctx context.Context) (err error) {
 // write replaces the partition and reads it back; the facts say what was found, not what was reported.
 func (a *attemptRun) write(ctx context.Context, fence warehouse.Fence, out rebuild.Built) error {
 	lease, target, rows := a.claim.Lease, a.job.Target, out.Rows
-	a.enter(stageWrite)
+	a.enter(ctx, stageWrite)
 	write := warehouse.Write{Table: target, Date: lease.Date, Fence: fence, Rows: rows}
 	var err error
 	if write.ID, err = a.store.Prepare(ctx, write); err != nil {
@@ -176,7 +179,7 @@ func (a *attemptRun) write(ctx context.Context, fence warehouse.Fence, out rebui
 	}
 	faultinject.Point(faultinject.AfterWrite)
 
-	a.enter(stageReadBack)
+	a.enter(ctx, stageReadBack)
 	found, err := a.store.Measure(ctx, target, lease.Date)
 	if err != nil {
 		return fmt.Errorf("read back %s: %w", lease.Date, err)
@@ -197,8 +200,9 @@ func (a *attemptRun) write(ctx context.Context, fence warehouse.Fence, out rebui
 // waiting never uses up the queue's own deliveries.
 const longWait = time.Minute
 
-// end records what came of an attempt and ends the delivery. ctx is not cancelled by the work's end.
-func (w *Worker) end(ctx context.Context, d queue.Delivery, a *attemptRun, err error) {
+// end records what came of an attempt, ends the delivery and returns what came of it. ctx is not cancelled by the work's
+// end.
+func (w *Worker) end(ctx context.Context, d queue.Delivery, a *attemptRun, err error) (outcome string, f *ledger.Failure) {
 	lease := a.claim.Lease
 	log := w.log.With(attrs(lease)...)
 	var notReady *rebuild.NotReadyError
@@ -207,29 +211,29 @@ func (w *Worker) end(ctx context.Context, d queue.Delivery, a *attemptRun, err e
 		log.InfoContext(ctx, "date complete", "outcome", string(a.facts.Outcome), "rows", a.facts.Rows)
 		w.config.Observer.AttemptEnded(ledger.ResultComplete, nil)
 		w.ack(ctx, d)
-		return
+		return string(a.facts.Outcome), nil
 	case errors.Is(err, ledger.ErrLeaseLost), errors.Is(err, warehouse.ErrFenced):
 		log.WarnContext(ctx, "lease lost", "stage", a.stage, "error", err.Error())
 		w.config.Observer.LeaseLost()
 		w.giveBack(ctx, d, w.config.HeldWait)
-		return
+		return LeaseLost, nil
 	case errors.Is(err, ledger.ErrStopped), errors.Is(err, warehouse.ErrStopped):
 		log.InfoContext(ctx, "stopped before the write", "stage", a.stage)
 		w.release(ctx, d, lease, ledger.Release{To: ledger.Pending, Result: ledger.ResultReleased}, 0)
-		return
+		return ledger.ResultReleased, nil
 	case errors.Is(err, errShutdown):
 		log.InfoContext(ctx, "given back at shutdown", "stage", a.stage)
 		w.release(ctx, d, lease, ledger.Release{To: ledger.Pending, Result: ledger.ResultReleased}, 0)
-		return
+		return ledger.ResultReleased, nil
 	case errors.As(err, &notReady):
 		log.InfoContext(ctx, "not final yet", "cause", notReady.Why)
-		w.release(ctx, d, lease, ledger.Release{To: ledger.Pending, Result: ledger.ResultReleased,
-			Failure: &ledger.Failure{Class: failure.Transient, Reason: "not_final", Stage: a.stage, Message: notReady.Why}}, w.config.NotFinal)
-		return
+		f = &ledger.Failure{Class: failure.Transient, Reason: "not_final", Stage: a.stage, Message: notReady.Why}
+		w.release(ctx, d, lease, ledger.Release{To: ledger.Pending, Result: ledger.ResultReleased, Failure: f}, w.config.NotFinal)
+		return ledger.ResultReleased, f
 	}
 
 	class := failure.ClassOf(err)
-	f := &ledger.Failure{Class: class, Reason: failure.ReasonOf(err), Stage: a.stage, Message: err.Error()}
+	f = &ledger.Failure{Class: class, Reason: failure.ReasonOf(err), Stage: a.stage, Message: err.Error()}
 	log = log.With("class", class.String(), "reason", f.Reason, "stage", f.Stage, "error", f.Message)
 	spent := a.claim.Entry.Spent
 	if class.SpendsAttempt() {
@@ -240,7 +244,7 @@ func (w *Worker) end(ctx context.Context, d queue.Delivery, a *attemptRun, err e
 		if err := w.ledger.Release(ctx, lease, ledger.Release{To: ledger.Dead, Spend: true, Result: ledger.ResultDead, Failure: f}); err != nil {
 			log.WarnContext(ctx, "record the dead date", "release_error", err.Error())
 			w.giveBack(ctx, d, w.config.HeldWait)
-			return
+			return ledger.ResultDead, f
 		}
 		faultinject.Point(faultinject.AfterDeadRecorded)
 		w.config.Observer.AttemptEnded(ledger.ResultDead, f)
@@ -248,7 +252,7 @@ func (w *Worker) end(ctx context.Context, d queue.Delivery, a *attemptRun, err e
 		entry := a.claim.Entry
 		entry.Failure, entry.State = f, ledger.Dead
 		w.deadLetter(ctx, d, entry)
-		return
+		return ledger.ResultDead, f
 	}
 	log.WarnContext(ctx, "attempt failed")
 	release := ledger.Release{To: ledger.Pending, Spend: class.SpendsAttempt(), Result: ledger.ResultFailed, Failure: f}
@@ -260,6 +264,7 @@ func (w *Worker) end(ctx context.Context, d queue.Delivery, a *attemptRun, err e
 		wait = min(w.config.RetryMax, longWait) // somebody may mend it, and resume; until then the run is paused
 	}
 	w.release(ctx, d, lease, release, wait)
+	return ledger.ResultFailed, f
 }
 
 // release gives the lease back and then the message: short waits are the queue's, long ones the ledger's.

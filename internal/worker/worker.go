@@ -56,6 +56,8 @@ type Config struct {
 	Notifier notify.Notifier
 	// Observer is told what happens; default: nobody.
 	Observer Observer
+	// Tracer follows attempts; default: nothing does.
+	Tracer Tracer
 }
 
 func (c *Config) setDefaults() {
@@ -88,6 +90,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.Observer == nil {
 		c.Observer = nobody{}
+	}
+	if c.Tracer == nil {
+		c.Tracer = untraced{}
 	}
 }
 
