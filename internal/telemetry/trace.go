@@ -156,7 +156,6 @@ func carry(ctx context.Context, m queue.Message) queue.Message {
 	}
 	attributes := map[string]string{}
 	maps.Copy(attributes, m.Attributes)
-	delete(attributes, queue.AttrTraceBefore) // the span has the link
 	propagation.TraceContext{}.Inject(ctx, propagation.MapCarrier(attributes))
 	m.Attributes = attributes
 	return m
