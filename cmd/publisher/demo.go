@@ -26,6 +26,7 @@ type demoCommand struct {
 	Fresh    bool   `help:"Make the file anew if it is there; only a demo's file is ever replaced."`
 	Seasons  int    `help:"Seasons to play, from 2021-22 on; at most 4." default:"1"`
 	Failures bool   `help:"Spoil three dates of the first season, to see how dates fail and how they are mended."`
+	Load     bool   `help:"Only load the league, to take every step of the job oneself."`
 	Mend     bool   `help:"Load what the spoilt dates of --file lack; publishing or replaying them is left to you."`
 }
 
@@ -38,7 +39,7 @@ func (c *demoCommand) Validate() error {
 	if c.File == "" || strings.Contains(c.File, "?") {
 		errs = append(errs, errors.New("--file must be a path without a question mark"))
 	}
-	if c.Mend && (c.Fresh || c.Failures || c.Seasons != 1) {
+	if c.Mend && (c.Fresh || c.Failures || c.Load || c.Seasons != 1) {
 		errs = append(errs, errors.New("--mend works on a demo that is there: it goes with --file only"))
 	}
 	return errors.Join(errs...)
@@ -52,7 +53,8 @@ give the same league. With --failures the exit code is 3, as after any run with 
 Examples:
   publisher demo
   publisher demo --failures --fresh
-  publisher demo --mend`
+  publisher demo --mend
+  publisher demo --load --file gamefill.db`
 }
 
 // demoView is the command's JSON document.
@@ -102,7 +104,17 @@ func (c *demoCommand) Run(e *environment) error {
 		fmt.Fprintf(e.out, "An invented league: %s, %d game dates, %s games, %s players, in %s.\n", seasonsText(c.Seasons), view.GameDates,
 			terminal.Count(int64(view.Games)), terminal.Count(int64(view.Players)), c.File)
 		loadedTable(e, report)
-		fmt.Fprintf(e.out, "Loaded in %s. Now the job itself, as `publisher run --from %s --to %s` does it:\n\n", terminal.Duration(time.Since(began)), l.Range.From, l.Range.To)
+		fmt.Fprintf(e.out, "Loaded in %s. ", terminal.Duration(time.Since(began)))
+	}
+	if c.Load {
+		view.Next = append(c.exports(), c.first(l)...)
+		return e.print(view, func() {
+			fmt.Fprintln(e.out, "Nothing is done yet. The job, step by step:")
+			steps(e, view.Next)
+		})
+	}
+	if !e.settings.JSON {
+		fmt.Fprintf(e.out, "Now the job itself, as `publisher run --from %s --to %s` does it:\n\n", l.Range.From, l.Range.To)
 	}
 	var document bytes.Buffer // what the run prints with --json becomes a part of our document
 	inner := *e
@@ -324,6 +336,18 @@ func (c *demoCommand) next(l *demo.League) []nextStep {
 		nextStep{fmt.Sprintf("publisher export --from %s --to %s --format csv -o demo-%s.csv", day, day, day), "take a date elsewhere"},
 		nextStep{"sqlite3 " + quoted(c.File) + ` "` + scorers + `"`, "the best scorers"},
 		nextStep{"publisher demo --failures --fresh --file " + quoted(c.File), "the same with dates that fail, and how they are mended"})
+}
+
+// first are the commands that do a league which is only loaded.
+func (c *demoCommand) first(l *demo.League) []nextStep {
+	span := fmt.Sprintf("--from %s --to %s", l.Range.From, l.Range.To)
+	return []nextStep{
+		{"publisher preflight " + span, "what is wrong before the first write"},
+		{"publisher sample " + span, "a few dates first, judged and shown"},
+		{"publisher publish " + span, "the plan is recorded, and the other dates are queued"},
+		{"worker --drain", "do the work"},
+		{"publisher validate", "judge it"},
+	}
 }
 
 // scorers is a query that anybody would try first.

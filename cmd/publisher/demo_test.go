@@ -260,3 +260,27 @@ func TestQuoted(t *testing.T) {
 		}
 	}
 }
+
+// A league that is only loaded is done by the steps that are named.
+func TestDemoLoad(t *testing.T) {
+	t.Parallel()
+	d := demoDesk(t)
+	view, judgement := d.demo(exitDone, "--load", "--failures")
+	if len(view.Loaded) == 0 || len(view.Failing) != 3 || judgement.Verdict != "" {
+		t.Errorf("got %+v, want a spoilt league loaded and nothing judged", view)
+	}
+	span := []string{"--from", view.Range.From.String(), "--to", view.Range.To.String()}
+	contains(t, d.want(exitDone, append([]string{"plan"}, span...)...).out, "67 to do")
+	var last string
+	for _, s := range view.Next {
+		switch args := words(s.Command); {
+		case args[0] == "worker":
+			d.want(exitFailed, append([]string{"run"}, span...)...) // works in this process
+		case args[0] == "publisher" && args[1] == "validate":
+			last = d.want(exitFailed, args[1:]...).out
+		case args[0] == "publisher":
+			d.do(args[1:]...)
+		}
+	}
+	contains(t, last, "64 complete, ", "3 dead")
+}
