@@ -7,7 +7,6 @@ import (
 
 	"cloud.google.com/go/firestore"
 
-	"gamefill/internal/failure"
 	"gamefill/internal/ledger"
 )
 
@@ -102,26 +101,9 @@ func (l *Ledger) end(e *ledger.Entry, now time.Time, result string, f *ledger.Fa
 		fields{"ended_at": now, "result": result, "failure": failureFields(f), "outcome": string(outcome)})
 }
 
-// leave takes e out of Leased into state to. The caller saves it.
-func leave(e *ledger.Entry, to ledger.State) {
-	e.State, e.Owner, e.LeaseUntil = to, "", time.Time{}
-}
-
-// expire ends the attempt of e, whose lease has run out: it spends one attempt as a crash. The entry becomes Cancelled
-// when its run is, Dead when maxAttempts are spent (0 or less: never), else Pending. The caller saves it and stores the
-// end of the attempt that is returned.
+// expire ends the lease of e, which has run out, see [ledger.Entry.Expire]. The caller saves e and stores the end of the
+// attempt that is returned.
 func (l *Ledger) expire(e *ledger.Entry, run ledger.RunState, now time.Time, maxAttempts int) write {
-	e.Spent++
-	e.Failure = &ledger.Failure{Class: failure.Crash, Reason: "lease_expired", Stage: "claim",
-		Message: fmt.Sprintf("%s held the date until %s and was not heard of again", e.Owner, e.LeaseUntil.Format(time.RFC3339))}
-	ended := l.end(e, now, ledger.ResultExpired, e.Failure, "")
-	switch {
-	case run == ledger.RunCancelled:
-		leave(e, ledger.Cancelled)
-	case maxAttempts > 0 && e.Spent >= maxAttempts:
-		leave(e, ledger.Dead)
-	default:
-		leave(e, ledger.Pending)
-	}
-	return ended
+	e.Expire(run, maxAttempts)
+	return l.end(e, now, ledger.ResultExpired, e.Failure, "")
 }

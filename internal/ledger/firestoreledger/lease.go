@@ -49,7 +49,7 @@ func (l *Ledger) claimIn(ctx context.Context, d documents, r ledger.ClaimRequest
 	e := &s.Entry
 	claim := ledger.Claim{Run: run.Run, Outcome: ledger.Judge(e, run.Run, r, d.now)}
 	if e.State == ledger.Leased && s.claim == token {
-		claim.Outcome, claim.Entry, claim.Lease = ledger.Claimed, *e, leaseOf(e)
+		claim.Outcome, claim.Entry, claim.Lease = ledger.Claimed, *e, e.Lease()
 		return claim, nil, nil
 	}
 	var writes []write
@@ -71,7 +71,7 @@ func (l *Ledger) claimIn(ctx context.Context, d documents, r ledger.ClaimRequest
 		}
 		granted, started := l.grant(d, e, r, token)
 		writes = append(writes, granted, started)
-		claim.Lease = leaseOf(e)
+		claim.Lease = e.Lease()
 	}
 	claim.Entry = *e
 	return claim, writes, nil
@@ -83,10 +83,6 @@ func (l *Ledger) grant(d documents, e *ledger.Entry, r ledger.ClaimRequest, toke
 	granted = save(d.snaps[0], e, d.now)
 	granted.fields["claim"] = token
 	return granted, create(l.attemptRef(e.Job, e.Date, e.Attempt), attemptFields(e, d.now))
-}
-
-func leaseOf(e *ledger.Entry) ledger.Lease {
-	return e.Lease()
 }
 
 // heldRefs are the documents that heldIn looks at.
@@ -171,7 +167,7 @@ func (l *Ledger) Complete(ctx context.Context, lease ledger.Lease, facts ledger.
 		case e.State != ledger.Leased:
 			return nil, ledger.ErrLeaseLost
 		}
-		leave(e, ledger.Complete)
+		e.Leave(ledger.Complete)
 		e.Failure = nil
 		done := save(d.snaps[0], e, d.now)
 		done.fields["facts"] = string(text)
@@ -182,36 +178,15 @@ func (l *Ledger) Complete(ctx context.Context, lease ledger.Lease, facts ledger.
 
 // Release implements [ledger.Leases]. It is exact, so that nothing is left Pending in a run that was just cancelled.
 func (l *Ledger) Release(ctx context.Context, lease ledger.Lease, r ledger.Release) error {
-	if r.To != ledger.Pending && r.To != ledger.Dead {
-		return holderError("release", lease, fmt.Errorf("an attempt cannot make it %q", r.To))
-	}
-	if r.Result != ledger.ResultReleased && r.Result != ledger.ResultFailed && r.Result != ledger.ResultDead {
-		return holderError("release", lease, fmt.Errorf("an attempt cannot end as %q", r.Result))
+	if err := r.Check(); err != nil {
+		return holderError("release", lease, err)
 	}
 	err := l.changeExactly(ctx, l.heldRefs(lease), func(d documents) ([]write, error) {
 		e, control, err := heldIn(d, lease)
 		if err != nil {
 			return nil, err
 		}
-		switch {
-		case r.To == ledger.Pending && control.State == ledger.RunCancelled:
-			leave(&e, ledger.Cancelled)
-		case r.To == ledger.Pending:
-			leave(&e, ledger.Pending)
-			e.NotBefore = r.NotBefore
-			if r.Delay > 0 {
-				e.NotBefore = d.now.Add(r.Delay)
-			}
-		default:
-			leave(&e, ledger.Dead)
-			e.DeadPublished = false
-		}
-		if r.Spend {
-			e.Spent++
-		}
-		if r.Failure != nil {
-			e.Failure = r.Failure
-		}
+		e.Release(r, control.State, d.now)
 		return []write{save(d.snaps[0], &e, d.now), l.end(&e, d.now, r.Result, r.Failure, "")}, nil
 	})
 	return holderError("release", lease, err)

@@ -1,21 +1,14 @@
 package firestoreledger
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/rand"
 	"fmt"
-	"io"
-	"slices"
 
 	"cloud.google.com/go/firestore"
 
 	"gamefill/internal/ledger"
 )
-
-// maxChunk bounds one stored piece of a reference snapshot, in bytes: a document ends at 1 MiB.
-const maxChunk = 900_000
 
 // chunkRefs are the documents of one upload. Every upload has a name of its own, which the run names: chunks of a run
 // that was refused, or of an upload that was cut off, belong to nobody.
@@ -29,7 +22,7 @@ func (l *Ledger) chunkRefs(run, upload string, n int) []*firestore.DocumentRef {
 
 // upload stores a reference snapshot and returns the names of its chunks. remove takes it back.
 func (l *Ledger) upload(ctx context.Context, run string, reference []byte) (upload string, chunks int, remove func(), err error) {
-	packed, err := pack(reference)
+	packed, err := ledger.PackReference(reference)
 	if err != nil {
 		return "", 0, nil, fmt.Errorf("pack reference: %w", err)
 	}
@@ -88,27 +81,5 @@ func (l *Ledger) reference(ctx context.Context, id string) ([]byte, error) {
 		}
 		chunks = append(chunks, chunk.Content)
 	}
-	return unpack(chunks)
-}
-
-// pack compresses content and cuts the stream into chunks.
-func pack(content []byte) ([][]byte, error) {
-	var stream bytes.Buffer
-	z := gzip.NewWriter(&stream)
-	if _, err := z.Write(content); err != nil {
-		return nil, err
-	}
-	if err := z.Close(); err != nil {
-		return nil, err
-	}
-	return slices.Collect(slices.Chunk(stream.Bytes(), maxChunk)), nil
-}
-
-// unpack undoes pack. The stream's checksum finds a lost or damaged chunk.
-func unpack(chunks [][]byte) ([]byte, error) {
-	z, err := gzip.NewReader(bytes.NewReader(bytes.Join(chunks, nil)))
-	if err != nil {
-		return nil, err
-	}
-	return io.ReadAll(z)
+	return ledger.UnpackReference(chunks)
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"gamefill/internal/failure"
 	"gamefill/internal/gamedate"
 	"gamefill/internal/ledger"
 	"gamefill/internal/sqlitefile"
@@ -112,27 +111,8 @@ func end(tx *sqlitefile.Tx, e *ledger.Entry, now time.Time, result string, f *le
 	return err
 }
 
-// leave takes e out of Leased into state to. The caller saves it.
-func leave(e *ledger.Entry, to ledger.State) {
-	e.State, e.Owner, e.LeaseUntil = to, "", time.Time{}
-}
-
-// expire ends the attempt of e, whose lease has run out: it spends one attempt as a crash. The entry becomes Dead when
-// maxAttempts are spent (0 or less: never), Cancelled when its run is, else Pending. The caller saves it.
+// expire ends the lease of e, which has run out, see [ledger.Entry.Expire], and its attempt. The caller saves e.
 func expire(tx *sqlitefile.Tx, e *ledger.Entry, run ledger.RunState, now time.Time, maxAttempts int) error {
-	e.Spent++
-	e.Failure = &ledger.Failure{Class: failure.Crash, Reason: "lease_expired", Stage: "claim",
-		Message: fmt.Sprintf("%s held the date until %s and was not heard of again", e.Owner, e.LeaseUntil.Format(time.RFC3339))}
-	if err := end(tx, e, now, ledger.ResultExpired, e.Failure, ""); err != nil {
-		return err
-	}
-	switch {
-	case run == ledger.RunCancelled:
-		leave(e, ledger.Cancelled)
-	case maxAttempts > 0 && e.Spent >= maxAttempts:
-		leave(e, ledger.Dead)
-	default:
-		leave(e, ledger.Pending)
-	}
-	return nil
+	e.Expire(run, maxAttempts)
+	return end(tx, e, now, ledger.ResultExpired, e.Failure, "")
 }

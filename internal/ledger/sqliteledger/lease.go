@@ -178,7 +178,7 @@ func (l *Ledger) Complete(ctx context.Context, lease ledger.Lease, facts ledger.
 			return ledger.ErrLeaseLost
 		}
 		now := l.now()
-		leave(e, ledger.Complete)
+		e.Leave(ledger.Complete)
 		e.Failure = nil
 		if err := save(tx, e, now); err != nil {
 			return err
@@ -193,11 +193,8 @@ func (l *Ledger) Complete(ctx context.Context, lease ledger.Lease, facts ledger.
 
 // Release implements [ledger.Leases].
 func (l *Ledger) Release(ctx context.Context, lease ledger.Lease, r ledger.Release) error {
-	if r.To != ledger.Pending && r.To != ledger.Dead {
-		return holderError("release", lease, fmt.Errorf("an attempt cannot make it %q", r.To))
-	}
-	if r.Result != ledger.ResultReleased && r.Result != ledger.ResultFailed && r.Result != ledger.ResultDead {
-		return holderError("release", lease, fmt.Errorf("an attempt cannot end as %q", r.Result))
+	if err := r.Check(); err != nil {
+		return holderError("release", lease, err)
 	}
 	err := l.file.Write(ctx, func(tx *sqlitefile.Tx) error {
 		h, err := heldIn(tx, lease)
@@ -209,25 +206,7 @@ func (l *Ledger) Release(ctx context.Context, lease ledger.Lease, r ledger.Relea
 			return err
 		}
 		e, now := &s.Entry, l.now()
-		switch {
-		case r.To == ledger.Pending && h.control.State == ledger.RunCancelled:
-			leave(e, ledger.Cancelled)
-		case r.To == ledger.Pending:
-			leave(e, ledger.Pending)
-			e.NotBefore = r.NotBefore
-			if r.Delay > 0 {
-				e.NotBefore = now.Add(r.Delay)
-			}
-		default:
-			leave(e, ledger.Dead)
-			e.DeadPublished = false
-		}
-		if r.Spend {
-			e.Spent++
-		}
-		if r.Failure != nil {
-			e.Failure = r.Failure
-		}
+		e.Release(r, h.control.State, now)
 		if err := save(tx, e, now); err != nil {
 			return err
 		}

@@ -1,12 +1,9 @@
 package sqliteledger
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
@@ -15,10 +12,6 @@ import (
 	"gamefill/internal/ledger"
 	"gamefill/internal/sqlitefile"
 )
-
-// maxChunk bounds one stored piece of a reference snapshot, in bytes: the same on every adapter, so that a ledger can be
-// copied to a store whose documents end at 1 MiB.
-const maxChunk = 900_000
 
 const runColumns = `r.id, r.job, r.range_from, r.range_to, r.state, r.target, r.version, r.settings, r.settings_hash,
 	r.reference_hash, r.plan_hash, r.accept, r.force, r.reason, r.actor, r.hold_writes, r.cause, r.cause_kind,
@@ -94,7 +87,7 @@ func runArgs(r ledger.Run) ([]any, error) {
 
 // CreateRun implements [ledger.Runs].
 func (l *Ledger) CreateRun(ctx context.Context, run ledger.Run, reference []byte) error {
-	chunks, err := pack(reference)
+	chunks, err := ledger.PackReference(reference)
 	if err != nil {
 		return fmt.Errorf("create run %s: pack reference: %w", run.ID, err)
 	}
@@ -295,7 +288,7 @@ func (l *Ledger) Reference(ctx context.Context, run string) ([]byte, error) {
 	case len(runs) == 0:
 		return nil, fmt.Errorf("reference of run %q: %w", run, ledger.ErrNoRun)
 	}
-	reference, err := unpack(chunks)
+	reference, err := ledger.UnpackReference(chunks)
 	if err != nil {
 		return nil, fmt.Errorf("unpack reference of run %s: %w", run, err)
 	}
@@ -312,26 +305,4 @@ func (l *Ledger) Target(ctx context.Context, jobName string) (string, error) {
 		return "", nil
 	}
 	return targets[0], nil
-}
-
-// pack compresses content and cuts the stream into chunks.
-func pack(content []byte) ([][]byte, error) {
-	var stream bytes.Buffer
-	z := gzip.NewWriter(&stream)
-	if _, err := z.Write(content); err != nil {
-		return nil, err
-	}
-	if err := z.Close(); err != nil {
-		return nil, err
-	}
-	return slices.Collect(slices.Chunk(stream.Bytes(), maxChunk)), nil
-}
-
-// unpack undoes pack. The stream's checksum finds a lost or damaged chunk.
-func unpack(chunks [][]byte) ([]byte, error) {
-	z, err := gzip.NewReader(bytes.NewReader(bytes.Join(chunks, nil)))
-	if err != nil {
-		return nil, err
-	}
-	return io.ReadAll(z)
 }
