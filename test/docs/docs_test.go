@@ -210,9 +210,21 @@ func TestReadme(t *testing.T) {
 func TestOperating(t *testing.T) {
 	t.Parallel()
 	follow(t, filepath.Join("docs", "operating.md"), []step{
-		{begins: "go build", contains: []string{"6 dates queued", "7 of 7 settled", "is finished"}},
+		{begins: "go build", contains: []string{"302 games", "Nothing is done yet"}},
+		{begins: "bin/publisher preflight", code: 5, contains: []string{"9 of 302"}},
+		{begins: "bin/publisher plan", contains: []string{"First `publisher sample`"}},
+		{begins: "bin/publisher diff", code: 1, contains: []string{"3 of 249 dates cannot be built"}},
+		{begins: "bin/publisher sample"},
+		{begins: "bin/publisher publish", code: 3, contains: []string{"64 dates queued", "3 dead dates"}},
+		{begins: "bin/publisher pause"},
+		{begins: "bin/publisher validate", code: 3, contains: []string{"64 complete", "3 dead"}},
+		{begins: "bin/publisher deadletters", contains: []string{"source_empty", "impossible_shots"}},
+		{begins: "bin/publisher demo --mend", contains: []string{"3 dates replayed", "is finished."}},
+		{begins: "bin/publisher unresolved", contains: []string{"xanderselwyn", "67 complete"}},
+		{begins: "bin/publisher report", contains: []string{"report.html", "week.parquet"}},
+		{begins: "export GAMEFILL_QUEUE", data: true, contains: []string{"Sample of 10 dates", "130,425 rows", "553 complete", ": warn. ", "seasons.html"}},
 		{begins: "bin/publisher diff"},
-		{begins: "run=$(bin/publisher runs", contains: []string{"6 put back", "Nothing was changed"}},
+		{begins: "run=$(bin/publisher runs", contains: []string{"28 put back", "Nothing was changed"}},
 	})
 }
 
