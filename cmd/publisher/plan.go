@@ -244,6 +244,11 @@ func (c *publishCommand) Run(e *environment) error {
 		if len(result.Held) > 0 {
 			fmt.Fprintf(e.out, "%d dates are still held by workers of a cancelled run, the first is %s; publish again when their leases have ended.\n", len(result.Held), result.Held[0])
 		}
+		if result.Run.State == ledger.RunPaused {
+			fmt.Fprintf(e.out, "It was paused meanwhile (%s: %s) and stays so: `publisher resume --reason …` lets workers at it.\n",
+				result.Run.CauseKind, result.Run.Cause)
+			return
+		}
 		fmt.Fprintln(e.out, "Next: `worker --drain` does the work, `publisher status --watch` follows it, `publisher validate` judges it.")
 	})
 }
@@ -287,6 +292,9 @@ func (f *requestFlags) prepare(e *environment, a access, begin *beginFlags) (*pr
 	}
 	if a == looks {
 		return &prepared{p, request, plan}, nil
+	}
+	if err := plan.Refused(begin == nil); err != nil {
+		return nil, err
 	}
 	if !e.settings.JSON {
 		planSummary(e, plan)

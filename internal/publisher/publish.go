@@ -13,6 +13,7 @@ import (
 	"gamefill/internal/gamedate"
 	"gamefill/internal/ledger"
 	"gamefill/internal/queue"
+	"gamefill/internal/terminal"
 )
 
 // QueuePort is what publishing needs of the queue.
@@ -50,7 +51,8 @@ func (e *UnsentError) Error() string {
 	for _, u := range e.Unsent {
 		dates = append(dates, u.Date.String()+" ("+u.Err+")")
 	}
-	return fmt.Sprintf("%d dates are not on the queue: %s; run the same publish again to publish just these", len(e.Unsent), strings.Join(dates, ", "))
+	return fmt.Sprintf("%s not on the queue: %s; run the same publish again to publish just these",
+		terminal.Plural(len(e.Unsent), "date is", "dates are"), strings.Join(dates, ", "))
 }
 
 // Progress is told how many dates of a step are done.
@@ -63,10 +65,13 @@ const batch = 100
 // opens the run. Ledger first, then queue. A crash at any point is healed by publishing the same request again: a run
 // that is still planning is taken up, recorded dates are known, unpublished ones are published.
 //
-// Errors: those of Plan; *UnsentError when messages could not be published, the run then stays planning.
+// Errors: those of Plan and Plan.Refused; *UnsentError when messages could not be published, the run then stays planning.
 func (p *Publisher) Publish(ctx context.Context, r Request, plan *Plan, progress Progress) (Result, error) {
 	if progress == nil {
 		progress = func(string, int, int) {}
+	}
+	if err := plan.Refused(r.Sample); err != nil {
+		return Result{}, err
 	}
 	approval, err := p.admit(ctx, r, plan)
 	if err != nil {
@@ -145,17 +150,30 @@ func (p *Publisher) Publish(ctx context.Context, r Request, plan *Plan, progress
 	event := ledger.Event{Kind: "run_opened", Actor: r.Actor, Message: fmt.Sprintf("%d queued, %d known, %d without games", result.Queued, result.Known, result.Settled)}
 	result.Run, err = p.ports.Ledger.UpdateRun(ctx, run.ID, event, func(run *ledger.Run) error {
 		run.PlanHash = plan.Hash
-		if run.State.Working() {
+		switch {
+		case run.State.Working():
 			return nil // by another publisher that joined it too
+		case run.State == ledger.RunPaused:
+			return errPausedMeanwhile
 		}
 		return run.Move(run.WorkingState())
 	})
+	if errors.Is(err, errPausedMeanwhile) {
+		event.Kind = "published"
+		result.Run, err = p.ports.Ledger.UpdateRun(ctx, run.ID, event, func(run *ledger.Run) error {
+			run.PlanHash = plan.Hash
+			return nil
+		})
+	}
 	if err != nil {
 		return result, fmt.Errorf("open run %s: %w", run.ID, err)
 	}
 	faultinject.Point(faultinject.RunOpened)
 	return result, nil
 }
+
+// errPausedMeanwhile keeps a run paused that was stopped while its dates were being published: opening it would undo that.
+var errPausedMeanwhile = errors.New("the run was paused meanwhile")
 
 // Kinds of the events that say what is known of a run's pre-flight.
 const (
@@ -203,7 +221,7 @@ func (p *Publisher) openRun(ctx context.Context, r Request, plan *Plan, approval
 			return backToPlanning(run)
 		})
 		if err != nil {
-			return run, true, fmt.Errorf("join run %s: %w", plan.OpenRun, err)
+			return run, true, fmt.Errorf("join the open run: %w", err)
 		}
 		return run, true, nil
 	}
@@ -230,7 +248,7 @@ func backToPlanning(run *ledger.Run) error {
 	case ledger.RunPlanning:
 		return nil
 	case ledger.RunPaused:
-		return fmt.Errorf("run %s is paused (%s): resume it first", run.ID, run.Cause)
+		return resumeFirst(*run)
 	}
 	return run.Move(ledger.RunPlanning)
 }
@@ -373,13 +391,18 @@ func (p *Publisher) send(ctx context.Context, entries []ledger.Entry, before map
 	return nil
 }
 
-// Pause stops new claims; dates in flight finish. A run that is paused already stays as it is, with its first reason.
+// Pause stops new claims; dates in flight finish. A run that is paused already stays as it is, with its first reason. One
+// that is being published stays paused when all its dates are.
 func (p *Publisher) Pause(ctx context.Context, run, reason, actor string) (ledger.Run, error) {
 	now, err := p.ports.Ledger.Run(ctx, run)
 	if err != nil || now.State == ledger.RunPaused {
 		return now, err
 	}
 	return p.ports.Ledger.UpdateRun(ctx, run, ledger.Event{Kind: "paused", Actor: actor, Message: reason}, func(r *ledger.Run) error {
+		if r.State == ledger.RunAwaitingApproval {
+			return fmt.Errorf("run %s waits for the rest of its dates to be published: no date of it is worked on, so there is nothing to pause; "+
+				"`publisher cancel --reason …` ends it", r.ID)
+		}
 		r.Cause, r.CauseKind = reason, "operator"
 		return r.Move(ledger.RunPaused)
 	})

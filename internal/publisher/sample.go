@@ -74,6 +74,28 @@ func (p *Publisher) admit(ctx context.Context, r Request, plan *Plan) (*ledger.A
 		"`publisher sample` over the same range does a few dates first and judges them; --no-sample --reason TEXT goes without", n, plan.Version)}
 }
 
+// Refused says why nothing can be published now, nil when it can: a paused run takes no dates, nor begins a sample. A plan
+// that leaves everything as it is joins no run.
+func (p *Plan) Refused(sample bool) error {
+	joins := func(d DatePlan) bool {
+		return d.Verdict == Queue || d.Verdict == Known || d.Verdict == NoGames && d.State != ledger.NoGames ||
+			d.Verdict == NoSchedule && d.State != ledger.NoSchedule
+	}
+	if p.open.State != ledger.RunPaused || !sample && !slices.ContainsFunc(p.Dates, joins) {
+		return nil
+	}
+	return resumeFirst(p.open)
+}
+
+// resumeFirst says what a paused run waits for.
+func resumeFirst(run ledger.Run) error {
+	then := "then repeat the command"
+	if run.Sampling() {
+		then = "then the same `publisher sample` again judges what it has begun"
+	}
+	return fmt.Errorf("run %s is paused (%s: %s): `publisher resume --reason …` lets it go on, %s", run.ID, run.CauseKind, run.Cause, then)
+}
+
 // sampling says what a run that is not approved waits for.
 func sampling(run ledger.Run) error {
 	what := "has a sample under way: `publisher sample` over the same range judges it when its dates are settled"
@@ -288,6 +310,8 @@ func (p *Publisher) Approve(ctx context.Context, run, reason, actor string) (led
 		switch {
 		case r.Approval != nil:
 			return fmt.Errorf("run %s is approved: %s", r.ID, r.Approval.Reason)
+		case r.State == ledger.RunPaused:
+			return resumeFirst(*r)
 		case r.State != ledger.RunAwaitingApproval:
 			return fmt.Errorf("run %s is %s and does not wait for an approval", r.ID, r.State)
 		}

@@ -15,6 +15,7 @@ import (
 	"gamefill/internal/job"
 	"gamefill/internal/ledger"
 	"gamefill/internal/table"
+	"gamefill/internal/terminal"
 	"gamefill/internal/warehouse"
 )
 
@@ -80,13 +81,17 @@ func (p *Publisher) Validate(ctx context.Context, r gamedate.Range, run *ledger.
 	if err != nil {
 		return out, fmt.Errorf("read entries: %w", err)
 	}
+	open, _, err := p.ports.Ledger.OpenRun(ctx, p.job.Name)
+	if err != nil {
+		return out, fmt.Errorf("look for the open run: %w", err)
+	}
 	byDate := map[gamedate.Date]*ledger.Entry{}
 	for i := range entries {
 		byDate[entries[i].Date] = &entries[i]
 		out.States[entries[i].State]++
 	}
 	checks := []job.Check{
-		checkSettled(r, expected, byDate),
+		checkSettled(r, expected, byDate, open),
 		checkDead(entries, &out),
 		checkUndone(entries),
 		checkSilence(silences),
@@ -144,7 +149,8 @@ func (p *Publisher) finish(ctx context.Context, run ledger.Run, out *Judgement, 
 	return nil
 }
 
-func checkSettled(r gamedate.Range, expected map[gamedate.Date]job.Expectation, entries map[gamedate.Date]*ledger.Entry) job.Check {
+// checkSettled judges whether anything is left to do; openRun is the job's open run, zero when there is none.
+func checkSettled(r gamedate.Range, expected map[gamedate.Date]job.Expectation, entries map[gamedate.Date]*ledger.Entry, openRun ledger.Run) job.Check {
 	c := job.Check{Name: "every date settled", Bound: "all dates"}
 	var open, notFinal []gamedate.Date
 	settled := 0
@@ -163,10 +169,17 @@ func checkSettled(r gamedate.Range, expected map[gamedate.Date]job.Expectation, 
 	switch {
 	case len(open) > 0:
 		c.Verdict = job.Failed
-		c.Advice = fmt.Sprintf("%d dates are not done: %s; publish the range and run workers", len(open), some(open))
+		next := "publish the range and run workers"
+		switch {
+		case openRun.State == ledger.RunPaused:
+			next = resumeFirst(openRun).Error()
+		case openRun.Sampling():
+			next = sampling(openRun).Error()
+		}
+		c.Advice = fmt.Sprintf("%s not done: %s; %s", terminal.Plural(len(open), "date is", "dates are"), some(open), next)
 	case len(notFinal) > 0:
 		c.Verdict = job.Warned
-		c.Advice = fmt.Sprintf("%d dates are not final: %s; publish again when they are", len(notFinal), some(notFinal))
+		c.Advice = fmt.Sprintf("%s not final: %s; publish again when they are", terminal.Plural(len(notFinal), "date is", "dates are"), some(notFinal))
 	default:
 		c.Verdict = job.Pass
 	}
@@ -367,7 +380,7 @@ func (p *Publisher) checkInputs(ctx context.Context, r gamedate.Range, entries [
 			changed = append(changed, e.Date)
 		}
 	}
-	c.Seen = fmt.Sprintf("%d dates changed", len(changed))
+	c.Seen = terminal.Plural(len(changed), "date", "dates") + " changed"
 	if len(changed) > 0 {
 		c.Verdict, c.Advice = job.Warned, "publish the range again: it queues "+some(changed)
 	}

@@ -175,6 +175,14 @@ func Duration(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
+// Plural is n with the word that fits it: "1 date", "12 dates".
+func Plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
 // Count is n with thousands separated: 130,425.
 func Count(n int64) string {
 	s := fmt.Sprint(n)

@@ -3,6 +3,7 @@ package worker_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -158,4 +159,29 @@ func TestForceGoesOn(t *testing.T) {
 	count(1, "the same run, after one date's readings changed")
 	w.validate(monday, sunday)
 	count(6, "the next run")
+}
+
+// A run that is paused while its dates are being published stays paused: opening it would undo the stop.
+func TestPausedWhilePublished(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, tenDays...)
+	p, r := w.publisher(), request("2022-06-01", "2022-06-10")
+	plan, err := p.Plan(t.Context(), r)
+	must(t, err)
+	result, err := p.Publish(t.Context(), r, plan, func(step string, _, _ int) {
+		if step == "record" {
+			_, err := p.Pause(t.Context(), w.openRun().ID, "stop all", "tester")
+			must(t, err)
+		}
+	})
+	must(t, err)
+	if result.Run.State != ledger.RunPaused || result.Published != 10 || result.Run.PlanHash != plan.Hash {
+		t.Fatalf("publish: got run %s of plan %s with %d messages, want paused, %s, 10", result.Run.State, result.Run.PlanHash, result.Published, plan.Hash)
+	}
+	_, err = p.Resume(t.Context(), result.RunID, "go on", "tester")
+	must(t, err)
+	w.drain()
+	if got := w.states("2022-06-01", "2022-06-10"); !slices.Equal(got, slices.Repeat([]ledger.State{ledger.Complete}, 10)) {
+		t.Errorf("states after resuming: got %v, want ten complete", got)
+	}
 }
