@@ -197,6 +197,10 @@ func work(ctx context.Context, c Config, stderr io.Writer) (code int, err error)
 		return 1, err
 	}
 	defer stop()
+	said := context.AfterFunc(ctx, func() {
+		log.InfoContext(ctx, "told to stop: no more dates; those in progress have the grace period", "grace", c.Grace.String())
+	})
+	defer said()
 	if err := w.Run(ctx); err != nil {
 		return 1, err
 	}

@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -113,9 +114,28 @@ func (r Result) Killed() bool { return r.Signal == syscall.SIGKILL }
 
 // Process is a running binary.
 type Process struct {
-	cmd            *exec.Cmd
-	stdout, stderr bytes.Buffer
-	done           chan struct{}
+	cmd    *exec.Cmd
+	stdout bytes.Buffer
+	stderr output
+	done   chan struct{}
+}
+
+// output is what a process has printed so far.
+type output struct {
+	mu     sync.Mutex // guards buffer
+	buffer bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buffer.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buffer.String()
 }
 
 // patience ends a process that hangs. It is far above what any test needs, and only ends broken ones.
@@ -174,6 +194,20 @@ func (p *Process) Freeze(t testing.TB) {
 			t.Fatalf("freeze the process: got status %#x, %v, want a stopped one", uint32(status), err)
 		}
 		return
+	}
+}
+
+// UntilSaid returns when the process has printed text on standard error, and fails the test when it ends without.
+func (p *Process) UntilSaid(t testing.TB, text string) {
+	t.Helper()
+	for tick := time.NewTicker(5 * time.Millisecond); !strings.Contains(p.stderr.String(), text); <-tick.C {
+		select {
+		case <-p.done:
+			if r := p.Wait(); !strings.Contains(r.Stderr, text) {
+				t.Fatalf("got %v\nwant it to say %q", r, text)
+			}
+		default:
+		}
 	}
 }
 
