@@ -1,6 +1,7 @@
 package snapshot_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -46,7 +47,13 @@ func TestKeepInBigQuery(t *testing.T) {
 	var group errgroup.Group
 	for i := range workers {
 		s, d := open(), day.AddDays(i)
-		group.Go(func() error { return snapshot.Keep(t.Context(), s, testjob.Target, d, fence, rows(d)) })
+		group.Go(func() error {
+			receipt, err := snapshot.Keep(t.Context(), s, testjob.Target, d, fence, rows(d))
+			if err == nil && receipt.Bytes == 0 {
+				return fmt.Errorf("keep %s: got no bytes uploaded", d)
+			}
+			return err
+		})
 	}
 	if err := group.Wait(); err != nil {
 		t.Fatal(err)

@@ -59,24 +59,24 @@ type Store interface {
 
 // Keep makes rows what the fence's run has kept of the date, and reads them back. The run's table is made when it is
 // first needed. Repeating it changes nothing. Errors: the warehouse's; rows that come back as others are transient.
-func Keep(ctx context.Context, s Store, target *table.Schema, date gamedate.Date, fence warehouse.Fence, rows []table.Row) error {
+func Keep(ctx context.Context, s Store, target *table.Schema, date gamedate.Date, fence warehouse.Fence, rows []table.Row) (warehouse.Receipt, error) {
 	w := warehouse.Write{Table: Table(target, fence.Run), Date: date, Fence: fence, Rows: rows}
-	_, err := s.Replace(ctx, w)
+	receipt, err := s.Replace(ctx, w)
 	if errors.Is(err, warehouse.ErrNoTable) {
 		if err = s.Create(ctx, w.Table); err == nil {
-			_, err = s.Replace(ctx, w)
+			receipt, err = s.Replace(ctx, w)
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("keep what is replaced: %w", err)
+		return receipt, fmt.Errorf("keep what is replaced: %w", err)
 	}
 	found, err := s.Measure(ctx, w.Table, date)
 	if err != nil {
-		return fmt.Errorf("read back what is kept: %w", err)
+		return receipt, fmt.Errorf("read back what is kept: %w", err)
 	}
 	if want := target.Fingerprint(rows); found.Fingerprint != want || found.Rows != len(rows) {
-		return failure.Mark(fmt.Errorf("%s %s holds %d rows with fingerprint %.12s, want %d with %.12s", w.Table.FullName(), date,
+		return receipt, failure.Mark(fmt.Errorf("%s %s holds %d rows with fingerprint %.12s, want %d with %.12s", w.Table.FullName(), date,
 			found.Rows, found.Fingerprint, len(rows), want), failure.Transient, "kept_mismatch")
 	}
-	return nil
+	return receipt, nil
 }

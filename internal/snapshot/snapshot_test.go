@@ -106,7 +106,7 @@ func TestKeep(t *testing.T) {
 	fence := warehouse.Fence{Job: testjob.Name, Run: "r-1", Generation: 3}
 	keep := func(rows []table.Row) {
 		t.Helper()
-		if err := snapshot.Keep(t.Context(), store, testjob.Target, day, fence, rows); err != nil {
+		if _, err := snapshot.Keep(t.Context(), store, testjob.Target, day, fence, rows); err != nil {
 			t.Fatal(err)
 		}
 		p, err := store.Read(t.Context(), snapshot.Table(testjob.Target, "r-1"), day)
@@ -142,7 +142,7 @@ func TestKeepFails(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			store := faulttest.Warehouse(openStore(t), tt.fault)
-			err := snapshot.Keep(t.Context(), store, testjob.Target, day, warehouse.Fence{Run: "r1", Generation: 1}, rain(12, "north"))
+			_, err := snapshot.Keep(t.Context(), store, testjob.Target, day, warehouse.Fence{Run: "r1", Generation: 1}, rain(12, "north"))
 			if err == nil || failure.ClassOf(err) != tt.want {
 				t.Errorf("got %v (%v), want an error of class %v", err, failure.ClassOf(err), tt.want)
 			}
@@ -150,7 +150,7 @@ func TestKeepFails(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := snapshot.Keep(ctx, openStore(t), testjob.Target, day, warehouse.Fence{Run: "r1", Generation: 1}, rain(12, "north")); !errors.Is(err, context.Canceled) {
+	if _, err := snapshot.Keep(ctx, openStore(t), testjob.Target, day, warehouse.Fence{Run: "r1", Generation: 1}, rain(12, "north")); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: got %v, want %v", err, context.Canceled)
 	}
 }

@@ -50,6 +50,9 @@ type Write struct {
 type Receipt struct {
 	Rows  int
 	Token Token
+	// Bytes are what the rows took on their way to the store, as they were sent (compressed), each once, however often it
+	// had to be tried. 0 for a deletion, and for stores that nothing is uploaded to.
+	Bytes int64
 	// Warnings are what the store remarked on a write that it made all the same; most stores never do.
 	Warnings []string
 }
@@ -144,12 +147,33 @@ type LoadResult struct {
 	Added   int
 }
 
+// Metered says what queries have cost.
+type Metered interface {
+	// Queries counts the queries that this store has run for its callers since it was opened; all zero for stores that run
+	// none that are billed. It never blocks.
+	Queries() Queries
+}
+
+// Queries are how many queries were run, and what they were billed for.
+type Queries struct {
+	Jobs int64 `json:"jobs"`
+	// Billed are the bytes billed, known of Measured of the jobs.
+	Billed   int64 `json:"billed_bytes"`
+	Measured int64 `json:"measured_jobs"`
+}
+
+// Less is what came since an earlier count.
+func (q Queries) Less(earlier Queries) Queries {
+	return Queries{q.Jobs - earlier.Jobs, q.Billed - earlier.Billed, q.Measured - earlier.Measured}
+}
+
 // Store is everything at once, what an adapter implements and the wiring passes on.
 type Store interface {
 	Partitions
 	Tables
 	Loader
 	Describer
+	Metered
 }
 
 // Grouping asks for counts per partition and per distinct combination of the By columns.

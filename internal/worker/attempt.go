@@ -137,9 +137,11 @@ func (a *attemptRun) do(ctx context.Context) (err error) {
 	} else {
 		if before.Kept && !own {
 			a.enter(ctx, stageKeep)
-			if err := snapshot.Keep(ctx, a.store, a.job.Target, lease.Date, fence, out.Previous.Rows); err != nil {
+			receipt, err := snapshot.Keep(ctx, a.store, a.job.Target, lease.Date, fence, out.Previous.Rows)
+			if err != nil {
 				return err
 			}
+			a.facts.KeptBytes = receipt.Bytes
 			faultinject.Point(faultinject.AfterKeep)
 		}
 		if err := a.write(ctx, fence, out); err != nil {
@@ -177,6 +179,7 @@ func (a *attemptRun) write(ctx context.Context, fence warehouse.Fence, out rebui
 	for _, warning := range receipt.Warnings {
 		a.log.WarnContext(ctx, "warehouse warns", append(attrs(lease), "warning", warning)...)
 	}
+	a.facts.UploadedBytes = receipt.Bytes
 	faultinject.Point(faultinject.AfterWrite)
 
 	a.enter(ctx, stageReadBack)

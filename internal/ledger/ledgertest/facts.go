@@ -23,6 +23,6 @@ func fullFacts() ledger.Facts {
 		Rejections:  []job.Rejection{{Source: "nbac_gamebook_player_stats", Reason: "bad_team", Key: "0022100001/x", Detail: "team \"\u00e9\"\n"}},
 		Unresolved:  []job.Unresolved{{Source: "s", Name: "Nikola Joki\u0107", Lookup: "nikolajokic", Season: "2021-22", Group: "DEN", Examples: []string{"0022100001"}}},
 		Durations:   map[string]time.Duration{"read": 12345678 * time.Nanosecond, "write": time.Hour},
-		CompletedAt: at,
+		CompletedAt: at, UploadedBytes: 31_415, KeptBytes: 27_182,
 	}
 }

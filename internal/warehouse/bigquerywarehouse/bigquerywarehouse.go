@@ -113,8 +113,9 @@ type Store struct {
 	options Options
 	client  *bigquery.Client
 
-	// mu guards partitions and paces; a pace is of one table, by its full name.
+	// mu guards the fields below; a pace is of one table, by its full name.
 	mu         sync.Mutex
+	queries    warehouse.Queries
 	paces      map[string]*pace
 	partitions map[partitionKey]*partition
 }

@@ -73,21 +73,21 @@ func (s *Store) loadRows(ctx context.Context, t *table.Schema, replace []string,
 }
 
 // replaceWhole makes rows the content of a table without partitions, in one transaction: a truncating load would have to
-// name the table without a partition.
-func (s *Store) replaceWhole(ctx context.Context, p *partition, w warehouse.Write, live statement.Table, id jobID) (jobID, error) {
+// name the table without a partition. bytes were uploaded.
+func (s *Store) replaceWhole(ctx context.Context, p *partition, w warehouse.Write, live statement.Table, id jobID) (last jobID, bytes int64, err error) {
 	st := &stage{s: s, t: w.Table, live: live, encoder: newEncoder(w.Table)}
 	defer st.drop(ctx)
 	if err := st.create(ctx); err != nil { // also without rows: the script reads it
-		return id, err
+		return id, 0, err
 	}
 	for _, row := range w.Rows {
 		if err := st.add(ctx, row); err != nil {
-			return id, err
+			return id, 0, err
 		}
 	}
 	job := &write{id: id}
-	_, err := st.move(ctx, p, job, labels(w.Fence, w.Date, purposeReplace), statement.Statement{Whole: true})
-	return job.id, err
+	_, err = st.move(ctx, p, job, labels(w.Fence, w.Date, purposeReplace), statement.Statement{Whole: true})
+	return job.id, st.bytes, err
 }
 
 // stage is a staging table being filled.
@@ -99,6 +99,7 @@ type stage struct {
 	encoder *encoder
 	held    int // rows in the encoder
 	count   int
+	bytes   int64 // uploaded
 	err     error // the first that add returned: it ends the load even if the source goes on
 }
 
@@ -164,7 +165,9 @@ func (st *stage) flush(ctx context.Context) error {
 		return l.Run(ctx)
 	}
 	w.mine = func(j *bigquery.Job) bool { return loadsInto(j, dst) }
-	_, err = st.s.run(ctx, &partition{}, st.t, w)
+	if _, err = st.s.run(ctx, &partition{}, st.t, w); err == nil {
+		st.bytes += int64(len(content))
+	}
 	return err
 }
 

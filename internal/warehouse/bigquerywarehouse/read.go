@@ -211,6 +211,7 @@ func (s *Store) values(ctx context.Context, t *table.Schema, st statement.Statem
 	if err != nil {
 		return fail(err)
 	}
+	defer s.meter(parent, it)
 	for {
 		deadline.Reset(s.options.CallTimeout)
 		var values []bigquery.Value
@@ -227,6 +228,34 @@ func (s *Store) values(ctx context.Context, t *table.Schema, st statement.Statem
 			return err
 		}
 	}
+}
+
+// meterWithin bounds the question what a query was billed, which nothing waits for but the count.
+const meterWithin = 5 * time.Second
+
+// meter counts a query and what it was billed. A call that has its rows does not fail because nobody says so.
+func (s *Store) meter(ctx context.Context, it *bigquery.RowIterator) {
+	ctx, cancel := context.WithTimeout(ctx, meterWithin)
+	defer cancel()
+	billed, measured := int64(0), int64(0)
+	if job := it.SourceJob(); job != nil {
+		if status, err := job.Status(ctx); err == nil && status.Statistics != nil {
+			if details, ok := status.Statistics.Details.(*bigquery.QueryStatistics); ok {
+				billed, measured = details.TotalBytesBilled, 1
+			}
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.queries.Jobs, s.queries.Billed, s.queries.Measured = s.queries.Jobs+1, s.queries.Billed+billed, s.queries.Measured+measured
+}
+
+// Queries implements [warehouse.Metered]: the queries that read. Loads from files end in a script of their own, which is not
+// among them.
+func (s *Store) Queries() warehouse.Queries {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.queries
 }
 
 // query is values with rows of a schema.

@@ -172,14 +172,13 @@ func (s *Store) replace(ctx context.Context, w warehouse.Write) (receipt warehou
 	if err := s.settle(ctx, p, w.Table, labels(w.Fence, w.Date, purposeClose), id); err != nil {
 		return receipt, err
 	}
-	var warnings []string
 	switch {
 	case w.Table.Partition == "":
-		id, err = s.replaceWhole(ctx, p, w, before.live, id)
+		id, receipt.Bytes, err = s.replaceWhole(ctx, p, w, before.live, id)
 	case len(w.Rows) == 0:
 		id, err = s.empty(ctx, w, before, id)
 	default:
-		id, warnings, err = s.load(ctx, p, w, before.live, id)
+		id, receipt, err = s.load(ctx, p, w, before.live, id)
 	}
 	s.used(p, w.Fence.Generation, id.number)
 	if err != nil {
@@ -189,7 +188,8 @@ func (s *Store) replace(ctx context.Context, w warehouse.Write) (receipt warehou
 	if err != nil {
 		return receipt, err
 	}
-	return warehouse.Receipt{Rows: len(w.Rows), Token: after.token, Warnings: warnings}, nil
+	receipt.Rows, receipt.Token = len(w.Rows), after.token
+	return receipt, nil
 }
 
 // settle closes the write of this process whose outcome is not known, unless it is the one that is tried again now, which
@@ -223,11 +223,12 @@ func (s *Store) loader(dst *bigquery.Table, content []byte) *bigquery.Loader {
 	return l
 }
 
-// load replaces the partition by one load job. warnings are what the service remarked on a job that did its work.
-func (s *Store) load(ctx context.Context, p *partition, w warehouse.Write, live statement.Table, id jobID) (last jobID, warnings []string, err error) {
+// load replaces the partition by one load job. The receipt has the bytes of its body, and as warnings what the service
+// remarked on a job that did its work.
+func (s *Store) load(ctx context.Context, p *partition, w warehouse.Write, live statement.Table, id jobID) (last jobID, receipt warehouse.Receipt, err error) {
 	content, err := encodeAll(w.Table, w.Rows)
 	if err != nil {
-		return id, nil, err
+		return id, receipt, err
 	}
 	marks := labels(w.Fence, w.Date, purposeReplace)
 	job := &write{
@@ -243,12 +244,13 @@ func (s *Store) load(ctx context.Context, p *partition, w warehouse.Write, live 
 	}
 	done, err := s.run(ctx, p, w.Table, job)
 	if err != nil {
-		return job.id, nil, err
+		return job.id, receipt, err
 	}
+	receipt.Bytes = int64(len(content))
 	for _, e := range done.LastStatus().Errors { // of a job without an error result they are no failures
-		warnings = append(warnings, e.Error())
+		receipt.Warnings = append(receipt.Warnings, e.Error())
 	}
-	return job.id, warnings, nil
+	return job.id, receipt, nil
 }
 
 // loadsInto reports whether a job is a load into that very destination. The id holds the hash of the content, so with the

@@ -52,6 +52,9 @@ func (w *Warehouse) Identity(ctx context.Context) (string, error) {
 	return "sqlite:" + id, err
 }
 
+// Queries are none: what a file is asked costs nothing.
+func (w *Warehouse) Queries() warehouse.Queries { return warehouse.Queries{} }
+
 // Prepare returns "": a write is one transaction and needs no job.
 func (w *Warehouse) Prepare(ctx context.Context, _ warehouse.Write) (string, error) {
 	return "", ctx.Err()
