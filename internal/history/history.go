@@ -68,10 +68,11 @@ func Write(ctx context.Context, s Source, id string, w io.Writer) (lines int, er
 	if err := write(Line{Kind: Run, Run: &run}); err != nil {
 		return lines, err
 	}
-	for from := run.Range.From; !run.Range.To.Before(from); from = from.AddDays(portionDays) {
+	span := run.Span()
+	for from := span.From; !span.To.Before(from); from = from.AddDays(portionDays) {
 		to := from.AddDays(portionDays - 1)
-		if run.Range.To.Before(to) {
-			to = run.Range.To
+		if span.To.Before(to) {
+			to = span.To
 		}
 		entries, err := s.Entries(ctx, run.Job, gamedate.Range{From: from, To: to})
 		if err != nil {

@@ -42,8 +42,9 @@ var moves = map[RunState][]RunState{
 
 // Run is one request to fill a range of game dates.
 type Run struct {
-	ID     string         `json:"id"`
-	Job    string         `json:"job"`
+	ID  string `json:"id"`
+	Job string `json:"job"`
+	// Range is the smallest that holds what was published; before that, the range of the sample.
 	Range  gamedate.Range `json:"range"`
 	State  RunState       `json:"state"`
 	Target string         `json:"target,omitzero"` // identity of the target: warehouse identity and table
@@ -86,6 +87,7 @@ type Run struct {
 // Sample is the part of a run that is done first.
 type Sample struct {
 	Dates    []gamedate.Date `json:"dates"`
+	Range    gamedate.Range  `json:"range,omitzero"`   // that the sample was taken from, by the latest of its plans
 	PlanHash string          `json:"plan_hash"`        // of the plan over the whole range that the sample was taken from
 	Verdict  job.Verdict     `json:"verdict,omitzero"` // "" until the sample is judged
 	Checks   []job.Check     `json:"checks,omitempty"` // what it was judged by
@@ -105,6 +107,23 @@ type Approval struct {
 
 // Sampling reports whether the run waits for its sample: no other date of it may begin.
 func (r *Run) Sampling() bool { return r.Sample != nil && r.Approval == nil }
+
+// Span is the smallest range that holds all dates the run may have written: its own, and those of its sample.
+func (r *Run) Span() gamedate.Range {
+	span := r.Range
+	if r.Sample == nil {
+		return span
+	}
+	for _, d := range r.Sample.Dates {
+		if d.Before(span.From) {
+			span.From = d
+		}
+		if d.After(span.To) {
+			span.To = d
+		}
+	}
+	return span
+}
 
 // WorkingState is the state in which workers claim the run's dates.
 func (r *Run) WorkingState() RunState {

@@ -203,7 +203,11 @@ func (p *Publisher) openRun(ctx context.Context, r Request, plan *Plan, approval
 	if plan.OpenRun != "" {
 		event := ledger.Event{Kind: "dates_join", Actor: r.Actor, Message: plan.Range.String()}
 		run, err = p.ports.Ledger.UpdateRun(ctx, plan.OpenRun, event, func(run *ledger.Run) error {
-			run.Range = span(run.Range, plan.Range)
+			if run.Sampling() || run.State == ledger.RunAwaitingApproval { // nothing but the sample was published
+				run.Range = plan.Range
+			} else {
+				run.Range = span(run.Range, plan.Range)
+			}
 			if r.Force {
 				run.Force = true
 			}

@@ -97,7 +97,7 @@ func (p *Publisher) Rollback(ctx context.Context, r RollbackRequest, progress Pr
 		return nil, err
 	}
 	if r.Range == (gamedate.Range{}) {
-		r.Range = run.Range
+		r.Range = run.Span()
 	}
 	out := &RolledBack{Run: run.ID, DryRun: r.DryRun}
 	todo, err := p.rollbackDates(ctx, run, r, out)

@@ -134,7 +134,7 @@ func (p *Publisher) sampled(r Request, plan *Plan) (*Plan, error) {
 
 // begin makes a run a sampled one, with the dates of the plan.
 func (p *Plan) begin(run *ledger.Run) {
-	sample := &ledger.Sample{PlanHash: p.Hash}
+	sample := &ledger.Sample{Range: p.Range, PlanHash: p.Hash}
 	if run.Sample != nil {
 		sample.Dates = slices.Clone(run.Sample.Dates)
 	}

@@ -251,3 +251,35 @@ func TestOverrideNeedsAReason(t *testing.T) {
 		t.Errorf("check: got %v, want it to ask for a reason", err)
 	}
 }
+
+// The range of a run is what was published: that of its sample says only where the sample was taken from.
+func TestRangeAfterASample(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, fiveDays...)
+	whole, sampled := guarded().Range, guarded()
+	sampled.Canary = []gamedate.Date{date(fiveDays[0])}
+	w.sample(sampled)
+	if run := w.openRun(); run.Range != whole || run.Sample.Range != whole {
+		t.Errorf("sampled run: got range %s, its sample's %s, want %s", run.Range, run.Sample.Range, whole)
+	}
+	w.publish(request(fiveDays[3], fiveDays[4]))
+	run := w.openRun()
+	if want := request(fiveDays[3], fiveDays[4]).Range; run.Range != want || run.Sample.Range != whole {
+		t.Errorf("published run: got range %s, its sample's %s, want %s and %s", run.Range, run.Sample.Range, want, whole)
+	}
+	w.drain()
+	w.publish(request(fiveDays[2], fiveDays[2])) // joins: from now on both belong to the run
+	w.drain()
+	run = w.openRun()
+	if want := request(fiveDays[2], fiveDays[4]).Range; run.Range != want {
+		t.Errorf("run that was joined: got range %s, want %s", run.Range, want)
+	}
+	j, err := w.publisher().Validate(t.Context(), run.Range, &run, "tester", publisher.Judging{}, nil)
+	must(t, err)
+	if !j.Finished || j.Verdict != job.Pass {
+		t.Errorf("validation: got %s, finished %v, want pass and true: %+v", j.Verdict, j.Finished, j.Checks)
+	}
+	if got := w.rollback(publisher.RollbackRequest{Run: run.ID, DryRun: true}); len(got.Dates) != 4 {
+		t.Errorf("rollback of the run: got %+v, want its three dates and that of the sample", got.Dates)
+	}
+}

@@ -192,7 +192,7 @@ var runCases = []testCase{
 			r.HoldWrites, r.Cause, r.CauseKind = true, "three dates failed alike", "breaker"
 			r.Verdict, r.Checks = job.Warned, []job.Check{{Name: "rows", Scope: "2021-22", Verdict: job.Failed, Seen: "1", Bound: "2", Advice: "look"}}
 			r.Counts = map[ledger.State]int{ledger.Complete: 7, ledger.Dead: 1}
-			r.Sample = &ledger.Sample{Dates: dates(2), PlanHash: "p1", Verdict: job.Failed, Checks: r.Checks}
+			r.Sample = &ledger.Sample{Dates: dates(2), Range: r.Range, PlanHash: "p1", Verdict: job.Failed, Checks: r.Checks}
 			r.Approval = &ledger.Approval{Actor: "op", Reason: "known", PlanHash: "p1", Version: "6", SettingsHash: "s2", Override: true}
 		}
 		got, err := b.UpdateRun(b.Context(), run1, ledger.Event{}, func(r *ledger.Run) error {
