@@ -111,6 +111,8 @@ var rules = []rule{
 	{"active_minutes_null", bounded("error: over FAIL% of active rows without minutes; warn: over WARN%", "date.active_minutes_null") + "; an error pauses the run", activeMinutesNull},
 	{"match_rate", bounded("error: under FAIL% of the secondary source's players meet a gamebook person; warn: under WARN%", "date.match_rate"), matchRate},
 	{"usage_coverage", bounded("error: under FAIL% of active rows have usage; warn: under WARN%", "date.usage_coverage"), usageCoverage},
+	{"shots_known", bounded("warn: under WARN% of active rows have field goal and free throw attempts", "date.shots_known"), shotsKnown},
+	{"threes_known", bounded("warn: under WARN% of active rows have three-point attempts", "date.threes_known"), threesKnown},
 	{"row_count_changed", bounded("error: rows of a status differ by over FAIL% from the version gamefill wrote; warn: over WARN%", "date.row_count_changed"), rowCountChanged},
 	{"active_rows_lost", bounded("error: a game loses over FAIL% of its active rows against a partition that gamefill did not write", "date.active_rows_lost"), activeRowsLost},
 	{"source_went_back", "error: a source is older than the one already used for the date", sourceWentBack},
@@ -374,7 +376,7 @@ func impossibleShots(j *judged) verdicts {
 	return listed(list, fails, "rows with more makes than attempts or more threes than field goals")
 }
 
-// countEntries counts active entries and those of them that a condition holds for.
+// countActive counts active entries and those of them that a condition holds for.
 func (j *judged) countActive(f func(e *entry) bool) (part, active int64) {
 	for _, e := range j.merged.entries {
 		if e.active() {
@@ -414,6 +416,26 @@ func usageCoverage(j *judged) verdicts {
 	t := j.threshold("date.usage_coverage")
 	without, active := j.countActive(func(e *entry) bool { return !e.derived.usageShown })
 	return says(judgeShare(t, active-without, active, without), t, "%d of %d active rows have usage", active-without, active)
+}
+
+// shotsKnown judges the lesser of two shares: active rows with field goal attempts, and with free throw attempts.
+func shotsKnown(j *judged) verdicts {
+	return j.attemptsKnown("date.shots_known", "field goal and free throw attempts", fga, fta)
+}
+
+func threesKnown(j *judged) verdicts {
+	return j.attemptsKnown("date.threes_known", "three-point attempts", tpa)
+}
+
+// attemptsKnown judges the stat that the most active rows lack.
+func (j *judged) attemptsKnown(threshold, what string, stats ...stat) verdicts {
+	t := j.threshold(threshold)
+	without, active := int64(0), int64(0)
+	for _, s := range stats {
+		lacking, of := j.countActive(func(e *entry) bool { return !e.stats.known(s) })
+		without, active = max(without, lacking), of
+	}
+	return says(judgeShare(t, active-without, active, without), t, "%d of %d active rows have %s", active-without, active, what)
 }
 
 // rowCountChanged compares with the version that gamefill wrote. A date that has no game any more is emptied on

@@ -36,6 +36,8 @@ const (
 	CountNamesakes        = "namesakes_on_one_team" // rows that share lookup and team with another person
 	CountAmbiguous        = "ambiguous_identity"    // rows whose name fits several ids
 	CountUnresolvedNames  = "unresolved_inactive"   // inactive names left out, waiting for a person
+	CountQualityScore     = "quality_score"         // sum of the rows' scores
+	CountProductionReady  = "production_ready"      // rows that are production-ready
 )
 
 // shared is what the dates of one run have in common; read-only.
@@ -254,6 +256,7 @@ func (c *cleaner) count(j *judged, rowsIn int64, unresolvedNames []*line) job.Co
 			n[countIssue+issueNames[is]] = rows
 		}
 	}
+	n[CountQualityScore], n[CountProductionReady] = qualityOf(j.rows)
 	n[CountUnresolved] = byIssue[issueUnresolvedPlayer]
 	n[CountAmbiguous] = byIssue[issueAmbiguousIdentity]
 	return job.Counts{

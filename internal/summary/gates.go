@@ -41,6 +41,7 @@ type runTotals struct {
 	minutesNull, noID, incompleteTeam int64
 	fieldGoals, freeThrows, threes    int64 // active rows with the attempts known
 	disagreeing                       int64 // games whose sources are far apart
+	scored, scores, ready             int64 // rows of built dates, the sum of their scores, those that are production-ready
 
 	gameDates int             // dates whose final games are all that the schedule has
 	gaps      []gamedate.Date // those without a row
@@ -69,6 +70,11 @@ func (t *runTotals) fact(c job.Counts) {
 	t.namesakes += c.Counts[CountNamesakes]
 	t.incompleteTeam += c.Counts[CountIncompleteTeams]
 	t.disagreeing += c.Counts[CountDisagreement]
+	if scores, ok := c.Counts[CountQualityScore]; ok { // facts of an older build have none
+		t.scored += c.RowsOut
+		t.scores += scores
+		t.ready += c.Counts[CountProductionReady]
+	}
 }
 
 // date takes one date's games and rows.
@@ -139,6 +145,8 @@ func (t *runTotals) checks(scope string, by job.Thresholds) []job.Check {
 		judgeUsage(by["range.usage_coverage"], t.activeUsage, t.active),
 		judgeShots(by["range.shots_known"], min(t.fieldGoals, t.freeThrows), t.active),
 		judgeThrees(by["range.threes_known"], t.threes, t.active),
+		judgeScore(by["range.quality_score"], t.scores, t.scored),
+		judgeReady(by["range.production_ready"], t.ready, t.scored),
 		judgeIncomplete(by["range.incomplete_team_games"], t.incompleteTeam),
 		judgeAgreement(by["range.source_disagreement"], t.disagreeing, t.builtGames),
 	}
@@ -294,6 +302,21 @@ func judgeShots(t job.Threshold, known, active int64) job.Check {
 // judgeThrees judges the share of active rows whose three-point attempts are known.
 func judgeThrees(t job.Threshold, known, active int64) job.Check {
 	return checked("threes_known", t, t.Share(known, active), share(known, active), "look at the raw attempts of the worst dates")
+}
+
+// judgeScore judges the mean quality_score of the rows that were built. The range's partitions hold just these rows, or the
+// engine says which do not.
+func judgeScore(t job.Threshold, scores, rows int64) job.Check {
+	seen := "no rows"
+	if rows > 0 {
+		seen = fmt.Sprintf("%.2f over %d rows", float64(scores)/float64(rows), rows)
+	}
+	return checked("quality_score", t, t.Mean(scores, rows), seen, "look at the primary sources of the worst dates: the secondary source is worth less")
+}
+
+// judgeReady judges the share of the rows that were built and are production-ready.
+func judgeReady(t job.Threshold, ready, rows int64) job.Check {
+	return checked("production_ready", t, t.Share(ready, rows), share(ready, rows), "look at the quality_issues of the rows that are not")
 }
 
 // judgeAgreement judges the games in which over a tenth of the players who are in both sources have lines far apart.

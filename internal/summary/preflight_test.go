@@ -92,7 +92,49 @@ func erasing(values int64, unowned string) func(in *job.PreflightInput) {
 	}
 }
 
-// Each check fires on one input and not on the next best one.
+// inputCases change inputs that are whole. TestThresholdEdges walks the bounds.
+var inputCases = []struct {
+	name, scope, check string
+	change             func(in *job.PreflightInput)
+	want               job.Verdict
+}{
+	{"a game in no source", "", "games_without_rows", func(in *job.PreflightInput) { lose(in, boxscore.Gamebook, 1); lose(in, boxscore.BDL, 1) }, job.Warned},
+	{"its own season", "2021-22", "games_without_rows", func(in *job.PreflightInput) { lose(in, boxscore.Gamebook, 1); lose(in, boxscore.BDL, 1) }, job.Warned},
+	{"the other season", "2022-23", "games_without_rows", func(in *job.PreflightInput) { lose(in, boxscore.Gamebook, 1); lose(in, boxscore.BDL, 1) }, job.Pass},
+	{"a game in one source", "", "games_without_rows", func(in *job.PreflightInput) { lose(in, boxscore.Gamebook, 1) }, job.Pass},
+	{"a source that is switched off", "", "bdl_games", func(in *job.PreflightInput) {
+		lose(in, boxscore.BDL, 20)
+		in.Settings = []byte(`{"sources":{"bdl_player_boxscores":{"off":true}}}`)
+	}, job.Pass},
+	{"a source that is off, and the other has gaps", "", "games_without_rows", func(in *job.PreflightInput) {
+		lose(in, boxscore.Gamebook, 1)
+		in.Settings = []byte(`{"sources":{"bdl_player_boxscores":{"off":true}}}`)
+	}, job.Warned},
+	{"a roster, and the other source has the game", "", "games_without_active", func(in *job.PreflightInput) {
+		in.Counts[boxscore.Gamebook.Name][0].Keys[1] = boxscore.Inactive
+	}, job.Pass},
+	{"all of them in one season", "2021-22", "gamebook_minutes_null", func(in *job.PreflightInput) { withoutMinutes(in, boxscore.Gamebook, 11) }, job.Failed},
+	{"another bound", "", "bdl_minutes_null", func(in *job.PreflightInput) {
+		withoutMinutes(in, boxscore.BDL, 31)
+		in.Thresholds, _ = in.Thresholds.With(map[string]job.Bounds{"preflight.bdl_minutes_null": bounds(6, 10)})
+	}, job.Pass},
+	{"a season without registry", "", "registry_seasons", func(in *job.PreflightInput) {
+		in.References[boxscore.Registry.Name] = in.References[boxscore.Registry.Name][:1]
+	}, job.Failed},
+	{"a season without games needs none", "", "registry_seasons", func(in *job.PreflightInput) {
+		in.References[boxscore.Registry.Name] = in.References[boxscore.Registry.Name][:1]
+		delete(in.Expected, inputDates[1])
+	}, job.Pass},
+	{"a value that nobody fills", "", "unowned_columns", erasing(1, UnownedRefuse), job.Failed},
+	{"no value", "", "unowned_columns", erasing(0, UnownedRefuse), job.Pass},
+	{"a value that is carried", "", "unowned_columns", erasing(1, UnownedCarry), job.Pass},
+	{"a value that is erased", "", "unowned_columns", erasing(1, UnownedErase), job.Warned},
+	{"a value on a date that is left", "", "unowned_columns", func(in *job.PreflightInput) {
+		erasing(1, UnownedRefuse)(in)
+		delete(in.Queued, inputDates[0])
+	}, job.Pass},
+}
+
 func TestJudgeInputs(t *testing.T) {
 	t.Parallel()
 	judge := Job().Preflight.Judge
@@ -101,64 +143,7 @@ func TestJudgeInputs(t *testing.T) {
 			t.Errorf("whole inputs: %+v", c)
 		}
 	}
-	tests := []struct {
-		name, scope, check string
-		change             func(in *job.PreflightInput)
-		want               job.Verdict
-	}{
-		{"a game in no source", "", "games_without_rows", func(in *job.PreflightInput) { lose(in, boxscore.Gamebook, 1); lose(in, boxscore.BDL, 1) }, job.Warned},
-		{"its own season", "2021-22", "games_without_rows", func(in *job.PreflightInput) { lose(in, boxscore.Gamebook, 1); lose(in, boxscore.BDL, 1) }, job.Warned},
-		{"the other season", "2022-23", "games_without_rows", func(in *job.PreflightInput) { lose(in, boxscore.Gamebook, 1); lose(in, boxscore.BDL, 1) }, job.Pass},
-		{"a game in one source", "", "games_without_rows", func(in *job.PreflightInput) { lose(in, boxscore.Gamebook, 1) }, job.Pass},
-		{"half of the games in no source", "", "games_without_rows", func(in *job.PreflightInput) { lose(in, boxscore.Gamebook, 10); lose(in, boxscore.BDL, 10) }, job.Warned},
-		{"more than half", "", "games_without_rows", func(in *job.PreflightInput) { lose(in, boxscore.Gamebook, 11); lose(in, boxscore.BDL, 11) }, job.Failed},
-		{"nine of ten gamebooks", "", "gamebook_games", func(in *job.PreflightInput) { lose(in, boxscore.Gamebook, 2) }, job.Pass},
-		{"fewer gamebooks", "", "gamebook_games", func(in *job.PreflightInput) { lose(in, boxscore.Gamebook, 3) }, job.Warned},
-		{"nine of ten games of the other source", "", "bdl_games", func(in *job.PreflightInput) { lose(in, boxscore.BDL, 2) }, job.Pass},
-		{"fewer games of the other source", "", "bdl_games", func(in *job.PreflightInput) { lose(in, boxscore.BDL, 3) }, job.Warned},
-		{"a source that is switched off", "", "bdl_games", func(in *job.PreflightInput) {
-			lose(in, boxscore.BDL, 20)
-			in.Settings = []byte(`{"sources":{"bdl_player_boxscores":{"off":true}}}`)
-		}, job.Pass},
-		{"a source that is off, and the other has gaps", "", "games_without_rows", func(in *job.PreflightInput) {
-			lose(in, boxscore.Gamebook, 1)
-			in.Settings = []byte(`{"sources":{"bdl_player_boxscores":{"off":true}}}`)
-		}, job.Warned},
-		{"a roster only", "", "games_without_active", func(in *job.PreflightInput) { rosterOnly(in, 1) }, job.Warned},
-		{"rosters of more than half", "", "games_without_active", func(in *job.PreflightInput) { rosterOnly(in, 11) }, job.Failed},
-		{"a roster, and the other source has the game", "", "games_without_active", func(in *job.PreflightInput) {
-			in.Counts[boxscore.Gamebook.Name][0].Keys[1] = boxscore.Inactive
-		}, job.Pass},
-		{"1% of 400 active rows without minutes", "", "gamebook_minutes_null", func(in *job.PreflightInput) { withoutMinutes(in, boxscore.Gamebook, 4) }, job.Pass},
-		{"over 1%", "", "gamebook_minutes_null", func(in *job.PreflightInput) { withoutMinutes(in, boxscore.Gamebook, 5) }, job.Warned},
-		{"5%", "", "gamebook_minutes_null", func(in *job.PreflightInput) { withoutMinutes(in, boxscore.Gamebook, 20) }, job.Warned},
-		{"over 5%", "", "gamebook_minutes_null", func(in *job.PreflightInput) { withoutMinutes(in, boxscore.Gamebook, 21) }, job.Failed},
-		{"all of them in one season", "2021-22", "gamebook_minutes_null", func(in *job.PreflightInput) { withoutMinutes(in, boxscore.Gamebook, 11) }, job.Failed},
-		{"1% of 600 rows of the other source", "", "bdl_minutes_null", func(in *job.PreflightInput) { withoutMinutes(in, boxscore.BDL, 6) }, job.Pass},
-		{"over 1% of them", "", "bdl_minutes_null", func(in *job.PreflightInput) { withoutMinutes(in, boxscore.BDL, 7) }, job.Warned},
-		{"5% of them", "", "bdl_minutes_null", func(in *job.PreflightInput) { withoutMinutes(in, boxscore.BDL, 30) }, job.Warned},
-		{"over 5% of them", "", "bdl_minutes_null", func(in *job.PreflightInput) { withoutMinutes(in, boxscore.BDL, 31) }, job.Failed},
-		{"another bound", "", "bdl_minutes_null", func(in *job.PreflightInput) {
-			withoutMinutes(in, boxscore.BDL, 31)
-			in.Thresholds, _ = in.Thresholds.With(map[string]job.Bounds{"preflight.bdl_minutes_null": bounds(6, 10)})
-		}, job.Pass},
-		{"a season without registry", "", "registry_seasons", func(in *job.PreflightInput) {
-			in.References[boxscore.Registry.Name] = in.References[boxscore.Registry.Name][:1]
-		}, job.Failed},
-		{"a season without games needs none", "", "registry_seasons", func(in *job.PreflightInput) {
-			in.References[boxscore.Registry.Name] = in.References[boxscore.Registry.Name][:1]
-			delete(in.Expected, inputDates[1])
-		}, job.Pass},
-		{"a value that nobody fills", "", "unowned_columns", erasing(1, UnownedRefuse), job.Failed},
-		{"no value", "", "unowned_columns", erasing(0, UnownedRefuse), job.Pass},
-		{"a value that is carried", "", "unowned_columns", erasing(1, UnownedCarry), job.Pass},
-		{"a value that is erased", "", "unowned_columns", erasing(1, UnownedErase), job.Warned},
-		{"a value on a date that is left", "", "unowned_columns", func(in *job.PreflightInput) {
-			erasing(1, UnownedRefuse)(in)
-			delete(in.Queued, inputDates[0])
-		}, job.Pass},
-	}
-	for _, tt := range tests {
+	for _, tt := range inputCases {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			in := rawInputs(t)

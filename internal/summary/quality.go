@@ -1,6 +1,10 @@
 package summary
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"gamefill/internal/table"
+)
 
 // issue is one thing worth knowing about a row.
 type issue uint8
@@ -68,6 +72,18 @@ type quality struct {
 	ready      bool
 	withIssues bool
 	flag       string
+}
+
+// qualityOf adds up the scores of built rows, which are whole numbers, and counts those that are production-ready.
+func qualityOf(rows []table.Row) (scores, ready int64) {
+	for _, row := range rows {
+		score, _ := row[out.score].Float64()
+		scores += int64(score)
+		if row[out.ready].IsTrue() {
+			ready++
+		}
+	}
+	return scores, ready
 }
 
 func (e *entry) judgeQuality() quality {

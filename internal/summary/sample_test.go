@@ -44,53 +44,18 @@ func TestCanary(t *testing.T) {
 	}
 }
 
-// Minutes on and beside both limits, in tenths over five players.
-func TestLeaders(t *testing.T) {
-	t.Parallel()
-	least, most := defaultThresholds["sample.leading_minutes_least"], defaultThresholds["sample.leading_minutes_most"]
-	tests := []struct {
-		name      string
-		tenths, n int64
-		want      job.Verdict
-	}{
-		{"30 minutes", 1500, 5, job.Pass},
-		{"just under 30", 1499, 5, job.Warned},
-		{"20", 1000, 5, job.Warned},
-		{"just under 20", 999, 5, job.Failed},
-		{"48", 2400, 5, job.Pass},
-		{"just over 48", 2401, 5, job.Warned},
-		{"60", 3000, 5, job.Warned},
-		{"just over 60", 3001, 5, job.Failed},
-		{"nobody", 0, 0, job.Failed},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			c := judgeLeaders(least, most, tt.tenths, tt.n)
-			if c.Verdict != tt.want {
-				t.Errorf("verdict: got %s, want %s", c.Verdict, tt.want)
-			}
-			if (c.Advice != "") != (tt.want != job.Pass) {
-				t.Errorf("advice of %s: got %q", tt.want, c.Advice)
-			}
-		})
-	}
+// playerOn is a row of somebody with these minutes.
+func playerOn(name string, minutes table.Value) table.Row {
+	return rowOf(Target, cells{"player_full_name": name, "player_lookup": name, "minutes_played": minutes})
 }
 
 func TestSpotCheck(t *testing.T) {
 	t.Parallel()
-	player := func(name string, minutes table.Value) table.Row {
-		row := make(table.Row, len(Target.Columns))
-		row[Target.MustIndex("player_full_name")] = table.String(name)
-		row[Target.MustIndex("player_lookup")] = table.String(name)
-		row[Target.MustIndex("minutes_played")] = minutes
-		return row
-	}
 	var rows []table.Row
 	for i, name := range []string{"f", "e", "d", "c", "b"} {
-		rows = append(rows, player(name, table.Numeric(int64(300+10*i), 1)))
+		rows = append(rows, playerOn(name, table.Numeric(int64(300+10*i), 1)))
 	}
-	rows = append(rows, player("a", table.Numeric(340, 1)), player("idle", table.Null))
+	rows = append(rows, playerOn("a", table.Numeric(340, 1)), playerOn("idle", table.Null))
 	got := spotCheck(rows, defaultThresholds)
 	var names []string
 	for _, cells := range got.Rows {
@@ -101,5 +66,8 @@ func TestSpotCheck(t *testing.T) {
 	}
 	if len(got.Checks) != 1 || got.Checks[0].Seen != "32.8" || got.Checks[0].Verdict != job.Pass {
 		t.Errorf("checks: got %+v, want one that passes with 32.8 minutes", got.Checks)
+	}
+	if got := spotCheck(rows[len(rows)-1:], defaultThresholds).Checks; len(got) != 1 || got[0].Verdict != job.Failed || got[0].Advice == "" {
+		t.Errorf("nobody with minutes: got %+v, want a failure that says what to do", got)
 	}
 }

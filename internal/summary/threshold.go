@@ -34,6 +34,8 @@ var thresholds = slices.Concat([]job.Threshold{
 	{Name: "date.match_rate", Unit: "% of players", Least: true, Bounds: bounds(95, 50), Doc: "players of the secondary source who meet a gamebook person", Source: fromIncident},
 	{Name: "date.active_minutes_null", Unit: ofActive, Bounds: bounds(1, 5), Doc: "rows that played, without minutes", Source: fromRunbook},
 	{Name: "date.usage_coverage", Unit: ofActive, Least: true, Bounds: bounds(80, 50), Doc: "rows that played, with a usage rate", Source: fromSpec},
+	{Name: "date.shots_known", Unit: ofActive, Least: true, Bounds: warnsBeyond(90), Doc: "rows that played, with field goal and free throw attempts", Source: fromRunbook},
+	{Name: "date.threes_known", Unit: ofActive, Least: true, Bounds: warnsBeyond(85), Doc: "rows that played, with three-point attempts", Source: fromRunbook},
 	{Name: "date.points_mismatch", Unit: ofActive, Bounds: bounds(1, 1), Doc: "rows that played, whose points are not those of their shots", Source: fromSpec},
 	{Name: "date.unresolved_share", Unit: ofAll, Bounds: warnsBeyond(2), Doc: "rows without a registry id", Source: fromIncident},
 	{Name: "date.row_count_changed", Unit: "% of the rows before", Bounds: bounds(2, 5), Doc: "rows of a status more or fewer than in the version that gamefill wrote", Source: fromRunbook},
@@ -56,6 +58,8 @@ var thresholds = slices.Concat([]job.Threshold{
 	{Name: "range.usage_coverage", Unit: ofActive, Least: true, Bounds: bounds(80, 50), Doc: "rows that played, with a usage rate", Source: fromRunbook},
 	{Name: "range.shots_known", Unit: ofActive, Least: true, Bounds: warnsBeyond(90), Doc: "rows that played, with field goal and free throw attempts", Source: fromRunbook},
 	{Name: "range.threes_known", Unit: ofActive, Least: true, Bounds: warnsBeyond(85), Doc: "rows that played, with three-point attempts", Source: fromRunbook},
+	{Name: "range.quality_score", Unit: "points a row", Least: true, Bounds: warnsBeyond(75), Doc: "mean quality_score of the rows", Source: fromRunbook},
+	{Name: "range.production_ready", Unit: ofAll, Least: true, Bounds: warnsBeyond(95), Doc: "rows that are production-ready", Source: fromRunbook},
 	{Name: "range.source_disagreement", Unit: "% of games with rows", Bounds: bounds(1, 10), Doc: "games whose two sources are far apart for over a tenth of the players in both", Source: fromIncident},
 	{Name: "range.incomplete_team_games", Unit: "team games", Bounds: warnsBeyond(0), Doc: "sides whose minutes or points do not add up to their game", Source: fromIncident},
 
