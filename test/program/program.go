@@ -44,6 +44,9 @@ func Build(dir string, tags ...string) (*Set, error) {
 	return &Set{dir}, nil
 }
 
+// Path is where a binary of the set is.
+func (s *Set) Path(name string) string { return filepath.Join(s.dir, name) }
+
 // Root is the directory of the module: the nearest one upwards of the working directory with a go.mod.
 func Root() (string, error) {
 	dir, err := os.Getwd()
@@ -146,7 +149,7 @@ const patience = 3 * time.Minute
 func (f File) Start(t testing.TB, crash, name string, args ...string) *Process {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	p := &Process{cmd: exec.CommandContext(ctx, filepath.Join(f.Set.dir, name), args...), done: make(chan struct{})}
+	p := &Process{cmd: exec.CommandContext(ctx, f.Set.Path(name), args...), done: make(chan struct{})}
 	p.cmd.Dir = filepath.Dir(f.Path)
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "GAMEFILL_") {
