@@ -145,8 +145,8 @@ func (t *runTotals) checks(scope string, by job.Thresholds) []job.Check {
 		judgeUsage(by["range.usage_coverage"], t.activeUsage, t.active),
 		judgeShots(by["range.shots_known"], min(t.fieldGoals, t.freeThrows), t.active),
 		judgeThrees(by["range.threes_known"], t.threes, t.active),
-		judgeScore(by["range.quality_score"], t.scores, t.scored),
-		judgeReady(by["range.production_ready"], t.ready, t.scored),
+		t.recorded(judgeScore(by["range.quality_score"], t.scores, t.scored)),
+		t.recorded(judgeReady(by["range.production_ready"], t.ready, t.scored)),
 		judgeIncomplete(by["range.incomplete_team_games"], t.incompleteTeam),
 		judgeAgreement(by["range.source_disagreement"], t.disagreeing, t.builtGames),
 	}
@@ -312,6 +312,15 @@ func judgeScore(t job.Threshold, scores, rows int64) job.Check {
 		seen = fmt.Sprintf("%.2f over %d rows", float64(scores)/float64(rows), rows)
 	}
 	return checked("quality_score", t, t.Mean(scores, rows), seen, "look at the primary sources of the worst dates: the secondary source is worth less")
+}
+
+// recorded is a check of recorded scores, which judges nothing where rows are and no date's facts know their scores.
+func (t *runTotals) recorded(c job.Check) job.Check {
+	if t.scored == 0 && t.rows > 0 {
+		c.Verdict, c.Seen = job.Shown, "not recorded"
+		c.Advice = "dates that an older build did have no scores in the ledger; `publisher run --force` does them again"
+	}
+	return c
 }
 
 // judgeReady judges the share of the rows that were built and are production-ready.

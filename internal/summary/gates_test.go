@@ -155,7 +155,8 @@ var gateCases = []struct {
 	}, job.Warned},
 	{"facts that know no scores", "2022-23", "quality_score", func(in *job.GateInput) {
 		delete(in.Facts[gamedate.MustParse("2022-12-01")].Counts, CountQualityScore)
-	}, job.Pass},
+	}, job.Shown},
+	{"a season without rows to score", "2022-23", "quality_score", func(in *job.GateInput) { dropDate(in, "2022-12-01") }, job.Pass},
 	{"no usage", "", "usage_coverage", func(in *job.GateInput) {
 		for i := range in.Groups {
 			in.Groups[i].Nulls[nullUsage] = in.Groups[i].Rows
