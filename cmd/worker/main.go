@@ -146,8 +146,7 @@ func work(ctx context.Context, c Config, stderr io.Writer) (code int, err error)
 	if err != nil {
 		return 2, err
 	}
-	b, err := backend.Open(ctx, c.addresses(),
-		backend.Options{MustExist: true, Tables: tables()})
+	b, err := backend.Open(ctx, c.addresses(), backend.Options{MustExist: true, Tables: tables(), Lease: c.LeaseTTL})
 	if err != nil {
 		return 1, err
 	}

@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"gamefill/internal/ledger"
 	"gamefill/internal/ledger/firestoreledger"
@@ -52,6 +53,8 @@ type Options struct {
 	WarehouseMustExist bool
 	// Tables are made in an embedded warehouse when missing; other warehouses are set up by `init`.
 	Tables []*table.Schema
+	// Lease is how long a claim of the workers that write holds without renewal. Zero is the worker's default.
+	Lease time.Duration
 	// Retry bounds the tries of single warehouse calls.
 	Retry retry.Policy
 }
@@ -210,7 +213,7 @@ func (b *Backend) warehouse(ctx context.Context, text string, o Options) (wareho
 		return nil, err
 	}
 	if addr.scheme == bigquery {
-		return b.bigquery(ctx, addr)
+		return b.bigquery(ctx, addr, o.Lease)
 	}
 	f, err := b.file(ctx, addr.path, o.MustExist || o.WarehouseMustExist)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"gamefill/internal/warehouse/bigquerywarehouse"
 )
@@ -56,10 +57,11 @@ func (a address) bigqueryOptions() (bigquerywarehouse.Options, error) {
 }
 
 // bigquery opens the warehouse of an address that has passed Validate.
-func (b *Backend) bigquery(ctx context.Context, addr address) (*bigquerywarehouse.Store, error) {
+func (b *Backend) bigquery(ctx context.Context, addr address, lease time.Duration) (*bigquerywarehouse.Store, error) {
 	o, err := addr.bigqueryOptions()
 	if err != nil {
 		return nil, err
 	}
+	o.Lease = lease
 	return bigquerywarehouse.New(ctx, o)
 }

@@ -87,7 +87,7 @@ func (s *settingUp) ledger(ctx context.Context, addr address) ([]setup.Finding, 
 
 func (s *settingUp) warehouse(ctx context.Context, addr address, tables Tables) ([]setup.Finding, error) {
 	if addr.scheme == bigquery {
-		store, err := s.b.bigquery(ctx, addr)
+		store, err := s.b.bigquery(ctx, addr, 0)
 		if err != nil {
 			return nil, err
 		}

@@ -54,9 +54,9 @@ type Options struct {
 	// MaxBytesBilled is what one query may cost; BigQuery refuses dearer ones before they run. Default 10 GiB: three
 	// seasons of the summary, with all columns, are about 0.2 GiB.
 	MaxBytesBilled int64
-	// JobTimeout is when BigQuery gives a write job up by itself. It stays below the lease of a worker; default 45 s, the
-	// default lease being 60 s.
-	JobTimeout time.Duration
+	// Lease is how long a worker's claim of a date holds without renewal. BigQuery gives up a write job by itself after three
+	// quarters of it, so that whoever takes the date over soon sees its end. Default 60 s, as the worker's.
+	Lease time.Duration
 	// CallTimeout bounds one call with the retries that the client library makes within it. Default 30 s.
 	CallTimeout time.Duration
 	// Retry bounds the tries of one write in one call of Replace.
@@ -71,13 +71,16 @@ func (o *Options) setDefaults() {
 	o.Fleet = cmp.Or(o.Fleet, 1)
 	o.Modifications = cmp.Or(o.Modifications, 40)
 	o.MaxBytesBilled = cmp.Or(o.MaxBytesBilled, 10<<30)
-	o.JobTimeout = cmp.Or(o.JobTimeout, 45*time.Second)
+	o.Lease = cmp.Or(o.Lease, time.Minute)
 	o.CallTimeout = cmp.Or(o.CallTimeout, 30*time.Second)
 	o.Poll = cmp.Or(o.Poll, 100*time.Millisecond)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 }
+
+// jobTimeout is when BigQuery gives up a write job by itself, in the milliseconds in which it is sent.
+func (o *Options) jobTimeout() time.Duration { return (o.Lease * 3 / 4).Truncate(time.Millisecond) }
 
 func (o *Options) check() error {
 	var problems []error
@@ -93,7 +96,7 @@ func (o *Options) check() error {
 			report("dataset of %s: got %q, want PROJECT.DATASET", name, dataset)
 		}
 	}
-	if o.Fleet < 0 || o.Modifications < 0 || o.MaxBytesBilled < 0 || o.JobTimeout < 0 || o.CallTimeout < 0 || o.Poll < 0 {
+	if o.Fleet < 0 || o.Modifications < 0 || o.MaxBytesBilled < 0 || o.Lease < 0 || o.CallTimeout < 0 || o.Poll < 0 {
 		report("a number is negative")
 	}
 	return errors.Join(problems...)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -308,6 +309,47 @@ func TestCloseCancels(t *testing.T) {
 	}
 	want(t, newer, nil)
 	wantNoViolation(t, s)
+}
+
+// TestJobsEndBeforeTheLease moves the service's clock to the end of a job that goes on and on.
+func TestJobsEndBeforeTheLease(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name        string
+		lease, want time.Duration
+	}{
+		{"default", 0, 45 * time.Second},
+		{"short", 10 * time.Second, 7500 * time.Millisecond},
+		{"long", 4 * time.Minute, 3 * time.Minute},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var passed atomic.Int64
+			begin := time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
+			s := newService(t, bigqueryfake.Options{Now: func() time.Time { return begin.Add(time.Duration(passed.Load())) }})
+			w := s.open(func(o *bigquerywarehouse.Options) { o.Lease = tt.lease })
+			create(t, w)
+			s.FailNext(bigqueryfake.Match{Kind: bigqueryfake.JobsInsertLoad}, 1, bigqueryfake.HoldRunning())
+			write := prepared(t, w, 1, version(day, 1))
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			defer cancel()
+			var call sync.WaitGroup
+			var err error
+			call.Go(func() { _, err = w.Replace(ctx, write) })
+			id := s.held()
+			passed.Store(int64(tt.want - time.Millisecond))
+			if job, err := s.client().JobFromProject(t.Context(), "billing", id, "US"); err != nil || job.LastStatus().Done() {
+				t.Errorf("a millisecond before its time is over: got %v, %v, want a job that runs", job, err)
+			}
+			passed.Store(int64(tt.want + time.Second)) // the service counts from the job's creation
+			call.Wait()
+			if failure.ReasonOf(err) != "job_timeout" || failure.ClassOf(err) != failure.Transient || !strings.Contains(err.Error(), "--lease-ttl") {
+				t.Errorf("got %v (%v), want a transient job_timeout that names --lease-ttl", err, failure.ClassOf(err))
+			}
+			want(t, w, nil)
+		})
+	}
 }
 
 func TestAZombieFindsItsIDTaken(t *testing.T) {

@@ -28,6 +28,7 @@ const (
 	rateLimited    = "rate_limit"
 	schemaMismatch = "schema_mismatch"
 	badRow         = "bad_row"
+	jobTimedOut    = "job_timeout" // the job ran longer than it may
 	// dailyQuota is the reason at which a worker pauses the run until tomorrow.
 	dailyQuota = "daily_quota"
 )
@@ -44,7 +45,7 @@ var reasons = map[string]verdict{
 	"jobBackendError":          {failure.Transient, "backend_error", true},
 	"jobInternalError":         {failure.Transient, "backend_error", true},
 	"tableUnavailable":         {failure.Transient, "backend_error", true},
-	"timeout":                  {failure.Transient, "timeout", false}, // the job ran longer than it may
+	"timeout":                  {failure.Transient, jobTimedOut, false},
 	"stopped":                  {failure.Transient, "job_stopped", false},
 	"resourcesExceeded":        {failure.Transient, "resources_exceeded", false},
 	"accessDenied":             {failure.Environment, "access_denied", false},
@@ -130,6 +131,8 @@ func (s *Store) explain(err error, t *table.Schema) error {
 		err = fmt.Errorf("%w; %s", err, s.roleAdvice(err, t))
 	case "bytes_billed":
 		err = fmt.Errorf("%w: a query may cost %d bytes", err, s.options.MaxBytesBilled)
+	case jobTimedOut:
+		err = fmt.Errorf("%w: it may run %s, three quarters of the lease: work with a longer --lease-ttl", err, s.options.jobTimeout())
 	case schemaMismatch:
 		err = fmt.Errorf("%w: compare the table with its schema: publisher init --check", err)
 	}

@@ -49,6 +49,7 @@ func TestExplain(t *testing.T) {
 		{"server error in a job", failed("backendError", "internal"), failure.Transient, "backend_error", true, nil},
 		{"lost reply", &url.Error{Op: "Post", URL: "/", Err: errors.New("EOF")}, failure.Transient, "error", true, nil},
 		{"own deadline", fmt.Errorf("insert: %w", context.DeadlineExceeded), failure.Transient, "timeout", true, nil},
+		{"job that ran too long", failed("timeout", "Job timed out after 45s"), failure.Transient, "job_timeout", false, []string{"may run 45s", "--lease-ttl"}},
 		{"cancelled job", failed("stopped", "Job execution was cancelled"), failure.Transient, "job_stopped", false, nil},
 		{"no right on a table", refused(403, "accessDenied", "Access Denied: Table league:raw_data.box: Permission bigquery.tables.getData denied"),
 			failure.Environment, "access_denied", false, []string{"roles/bigquery.dataEditor", "league.raw_data"}},
@@ -93,7 +94,7 @@ func TestExplain(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	t.Parallel()
-	_, err := New(t.Context(), Options{Datasets: map[string]string{"nba_raw": "raw"}, Fleet: -1})
+	_, err := New(t.Context(), Options{Datasets: map[string]string{"nba_raw": "raw"}, Lease: -1})
 	for _, want := range []string{"billing project", `"raw"`, "negative"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want an error that mentions %q", err, want)

@@ -219,7 +219,7 @@ func (s *Store) loader(dst *bigquery.Table, content []byte) *bigquery.Loader {
 	source.SourceFormat = bigquery.JSON
 	l := dst.LoaderFrom(source)
 	l.CreateDisposition, l.WriteDisposition = bigquery.CreateNever, bigquery.WriteAppend
-	l.Location, l.JobTimeout = s.options.Location, s.options.JobTimeout
+	l.Location, l.JobTimeout = s.options.Location, s.options.jobTimeout()
 	return l
 }
 
