@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -73,16 +74,23 @@ func TestGKE(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		path       string
+		component  string // that is added to it
 		autoscaler string // the kind that makes the overlay
 		replicas   bool   // whether the Deployment itself says how many
 	}{
-		{"../gke/base", "", true},
-		{"../gke/overlays/hpa", "HorizontalPodAutoscaler", false},
-		{"../gke/overlays/keda", "ScaledObject", false},
+		{"base", "", "", true},
+		{"overlays/hpa", "", "HorizontalPodAutoscaler", false},
+		{"overlays/keda", "", "ScaledObject", false},
+		{"overlays/hpa", "traces", "HorizontalPodAutoscaler", false},
+		{"overlays/keda", "traces", "ScaledObject", false},
 	} {
-		t.Run(filepath.Base(tt.path), func(t *testing.T) {
+		t.Run(tt.path+" "+tt.component, func(t *testing.T) {
 			t.Parallel()
-			resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), tt.path)
+			dir := filepath.Join("../gke", tt.path)
+			if tt.component != "" {
+				dir = added(t, tt.path, tt.component)
+			}
+			resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), dir)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -111,8 +119,40 @@ func TestGKE(t *testing.T) {
 			if tt.autoscaler != "" && seen[tt.autoscaler] == nil {
 				t.Errorf("no %s", tt.autoscaler)
 			}
-			checkDeployment(t, seen["Deployment"].(*apps.Deployment), seen["ConfigMap"].(*core.ConfigMap), tt.replicas)
+			settings := seen["ConfigMap"].(*core.ConfigMap)
+			checkDeployment(t, seen["Deployment"].(*apps.Deployment), settings, tt.replicas)
+			checkTraces(t, settings.Data["OTEL_EXPORTER_OTLP_ENDPOINT"], seen["NetworkPolicy"].(*networking.NetworkPolicy), tt.component == "traces")
 		})
+	}
+}
+
+// added is a copy of an overlay that names a component.
+func added(t *testing.T, overlay, component string) (dir string) {
+	t.Helper()
+	copied := t.TempDir()
+	if err := os.CopyFS(copied, os.DirFS("../gke")); err != nil {
+		t.Fatal(err)
+	}
+	dir = filepath.Join(copied, overlay)
+	file := filepath.Join(dir, "kustomization.yaml")
+	if err := os.WriteFile(file, append(read(t, file), "\ncomponents:\n  - ../../components/"+component+"\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// checkTraces wants workers to be told of a collector and let out to its port when they trace, and neither when they do not.
+func checkTraces(t *testing.T, endpoint string, policy *networking.NetworkPolicy, on bool) {
+	t.Helper()
+	var ports []string
+	for _, rule := range policy.Spec.Egress {
+		for _, port := range rule.Ports {
+			ports = append(ports, port.Port.String())
+		}
+	}
+	_, port, _ := strings.Cut(strings.TrimPrefix(endpoint, "http://"), ":")
+	if (endpoint != "") != on || slices.Contains(ports, "4318") != on || on && port != "4318" {
+		t.Errorf("got traces to %q, ports %v let out; want both for 4318: %v", endpoint, ports, on)
 	}
 }
 
@@ -126,6 +166,9 @@ func checkDeployment(t *testing.T, d *apps.Deployment, settings *core.ConfigMap,
 	c := d.Spec.Template.Spec.Containers[0]
 	if got := c.EnvFrom[0].ConfigMapRef.Name; got != settings.Name {
 		t.Errorf("settings: got %s, want %s", got, settings.Name)
+	}
+	if e := c.Env[0]; e.Name != "GAMEFILL_NOTIFY_WEBHOOK" || !*e.ValueFrom.SecretKeyRef.Optional {
+		t.Errorf("got %v, want the webhook from a secret that need not be there", e)
 	}
 	if !strings.Contains(c.Image, "/gamefill:") {
 		t.Errorf("got image %s, want the one of the kustomization", c.Image)

@@ -78,6 +78,12 @@ func TestSettingsAreKnown(t *testing.T) {
 				t.Errorf("%s: no program has the setting %s", path, name)
 			}
 		}
+		// What is not gamefill's own, the telemetry reads.
+		for _, name := range found(`\b(OTEL|GOOGLE)_[A-Z_]+[A-Z]\b`, text) {
+			if !strings.Contains(read(t, "internal/telemetry/trace.go")+read(t, "internal/telemetry/log.go"), `"`+name+`"`) {
+				t.Errorf("%s: no program reads %s", path, name)
+			}
+		}
 		for _, list := range regexp.MustCompile(`(?m)args(?::\s*\n(?:\s*(?:#.*|- .*)\n)+| = \[.*\])`).FindAllString(text, -1) {
 			for _, name := range found(flag, list) {
 				if !strings.Contains(help, strings.TrimSuffix(name, "=")+"=") {

@@ -2,6 +2,8 @@ package deploy_test
 
 import (
 	"crypto/rand"
+	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,7 +32,10 @@ func TestLaptop(t *testing.T) {
 	local := strings.NewReplacer("gamefill-local", own, "/data/", dir+"/", "pubsub:8085", pubsub, "firestore:8080", firestore,
 		"/examples/", filepath.Join(root(t), "examples/first-games")+"/")
 
-	type service struct{ Environment map[string]string }
+	type service struct {
+		Environment map[string]string
+		Healthcheck struct{ Test []string }
+	}
 	compose := decode[struct{ Services map[string]service }](t, "deploy/compose.yaml")
 	execute := func(service, name string, args ...string) {
 		t.Helper()
@@ -48,6 +53,24 @@ func TestLaptop(t *testing.T) {
 		}
 	}
 
+	for name, host := range map[string]string{"pubsub": pubsub, "firestore": firestore} {
+		test := compose.Services[name].Healthcheck.Test
+		if len(test) < 2 || test[1] != "curl" {
+			t.Fatalf("%s: got health check %v, want curl", name, test)
+		}
+		asked, err := url.Parse(test[len(test)-1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked.Host = host // it listens elsewhere here
+		response, err := http.Get(asked.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if response.Body.Close(); response.StatusCode != http.StatusOK {
+			t.Errorf("%s: got %s from %s, want what curl --fail takes for well", name, response.Status, asked)
+		}
+	}
 	execute("init", program.Publisher, "init")
 	documented := regexp.MustCompile(`(?m)^#   docker compose .* run --rm publisher (.*)`).FindAllStringSubmatch(
 		strings.ReplaceAll(read(t, "deploy/compose.yaml"), "\\\n#", ""), -1)

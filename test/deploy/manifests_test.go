@@ -166,6 +166,61 @@ func TestMostWorkers(t *testing.T) {
 		if tt.most != tt.dividedBy {
 			t.Errorf("%s: got at most %d workers, want %d, the address's fleet", tt.name, tt.most, tt.dividedBy)
 		}
+		// What the adapter lets each worker do in 10 s: its share of 40 changes, and a burst of its share of 5, at least 1.
+		const per10s, limit = 40, 50
+		each := float64(per10s)/float64(tt.dividedBy) + float64(max(1, per10s/8/tt.dividedBy))
+		if got := float64(tt.most) * each; got > limit {
+			t.Errorf("%s: got %.0f changes of a table in 10 s by %d workers, want %d at most", tt.name, got, tt.most, limit)
+		}
+	}
+	if share := `o\.Modifications = cmp\.Or\(o\.Modifications, 40\)`; !regexp.MustCompile(share).MatchString(read(t, "internal/warehouse/bigquerywarehouse/bigquerywarehouse.go")) {
+		t.Error("the adapter does not share out 40 changes in 10 s any more: compute with what it does")
+	}
+}
+
+// TestSizing: the manifests run what docs/sizing.md recommends, and its table bears that out: for no range are more workers
+// than that much quicker.
+func TestSizing(t *testing.T) {
+	t.Parallel()
+	page := read(t, "docs/sizing.md")
+	stated := regexp.MustCompile("stop at (\\w+), which is `fleet=(\\d+)`").FindStringSubmatch(page)
+	if stated == nil {
+		t.Fatal("docs/sizing.md does not say where the manifests stop")
+	}
+	s := settings(t)
+	if got := strconv.Itoa(fleet(t, s["GAMEFILL_WAREHOUSE"])); got != stated[2] {
+		t.Errorf("got fleet=%s in the manifests, want %s, as docs/sizing.md says", got, stated[2])
+	}
+	simulated := regexp.MustCompile(`(?m)^\s*concurrency\s*= (\d+)`).FindStringSubmatch(read(t, "docs/sizing/generate.go"))
+	pool := environment(decode[workload](t, "deploy/cloud-run/worker-pool.yaml").Spec.Template.Spec.Containers[0])
+	byDefault := value(t, modules(t)["deploy/terraform/modules/worker-pool"].labelled("variable")["concurrency"].Body, "default")
+	for where, got := range map[string]string{"gke": s["GAMEFILL_CONCURRENCY"], "cloud run": pool["GAMEFILL_CONCURRENCY"], "terraform": byDefault} {
+		if simulated == nil || got != simulated[1] {
+			t.Errorf("%s: got %s dates at once, want what docs/sizing.md is computed for: %v", where, got, simulated)
+		}
+	}
+	const slower = 1.5 // more than that would be worth more workers
+	recommended, best := map[string]float64{}, map[string]float64{}
+	for _, row := range regexp.MustCompile(`(?m)^\| ([\d,]+) \| (\d+) \| ([\d.]+) (min|h|days) \|`).FindAllStringSubmatch(page, -1) {
+		wall, err := strconv.ParseFloat(row[3], 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wall *= map[string]float64{"min": 1, "h": 60, "days": 24 * 60}[row[4]]
+		if row[2] == stated[2] {
+			recommended[row[1]] = wall
+		}
+		if b, ok := best[row[1]]; !ok || wall < b {
+			best[row[1]] = wall
+		}
+	}
+	if len(best) != 3 {
+		t.Errorf("got ranges %v in the table of docs/sizing.md, want 3", slices.Sorted(maps.Keys(best)))
+	}
+	for dates, quickest := range best {
+		if got, ok := recommended[dates]; !ok || got > slower*quickest {
+			t.Errorf("%s dates: got %.0f minutes with %s workers and %.0f with the best number, want them closer", dates, got, stated[2], quickest)
+		}
 	}
 }
 
@@ -189,8 +244,13 @@ func TestWorkerPool(t *testing.T) {
 
 	m := modules(t)["deploy/terraform/modules/worker-pool"]
 	text := read(t, "deploy/terraform/modules/worker-pool/main.tf")
-	if names := found(`GAMEFILL_[A-Z]+`, text); !slices.Equal(names, slices.Sorted(maps.Keys(environment(c)))) {
-		t.Errorf("settings: got %v in the module, want those of the manifest", names)
+	const webhook = "GAMEFILL_NOTIFY_WEBHOOK" // off by default, and so not in the manifest
+	always := slices.DeleteFunc(found(`GAMEFILL_[A-Z_]+`, text), func(name string) bool { return name == webhook })
+	if !slices.Equal(always, slices.Sorted(maps.Keys(environment(c)))) {
+		t.Errorf("settings: got %v in the module, want those of the manifest", always)
+	}
+	if !regexp.MustCompile(`name = "` + webhook + `"\s+value_source {\s+secret_key_ref {`).MatchString(text) {
+		t.Errorf("the module does not take %s from a secret", webhook)
 	}
 	if name := value(t, m.labelled("variable")["name"].Body, "default"); name != pool.Metadata.Name {
 		t.Errorf("got pool %s in the module, want %s", name, pool.Metadata.Name)
@@ -213,8 +273,9 @@ func TestWorkerPool(t *testing.T) {
 func TestCompose(t *testing.T) {
 	t.Parallel()
 	type service struct {
-		Command     []string
-		Environment map[string]string
+		Command         []string
+		Environment     map[string]string
+		StopGracePeriod string `json:"stop_grace_period"`
 	}
 	compose := decode[struct{ Services map[string]service }](t, "deploy/compose.yaml")
 	for _, name := range []string{"init", "worker", "publisher"} {
@@ -226,5 +287,10 @@ func TestCompose(t *testing.T) {
 				t.Errorf("%s: %s is %s, where no service listens", name, variable, env[variable])
 			}
 		}
+	}
+	stop := parseDuration(t, compose.Services["worker"].StopGracePeriod)
+	byDefault := regexp.MustCompile(`--grace=(\w+) `).FindStringSubmatch(read(t, "docs/cli/worker.md"))
+	if byDefault == nil || stop <= parseDuration(t, byDefault[1]) {
+		t.Errorf("got %v until the worker is killed, want more than its own grace: %v", stop, byDefault)
 	}
 }

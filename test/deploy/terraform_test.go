@@ -3,7 +3,10 @@ package deploy_test
 import (
 	"fmt"
 	"maps"
+	"os"
+	"os/exec"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -127,6 +130,112 @@ func TestTerraformFormat(t *testing.T) {
 		if diff := cmp.Diff(string(hclwrite.Format([]byte(text))), text); diff != "" {
 			t.Errorf("%s: terraform fmt would change it (-want +got):\n%s", file, diff)
 		}
+	}
+}
+
+// terraform runs the program in a directory; the test is skipped where it is not installed.
+func terraform(t *testing.T, dir string, args ...string) (out string, err error) {
+	t.Helper()
+	program, err := exec.LookPath("terraform")
+	if err != nil {
+		t.Skip("terraform is not installed")
+	}
+	command := exec.CommandContext(t.Context(), program, args...)
+	command.Dir = dir
+	command.Env = append(os.Environ(), "TF_CLI_CONFIG_FILE="+os.DevNull, "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1")
+	text, err := command.CombinedOutput()
+	return string(text), err
+}
+
+// TestTerraformItselfFormats asks the program, where it is installed, whether the library above is right.
+func TestTerraformItselfFormats(t *testing.T) {
+	t.Parallel()
+	if out, err := terraform(t, filepath.Join(root(t), "deploy", "terraform"), "fmt", "-check", "-recursive", "-diff"); err != nil {
+		t.Errorf("terraform fmt: %v\n%s", err, out)
+	}
+}
+
+// TestTerraformVariables lets Terraform judge values by a module's own rules. The variables alone need no provider.
+func TestTerraformVariables(t *testing.T) {
+	t.Parallel()
+	const registry = "us-central1-docker.pkg.dev/p/gamefill/gamefill"
+	digest := "@sha256:" + strings.Repeat("0a", 32)
+	pool := map[string]string{"project": "p", "region": "us-central1", "image": registry + ":0.1.0", "service_account": "a@b",
+		"queue": "pubsub://p/t", "ledger": "firestore://p", "warehouse": "bigquery://p"}
+	for _, tt := range []struct {
+		name, module string
+		change       map[string]string
+		refused      string // in the message
+	}{
+		{"a tag", "worker-pool", nil, ""},
+		{"a digest", "worker-pool", map[string]string{"image": registry + digest}, ""},
+		{"a tag and a digest", "worker-pool", map[string]string{"image": registry + ":0.1.0" + digest}, ""},
+		{"latest", "worker-pool", map[string]string{"image": registry + ":latest"}, "other than latest"},
+		{"neither tag nor digest", "worker-pool", map[string]string{"image": registry}, "other than latest"},
+		{"half a digest", "worker-pool", map[string]string{"image": registry + digest[:40]}, "or a digest"},
+		{"a disk for a queue", "worker-pool", map[string]string{"queue": "sqlite:gamefill.db"}, "share no disk"},
+		{"a webhook's secret", "worker-pool", map[string]string{"notify_webhook": `{secret="gamefill-webhook",version="1"}`}, ""},
+		{"a webhook's address", "worker-pool", map[string]string{"notify_webhook": `{secret="https://example.com/hook",version="1"}`}, "not its address"},
+		{"a collector", "worker-pool", map[string]string{"otlp_endpoint": "http://collector:4318"}, ""},
+		{"a collector by gRPC", "worker-pool", map[string]string{"otlp_endpoint": "collector:4317"}, "http or https"},
+		{"half an instance", "worker-pool", map[string]string{"instances": "0.5"}, "whole number"},
+		{"no fleet", "bigquery", map[string]string{"project": "p", "location": "US", "fleet": "0"}, "at least 1"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			text := read(t, "deploy/terraform/modules/"+tt.module+"/variables.tf")
+			if err := os.WriteFile(filepath.Join(dir, "variables.tf"), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			values := map[string]string{}
+			if tt.module == "worker-pool" {
+				maps.Copy(values, pool)
+			}
+			maps.Copy(values, tt.change)
+			args := []string{"plan", "-input=false", "-no-color", "-compact-warnings"}
+			for name, value := range values {
+				args = append(args, "-var", name+"="+value)
+			}
+			out, err := terraform(t, dir, args...)
+			if refused := err != nil; refused != (tt.refused != "") || !strings.Contains(strings.Join(strings.Fields(out), " "), tt.refused) {
+				t.Errorf("got %v, want it refused with %q\n%s", err, tt.refused, out)
+			}
+		})
+	}
+}
+
+// TestExamplesAgree: what the two examples have in common, they say alike. Each of them may add to it.
+func TestExamplesAgree(t *testing.T) {
+	t.Parallel()
+	blocks := func(dir string) map[string]string {
+		said := map[string]string{}
+		for _, name := range []string{"main", "variables", "outputs"} {
+			file := dir + "/" + name + ".tf"
+			text := read(t, file)
+			parsed, diags := hclsyntax.ParseConfig([]byte(text), file, hcl.InitialPos)
+			if diags.HasErrors() {
+				t.Fatal(diags)
+			}
+			for _, b := range parsed.Body.(*hclsyntax.Body).Blocks {
+				said[strings.Join(append([]string{b.Type}, b.Labels...), " ")] = string(b.Range().SliceBytes([]byte(text)))
+			}
+		}
+		return said
+	}
+	cloudRun, gke := blocks("deploy/terraform/examples/cloud-run"), blocks("deploy/terraform/examples/gke")
+	same := 0
+	for name, text := range cloudRun {
+		switch other, ok := gke[name]; {
+		case !ok, name == "module accounts", name == "resource google_project_service apis": // who works differs
+		case text != other:
+			t.Errorf("%s differs (-cloud-run +gke):\n%s", name, cmp.Diff(text, other))
+		default:
+			same++
+		}
+	}
+	if same < 20 {
+		t.Errorf("got %d blocks that are the same, want those of all shared variables, outputs and modules", same)
 	}
 }
 

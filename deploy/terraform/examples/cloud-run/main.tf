@@ -78,6 +78,9 @@ module "accounts" {
     reference = module.warehouse.reference_dataset
   }
 
+  add_aliases            = var.add_aliases
+  operator_may_roll_back = var.operator_may_roll_back
+
   write_metrics   = true
   metrics_readers = var.image == null ? {} : { autoscaler = module.workers[0].autoscaler_member }
 }
@@ -114,6 +117,8 @@ module "workers" {
   queue           = module.queue.address
   ledger          = module.ledger.address
   warehouse       = module.warehouse.address
+  notify_webhook  = var.notify_webhook
+  otlp_endpoint   = var.otlp_endpoint
   autoscaler      = true
   labels          = local.labels
 }

@@ -33,6 +33,18 @@ variable "create_table" {
   default     = false
 }
 
+variable "add_aliases" {
+  description = "Whether the publisher's account may write nba_reference, for `publisher alias add`."
+  type        = bool
+  default     = false
+}
+
+variable "operator_may_roll_back" {
+  description = "Whether the publisher's account may write nba_analytics, for `publisher rollback`. Without it only workers write there."
+  type        = bool
+  default     = false
+}
+
 variable "notification_channels" {
   description = "Monitoring channels that alerts and the budget tell."
   type        = list(string)
@@ -51,8 +63,23 @@ variable "budget_units" {
   default     = 50
 }
 
+variable "notify_webhook" {
+  description = "Secret of Secret Manager in var.project, and its version, that hold the address of a Slack-compatible webhook: GAMEFILL_NOTIFY_WEBHOOK. Terraform never sees the address. Null: nobody is told."
+  type = object({
+    secret  = string
+    version = string
+  })
+  default = null
+}
+
+variable "otlp_endpoint" {
+  description = "OTEL_EXPORTER_OTLP_ENDPOINT: a collector that takes traces by OTLP over HTTP, such as http://HOST:4318. Null: nothing is traced."
+  type        = string
+  default     = null
+}
+
 variable "image" {
-  description = "Image of the worker with its tag. Null makes everything but the worker pool: the first apply makes the repository that the image is pushed to."
+  description = "Image of the worker with its tag or digest. Null makes everything but the worker pool: the first apply makes the repository that the image is pushed to."
   type        = string
   default     = null
 }

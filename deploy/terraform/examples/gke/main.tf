@@ -81,6 +81,9 @@ module "accounts" {
     reference = module.warehouse.reference_dataset
   }
 
+  add_aliases            = var.add_aliases
+  operator_may_roll_back = var.operator_may_roll_back
+
   kubernetes_service_accounts = {
     worker    = "${var.namespace}/gamefill-worker"
     publisher = "${var.namespace}/gamefill-publisher"

@@ -33,6 +33,18 @@ variable "create_table" {
   default     = false
 }
 
+variable "add_aliases" {
+  description = "Whether the publisher's account may write nba_reference, for `publisher alias add`."
+  type        = bool
+  default     = false
+}
+
+variable "operator_may_roll_back" {
+  description = "Whether the publisher's account may write nba_analytics, for `publisher rollback`. Without it only workers write there."
+  type        = bool
+  default     = false
+}
+
 variable "notification_channels" {
   description = "Monitoring channels that alerts and the budget tell."
   type        = list(string)

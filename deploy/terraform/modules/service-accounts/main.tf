@@ -115,7 +115,7 @@ resource "google_project_iam_member" "jobs" {
   member  = each.value
 }
 
-# Only the worker writes: it replaces partitions of the target.
+# The worker replaces partitions of the target, and makes the table that keeps what they held.
 resource "google_bigquery_dataset_iam_member" "target" {
   project    = var.project
   dataset_id = var.datasets.analytics
@@ -143,6 +143,17 @@ resource "google_bigquery_dataset_iam_member" "aliases" {
 
   project    = var.project
   dataset_id = var.datasets.reference
+  role       = "roles/bigquery.dataEditor"
+  member     = local.both.publisher
+}
+
+# `publisher rollback` puts back what a run replaced, in the publisher's own process: it loads and deletes partitions of the
+# target. Off by default, so that looking and planning cannot change a row.
+resource "google_bigquery_dataset_iam_member" "rollback" {
+  count = var.operator_may_roll_back ? 1 : 0
+
+  project    = var.project
+  dataset_id = var.datasets.analytics
   role       = "roles/bigquery.dataEditor"
   member     = local.both.publisher
 }

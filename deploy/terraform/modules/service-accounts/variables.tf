@@ -33,6 +33,12 @@ variable "add_aliases" {
   default     = false
 }
 
+variable "operator_may_roll_back" {
+  description = "Whether the publisher's account may write the dataset of player_game_summary, for `publisher rollback`. Without it only workers write there."
+  type        = bool
+  default     = false
+}
+
 variable "kubernetes_service_accounts" {
   description = "Kubernetes accounts that may act as each Google account, as NAMESPACE/NAME; empty without GKE. The names are those in deploy/gke."
   type = object({

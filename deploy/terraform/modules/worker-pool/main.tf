@@ -1,14 +1,17 @@
 # Workers that pull. deploy/cloud-run/worker-pool.yaml is the same pool as a manifest.
 
 locals {
-  environment = {
+  environment = merge({
     GAMEFILL_QUEUE       = var.queue
     GAMEFILL_LEDGER      = var.ledger
     GAMEFILL_WAREHOUSE   = var.warehouse
     GAMEFILL_CONCURRENCY = tostring(var.concurrency)
     GAMEFILL_LISTEN      = ":8080"
     GAMEFILL_LOG         = "json"
-  }
+    }, var.otlp_endpoint == null ? {} : {
+    OTEL_EXPORTER_OTLP_ENDPOINT = var.otlp_endpoint
+    GOOGLE_CLOUD_PROJECT        = var.project # log lines name their trace in it
+  })
 }
 
 resource "google_cloud_run_v2_worker_pool" "worker" {
@@ -18,6 +21,7 @@ resource "google_cloud_run_v2_worker_pool" "worker" {
   description         = "Takes game dates from the queue and replaces their partitions."
   labels              = var.labels
   deletion_protection = var.deletion_protection
+  depends_on          = [google_secret_manager_secret_iam_member.webhook] # looked at when the pool is made
 
   scaling {
     scaling_mode          = "MANUAL" # the service has no metric of its own for work that is pulled
@@ -41,6 +45,21 @@ resource "google_cloud_run_v2_worker_pool" "worker" {
         content {
           name  = env.key
           value = env.value
+        }
+      }
+
+      dynamic "env" {
+        for_each = var.notify_webhook == null ? [] : [var.notify_webhook]
+
+        content {
+          name = "GAMEFILL_NOTIFY_WEBHOOK"
+
+          value_source {
+            secret_key_ref {
+              secret  = env.value.secret
+              version = env.value.version
+            }
+          }
         }
       }
 
@@ -95,6 +114,16 @@ resource "google_cloud_run_v2_worker_pool" "worker" {
   lifecycle {
     ignore_changes = [scaling[0].manual_instance_count, client, client_version]
   }
+}
+
+# To read the address of the webhook: this one secret, and only when there is one. Cloud Run reads it as the worker.
+resource "google_secret_manager_secret_iam_member" "webhook" {
+  count = var.notify_webhook == null ? 0 : 1
+
+  project   = var.project
+  secret_id = var.notify_webhook.secret
+  role      = "roles/secretmanager.secretAccessor"
+  member    = "serviceAccount:${var.service_account}"
 }
 
 # --- Autoscaler: Google's Cloud Run External Metrics Autoscaling, deployed as docs/deploy.md shows.

@@ -19,7 +19,7 @@ variable "image" {
   type        = string
 
   validation {
-    condition     = can(regex("(:[A-Za-z0-9_][A-Za-z0-9_.-]*|@sha256:[0-9a-f]{64})$", var.image)) && !endswith(var.image, ":latest")
+    condition     = can(regex("^[^@]+:[A-Za-z0-9_][A-Za-z0-9_.-]*$|@sha256:[0-9a-f]{64}$", var.image)) && !endswith(var.image, ":latest")
     error_message = "Give the image a tag other than latest, or a digest."
   }
 }
@@ -66,7 +66,7 @@ variable "warehouse" {
 }
 
 variable "instances" {
-  description = "Instances when the pool is made. Afterwards the autoscaler, or `gcloud beta run worker-pools update --instances`, decides, and Terraform leaves the number alone."
+  description = "Instances when the pool is made. Afterwards the autoscaler, or `gcloud run worker-pools update --instances`, decides, and Terraform leaves the number alone."
   type        = number
   default     = 0
 
@@ -102,6 +102,31 @@ variable "memory" {
   description = "Memory of the worker's container; a date in progress takes a few megabytes."
   type        = string
   default     = "512Mi"
+}
+
+variable "notify_webhook" {
+  description = "Secret of Secret Manager in var.project, and its version, that hold the address of a Slack-compatible webhook: GAMEFILL_NOTIFY_WEBHOOK. Terraform never sees the address. Null: nobody is told."
+  type = object({
+    secret  = string
+    version = string
+  })
+  default = null
+
+  validation {
+    condition     = var.notify_webhook == null || can(regex("^[A-Za-z0-9_-]+$", var.notify_webhook.secret))
+    error_message = "The secret's name, not its address: the address is a secret, and Terraform's state is not."
+  }
+}
+
+variable "otlp_endpoint" {
+  description = "OTEL_EXPORTER_OTLP_ENDPOINT: a collector that takes traces by OTLP over HTTP, such as http://HOST:4318. Null: nothing is traced."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.otlp_endpoint == null || can(regex("^https?://", var.otlp_endpoint))
+    error_message = "The exporter takes an http or https address."
+  }
 }
 
 variable "autoscaler" {
