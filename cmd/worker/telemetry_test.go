@@ -15,7 +15,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gamefill/internal/job"
 	"gamefill/internal/ledger"
+	"gamefill/internal/publisher"
 	"gamefill/internal/summary"
 	"gamefill/test/league"
 )
@@ -93,7 +95,8 @@ func samples(t *testing.T, address string) map[string]float64 {
 	}
 	values := map[string]float64{}
 	for line := range strings.Lines(body) {
-		name, text, _ := strings.Cut(strings.TrimSpace(line), " ")
+		line = strings.TrimSpace(line)
+		name, text := line[:strings.LastIndexByte(line, ' ')], line[strings.LastIndexByte(line, ' ')+1:] // labels may have blanks
 		if !strings.HasPrefix(name, "gamefill_") {
 			continue
 		}
@@ -169,6 +172,47 @@ func TestMetricsAreTheLedgers(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("samples (-ledger +metrics):\n%s", diff)
+	}
+}
+
+// TestCheckVerdictsAreTheLedgers scrapes a worker after its run was validated, with a date given up on.
+func TestCheckVerdictsAreTheLedgers(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, league.Options{Dates: 4, NoBoxScores: []int{1}})
+	p, id := s.publish(t)
+	if code, _, errout := cli(t.Context(), append([]string{"--drain"}, s.flags...)...); code != 3 {
+		t.Fatalf("drain: got exit code %d, want 3: %s", code, errout)
+	}
+	run, err := s.back.Ledger.Run(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Validate(t.Context(), run.Range, &run, "tester", publisher.Judging{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if run, err = s.back.Ledger.Run(t.Context(), id); err != nil || run.State != ledger.RunFinished {
+		t.Fatalf("got run %s, %v, want it finished", run.State, err)
+	}
+	want := map[string]float64{}
+	for _, c := range run.Checks {
+		scope := c.Scope
+		if scope == "" {
+			scope = "range"
+		}
+		value := map[job.Verdict]float64{job.Pass: 0, job.Shown: 0, job.Warned: 1, job.Failed: 2, job.NotChecked: 2}[c.Verdict]
+		want[`gamefill_check_verdict{check="`+c.Name+`",scope="`+scope+`"}`] = value
+	}
+	if dead := `gamefill_check_verdict{check="no dead dates",scope="range"}`; want[dead] != 2 {
+		t.Errorf("got checks %v, want one that fails for the dead date", want)
+	}
+	got := samples(t, s.process(t))
+	for name := range got {
+		if !strings.HasPrefix(name, "gamefill_check_verdict{") {
+			delete(got, name)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("verdicts (-ledger +metrics):\n%s", diff)
 	}
 }
 

@@ -92,7 +92,7 @@ func TestAlerts(t *testing.T) {
 			}
 		}
 	}
-	if len(pages) != 8 {
-		t.Errorf("got alerts %v, want 8", slices.Sorted(maps.Keys(pages)))
+	if len(pages) != 9 {
+		t.Errorf("got alerts %v, want 9", slices.Sorted(maps.Keys(pages)))
 	}
 }

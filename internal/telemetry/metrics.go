@@ -3,7 +3,7 @@
 // measures does.
 //
 // [Metrics] counts what one worker does and reads where the run is from the ledger; docs/deploy.md lists every name. No
-// label has more values than the code has words for: never a date, an owner or a run. [Traces] follows single dates, from
+// label has more values than the code has words for, seasons aside: never a date, an owner or a run. [Traces] follows single dates, from
 // the publisher on.
 package telemetry
 

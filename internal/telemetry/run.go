@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"gamefill/internal/gamedate"
+	"gamefill/internal/job"
 	"gamefill/internal/ledger"
 	"gamefill/internal/publisher"
 )
@@ -16,6 +19,7 @@ import (
 // Ledger is what the gauges of the run are read from.
 type Ledger interface {
 	OpenRun(ctx context.Context, jobName string) (run ledger.Run, ok bool, err error)
+	ListRuns(ctx context.Context, jobName string, limit int) ([]ledger.Run, error)
 	CountStates(ctx context.Context, jobName, run string) (map[ledger.State]int, error)
 	RunEntries(ctx context.Context, jobName, run string, states ...ledger.State) ([]ledger.Entry, error)
 	Attempts(ctx context.Context, f ledger.AttemptFilter, limit int) ([]ledger.Attempt, error)
@@ -36,13 +40,26 @@ const (
 // causes are the kinds of cause that pause a run: ledger.Run.CauseKind.
 var causes = []string{"operator", "breaker", "environment", "quota"}
 
-// runGauges reads the gauges of the job's open run. Without an open run there are no dates, and nothing is paused.
+// Scopes of checks that are no season: the whole range of a run, and its sample, whose dates are told apart by no label.
+const (
+	scopeRange  = "range"
+	scopeSample = "sample"
+)
+
+// checkKey tells checks apart.
+type checkKey struct{ check, scope string }
+
+// verdictValues are the values of gamefill_check_verdict.
+var verdictValues = map[job.Verdict]float64{job.Pass: 0, job.Shown: 0, job.Warned: 1, job.Failed: 2, job.NotChecked: 2}
+
+// runGauges reads the gauges of the job's open run. Without an open run there are no dates, and nothing is paused; the checks
+// are those of the run before.
 type runGauges struct {
 	ledger Ledger
 	job    string
 	log    *slog.Logger
 
-	dates, claimable, paused, oldest, progress, eta *prometheus.Desc
+	dates, claimable, paused, oldest, progress, eta, verdict *prometheus.Desc
 
 	mu     sync.Mutex // guards what follows, and lets one scrape at a time read
 	readAt time.Time
@@ -50,6 +67,7 @@ type runGauges struct {
 	run    ledger.Run
 	open   bool // there is a run
 	counts map[ledger.State]int
+	checks map[checkKey]float64 // by verdictValues
 
 	detailedAt time.Time
 	details    int // entries and attempts read
@@ -67,12 +85,14 @@ func newRunGauges(l Ledger, jobName string, log *slog.Logger) *runGauges {
 		oldest:    prometheus.NewDesc("gamefill_oldest_pending_seconds", "Age of the date that has waited longest, in seconds.", nil, nil),
 		progress:  prometheus.NewDesc("gamefill_last_progress_seconds", "Seconds since a date was settled, or the run was opened.", nil, nil),
 		eta:       prometheus.NewDesc("gamefill_eta_seconds", "Seconds until the run is settled at its present rate.", nil, nil),
+		verdict: prometheus.NewDesc("gamefill_check_verdict",
+			"Verdict of a check of the newest run: 0 pass or only shown, 1 warn, 2 fail.", []string{"check", "scope"}, nil),
 	}
 }
 
 // Describe names the gauges.
 func (g *runGauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.dates, g.claimable, g.paused, g.oldest, g.progress, g.eta} {
+	for _, d := range []*prometheus.Desc{g.dates, g.claimable, g.paused, g.oldest, g.progress, g.eta, g.verdict} {
 		ch <- d
 	}
 }
@@ -122,6 +142,9 @@ func (g *runGauges) Collect(ch chan<- prometheus.Metric) {
 	if left := g.standing.Left; g.open && left != nil {
 		gauge(g.eta, left.Likely.Seconds())
 	}
+	for key, value := range g.checks {
+		gauge(g.verdict, value, key.check, key.scope)
+	}
 }
 
 // postponed is how many dates wait for a time that has not come.
@@ -141,7 +164,14 @@ func (g *runGauges) read(ctx context.Context, now time.Time) error {
 		return fmt.Errorf("look for the open run: %w", err)
 	}
 	if !open {
-		g.run, g.open, g.counts = ledger.Run{}, false, nil
+		newest, err := g.ledger.ListRuns(ctx, g.job, 1)
+		if err != nil {
+			return fmt.Errorf("look for the newest run: %w", err)
+		}
+		g.run, g.open, g.counts, g.checks = ledger.Run{}, false, nil, nil
+		if len(newest) > 0 {
+			g.checks = verdicts(newest[0])
+		}
 		return nil
 	}
 	counts, err := g.ledger.CountStates(ctx, g.job, run.ID)
@@ -154,8 +184,29 @@ func (g *runGauges) read(ctx context.Context, now time.Time) error {
 			return err
 		}
 	}
-	g.run, g.open, g.counts = run, true, counts
+	g.run, g.open, g.counts, g.checks = run, true, counts, verdicts(run)
 	return nil
+}
+
+// verdicts are those of a run's latest validation, and those of its sample while the run waits for it: of a check the worst
+// of all dates.
+func verdicts(run ledger.Run) map[checkKey]float64 {
+	worst := map[checkKey]float64{}
+	add := func(check, scope string, v job.Verdict) {
+		key := checkKey{check, scope}
+		worst[key] = max(worst[key], verdictValues[v])
+	}
+	for _, c := range run.Checks {
+		if _, err := gamedate.Parse(c.Scope); err != nil {
+			add(c.Name, cmp.Or(c.Scope, scopeRange), c.Verdict)
+		}
+	}
+	if run.Sampling() {
+		for _, c := range run.Sample.Checks {
+			add(c.Name, scopeSample, c.Verdict)
+		}
+	}
+	return worst
 }
 
 // readDates reads what only single dates and attempts tell: who waits, since when, and how fast the run goes.

@@ -21,6 +21,7 @@ import (
 
 	"gamefill/internal/failure"
 	"gamefill/internal/gamedate"
+	"gamefill/internal/job"
 	"gamefill/internal/ledger"
 	"gamefill/internal/telemetry"
 	"gamefill/internal/worker"
@@ -32,8 +33,8 @@ const jobName = "weather"
 
 // records is a ledger's answer, and how often it was asked.
 type records struct {
-	run             ledger.Run
-	none            bool
+	run             ledger.Run // the newest
+	none            bool       // the newest is closed, or there is none
 	counts          map[ledger.State]int
 	pending         []ledger.Entry
 	attempts        []ledger.Attempt
@@ -44,6 +45,13 @@ type records struct {
 func (r *records) OpenRun(context.Context, string) (ledger.Run, bool, error) {
 	r.looks++
 	return r.run, !r.none && r.err == nil, r.err
+}
+
+func (r *records) ListRuns(context.Context, string, int) ([]ledger.Run, error) {
+	if r.run.ID == "" {
+		return nil, r.err
+	}
+	return []ledger.Run{r.run}, r.err
 }
 
 func (r *records) CountStates(context.Context, string, string) (map[ledger.State]int, error) {
@@ -77,7 +85,8 @@ func scrape(t *testing.T, m *telemetry.Metrics) map[string]float64 {
 	}
 	samples := map[string]float64{}
 	for line := range strings.Lines(body) {
-		name, text, _ := strings.Cut(strings.TrimSpace(line), " ")
+		line = strings.TrimSpace(line)
+		name, text := line[:strings.LastIndexByte(line, ' ')], line[strings.LastIndexByte(line, ' ')+1:] // labels may have blanks
 		if !strings.HasPrefix(name, "gamefill_") || strings.Contains(name, "_bucket") {
 			continue
 		}
@@ -103,7 +112,7 @@ func of(samples map[string]float64, prefixes ...string) map[string]float64 {
 	return kept
 }
 
-var onRun = []string{"gamefill_dates", "gamefill_claimable", "gamefill_run_paused", "gamefill_oldest", "gamefill_last", "gamefill_eta"}
+var onRun = []string{"gamefill_dates", "gamefill_claimable", "gamefill_run_paused", "gamefill_oldest", "gamefill_last", "gamefill_eta", "gamefill_check"}
 
 // entry is a pending date that was published that long before now.
 func entry(day string, now time.Time, waited time.Duration) ledger.Entry {
@@ -172,6 +181,48 @@ func TestGaugesOfTheRun(t *testing.T) {
 					t.Errorf("samples (-want +got):\n%s", diff)
 				}
 			})
+		})
+	}
+}
+
+// TestVerdictsOfTheRun: the worst verdict of each check by scope, and never a date.
+func TestVerdictsOfTheRun(t *testing.T) {
+	t.Parallel()
+	validated := []job.Check{
+		{Name: "games", Verdict: job.Pass}, {Name: "games", Scope: "2021-22", Verdict: job.Warned},
+		{Name: "games", Scope: "2022-23", Verdict: job.Failed}, {Name: "rows", Verdict: job.Shown},
+		{Name: "readable", Verdict: job.NotChecked}, {Name: "readable", Verdict: job.Pass}, {Name: "games", Scope: "2022-01-15", Verdict: job.Failed},
+	}
+	ofRange := map[string]float64{
+		`gamefill_check_verdict{check="games",scope="range"}`: 0, `gamefill_check_verdict{check="games",scope="2021-22"}`: 1,
+		`gamefill_check_verdict{check="games",scope="2022-23"}`: 2, `gamefill_check_verdict{check="rows",scope="range"}`: 0,
+		`gamefill_check_verdict{check="readable",scope="range"}`: 2,
+	}
+	sample := &ledger.Sample{Verdict: job.Failed, Checks: []job.Check{
+		{Name: "minutes", Scope: "2022-01-10", Verdict: job.Failed}, {Name: "minutes", Scope: "2022-01-11", Verdict: job.Pass},
+		{Name: "no dead dates", Verdict: job.Pass},
+	}}
+	tests := []struct {
+		name    string
+		records records
+		want    map[string]float64
+	}{
+		{"no run", records{none: true}, map[string]float64{}},
+		{"finished", records{none: true, run: ledger.Run{ID: "r", State: ledger.RunFinished, Checks: validated}}, ofRange},
+		{"reopened", records{run: ledger.Run{ID: "r", State: ledger.RunOpen, Checks: validated}}, ofRange},
+		{"not validated yet", records{run: ledger.Run{ID: "r", State: ledger.RunOpen}}, map[string]float64{}},
+		{"waits for an approval", records{run: ledger.Run{ID: "r", State: ledger.RunAwaitingApproval, Sample: sample}}, map[string]float64{
+			`gamefill_check_verdict{check="minutes",scope="sample"}`: 2, `gamefill_check_verdict{check="no dead dates",scope="sample"}`: 0}},
+		{"approved all the same", records{run: ledger.Run{ID: "r", State: ledger.RunOpen, Sample: sample, Approval: &ledger.Approval{Override: true}}},
+			map[string]float64{}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := of(scrape(t, telemetry.NewMetrics(&tt.records, jobName, quiet)), "gamefill_check")
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("samples (-want +got):\n%s", diff)
+			}
 		})
 	}
 }

@@ -70,8 +70,8 @@ func TestAlertsAgree(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("alerts (-Terraform +Prometheus):\n%s", diff)
 	}
-	if len(want) < 7 {
-		t.Errorf("got alerts %v in Terraform, want 7", slices.Sorted(maps.Keys(want)))
+	if len(want) < 8 {
+		t.Errorf("got alerts %v in Terraform, want 8", slices.Sorted(maps.Keys(want)))
 	}
 }
 

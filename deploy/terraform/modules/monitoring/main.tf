@@ -31,6 +31,13 @@ locals {
       text     = "At its present rate the run needs more than ${var.eta_hours} hours. More workers help until loads are limited; docs/deploy.md has the arithmetic."
     }
 
+    check-failed = {
+      severity = "ERROR"
+      query    = "max by (check) (gamefill_check_verdict) > 1"
+      duration = "60s"
+      text     = "The newest run fails a check of its validation or sample. `publisher status` has the number seen, the bound and what to do."
+    }
+
     quota = {
       severity = "WARNING"
       query    = "sum(increase(gamefill_attempts_total{class=\"quota\"}[15m])) > 0"
