@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"gamefill/internal/gamedate"
 	"gamefill/internal/table"
 )
 
@@ -12,6 +13,11 @@ type Describer interface {
 	// Describe looks at the table of a schema. A table that is not there is no error: Exists is false. What is reported
 	// is of one moment.
 	Describe(ctx context.Context, t *table.Schema) (Description, error)
+
+	// ScanBytes is how many bytes the store would bill for reading columns of a range in one statement, the dearest of
+	// those that it has for a range of this table; without columns all that the table has. None is run. A table without
+	// partitions is read whole, whatever the range. Stores that bill no reading say 0.
+	ScanBytes(ctx context.Context, t *table.Schema, r gamedate.Range, columns ...string) (int64, error)
 }
 
 // Description is a live table beside its schema. What a store does not have is zero.
@@ -20,6 +26,8 @@ type Description struct {
 	Table  string
 	Exists bool
 	Rows   int64
+	// Bytes is the size of its rows as the store bills the reading of them, 0 for stores that bill none.
+	Bytes int64
 	// Location is where the store keeps it ("US"), "" for stores without.
 	Location string
 	// Partitioning is how it is cut: the name of a DATE column when every date is a partition, "" without partitions, and
@@ -42,6 +50,9 @@ type Description struct {
 	// NewTableExpiration and NewPartitionExpiration are what a table made in this dataset gets, zero for never.
 	NewTableExpiration     time.Duration
 	NewPartitionExpiration time.Duration
+
+	// TimeTravel is for how long the store can still show what the table was before it was changed.
+	TimeTravel time.Duration
 
 	// StreamingBuffer says that rows streamed into the table are not yet in their partitions.
 	StreamingBuffer bool

@@ -176,11 +176,13 @@ type Store interface {
 	Metered
 }
 
-// Grouping asks for counts per partition and per distinct combination of the By columns.
+// Grouping asks for counts per partition and per distinct combination of the By columns, or without regard to partitions.
 type Grouping struct {
 	By    []string // columns to group by within a partition; may be empty
 	Nulls []string // columns whose NULLs are counted
 	Keys  []string // columns whose distinct combinations are counted; may be empty
+	// Undated groups the rows of all partitions together; the date of a group is then zero.
+	Undated bool
 }
 
 // Group is one group's counts. A NULL key value has the text "" in Keys.

@@ -1,12 +1,14 @@
 package bigquerywarehouse
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"cloud.google.com/go/bigquery"
 
@@ -242,6 +244,7 @@ func (s *Store) describe(ctx context.Context, t *table.Schema) (warehouse.Descri
 	}
 	d.Location = dataset.Location
 	d.NewTableExpiration, d.NewPartitionExpiration = dataset.DefaultTableExpiration, dataset.DefaultPartitionExpiration
+	d.TimeTravel = cmp.Or(dataset.MaxTimeTravel, defaultTimeTravel)
 	meta, err := s.metadata(ctx, s.handle(live))
 	switch {
 	case hasCode(err, http.StatusNotFound):
@@ -250,7 +253,8 @@ func (s *Store) describe(ctx context.Context, t *table.Schema) (warehouse.Descri
 	case err != nil:
 		return d, s.explain(err, t)
 	}
-	d.Exists, d.Rows, d.Partitioning, d.RequireFilter = true, int64(meta.NumRows), partitioning(meta), meta.RequirePartitionFilter
+	d.Exists, d.Rows, d.Bytes = true, int64(meta.NumRows), meta.NumBytes
+	d.Partitioning, d.RequireFilter = partitioning(meta), meta.RequirePartitionFilter
 	if meta.Clustering != nil {
 		d.Cluster = meta.Clustering.Fields
 	}
@@ -261,6 +265,70 @@ func (s *Store) describe(ctx context.Context, t *table.Schema) (warehouse.Descri
 	d.Missing, d.Different = compare(t, meta)
 	d.Extra = extra(t, meta.Schema)
 	return d, nil
+}
+
+// defaultTimeTravel is of datasets that do not say. Source: BigQuery REST reference, Dataset.maxTimeTravelHours.
+const defaultTimeTravel = 168 * time.Hour
+
+// ScanBytes implements [warehouse.Describer] with dry runs of the statements that read and count: the service says what it
+// would read and reads nothing. How the live table is cut does not matter, so they tell whether it is cut at all.
+func (s *Store) ScanBytes(ctx context.Context, t *table.Schema, r gamedate.Range, columns ...string) (int64, error) {
+	n, err := s.scanBytes(ctx, t, r, columns)
+	if err != nil {
+		return 0, fmt.Errorf("dry run over %s: %w", t.FullName(), err)
+	}
+	return n, nil
+}
+
+func (s *Store) scanBytes(ctx context.Context, t *table.Schema, r gamedate.Range, columns []string) (most int64, err error) {
+	live, err := s.live(t)
+	if err != nil {
+		return 0, err
+	}
+	if len(columns) == 0 {
+		meta, err := s.metadata(ctx, s.handle(live))
+		if err != nil {
+			return 0, s.explain(err, t)
+		}
+		columns = present(t, meta)
+	}
+	for _, name := range columns {
+		if t.Index(name) < 0 {
+			return 0, fmt.Errorf("%w: %q", errNoColumn, name)
+		}
+	}
+	read := statement.Statement{Name: statement.ReadTable, Table: live, Columns: columns}
+	count := statement.Statement{Name: statement.CountGroups, Table: live, Partition: t.Partition, Nulls: nullTests(t, columns)}
+	var params []bigquery.QueryParameter
+	if t.Partition != "" {
+		read.Name, read.Partition, params = statement.ReadRange, t.Partition, dateParameters(r)
+	}
+	for _, st := range []statement.Statement{read, count} {
+		n, err := s.dryRun(ctx, st, params)
+		if err != nil {
+			return 0, s.explain(fmt.Errorf("%s: %w", st.Name, err), t)
+		}
+		most = max(most, n)
+	}
+	return most, nil
+}
+
+// dryRun asks how many bytes a statement would read.
+func (s *Store) dryRun(ctx context.Context, st statement.Statement, params []bigquery.QueryParameter) (n int64, err error) {
+	q, err := s.newQuery(st, params)
+	if err != nil {
+		return 0, err
+	}
+	q.DryRun, q.MaxBytesBilled = true, 0 // nothing is billed
+	err = s.bound(ctx, func(ctx context.Context) error {
+		job, err := q.Run(ctx)
+		if err != nil {
+			return err
+		}
+		n = job.LastStatus().Statistics.TotalBytesProcessed
+		return job.LastStatus().Err()
+	})
+	return n, err
 }
 
 // Create implements [warehouse.Tables]: a day partition for each date of the partition column, clustered. The table has an

@@ -428,10 +428,8 @@ func (s *Store) count(ctx context.Context, t *table.Schema, r gamedate.Range, g 
 	if err := readable(t, v.meta); err != nil {
 		return nil, err
 	}
-	st := statement.Statement{Name: statement.CountGroups, Table: v.live, Partition: t.Partition, By: g.By, Keys: g.Keys}
-	for _, name := range g.Nulls {
-		st.Nulls = append(st.Nulls, statement.Column{Name: name, Repeated: t.Columns[t.MustIndex(name)].Type == table.STRINGS})
-	}
+	st := statement.Statement{Name: statement.CountGroups, Table: v.live, Partition: t.Partition, By: g.By, Keys: g.Keys, Nulls: nullTests(t, g.Nulls),
+		Undated: g.Undated && t.Partition != ""}
 	var params []bigquery.QueryParameter
 	if t.Partition != "" {
 		params = dateParameters(r)
@@ -445,9 +443,17 @@ func (s *Store) count(ctx context.Context, t *table.Schema, r gamedate.Range, g 
 	return groups, err
 }
 
+// nullTests are the tests for NULL of columns.
+func nullTests(t *table.Schema, names []string) (tests []statement.Column) {
+	for _, name := range names {
+		tests = append(tests, statement.Column{Name: name, Repeated: t.Columns[t.MustIndex(name)].Type == table.STRINGS})
+	}
+	return tests
+}
+
 // groupOf reads one row of count_groups.
 func groupOf(t *table.Schema, g warehouse.Grouping, values []bigquery.Value) (group warehouse.Group, err error) {
-	if t.Partition != "" {
+	if t.Partition != "" && !g.Undated {
 		date, err := decode(&t.Columns[t.MustIndex(t.Partition)], values[0])
 		if err != nil {
 			return group, err

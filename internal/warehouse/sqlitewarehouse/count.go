@@ -46,10 +46,13 @@ func (w *Warehouse) Count(ctx context.Context, t *table.Schema, r gamedate.Range
 	return groups, nil
 }
 
+// dated reports whether groups are of single partitions.
+func (l *layout) dated(g warehouse.Grouping) bool { return l.partition >= 0 && !g.Undated }
+
 // countSQL returns rows of: date, the By columns, rows, distinct, one count a Nulls column.
 func (l *layout) countSQL(r gamedate.Range, g warehouse.Grouping) (string, []any) {
 	date := "''"
-	if l.partition >= 0 {
+	if l.dated(g) {
 		date = quote(l.t.Partition)
 	}
 	inner := []string{date + " AS d"}
@@ -76,7 +79,7 @@ func (l *layout) countSQL(r gamedate.Range, g warehouse.Grouping) (string, []any
 
 func (l *layout) group(row []driver.Value, g warehouse.Grouping) (warehouse.Group, error) {
 	var group warehouse.Group
-	if l.partition >= 0 {
+	if l.dated(g) {
 		v, ok := l.codecs[l.partition].decode(row[0])
 		if !ok {
 			return group, l.badStored(l.partition, row[0])

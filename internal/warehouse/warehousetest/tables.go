@@ -156,6 +156,38 @@ var tableCases = []suiteCase{
 			}
 		}
 	}},
+	{"ScanBytes is what reading a range costs, if anything", func(t *testing.T, w warehouse.Store) {
+		s, whole := tables(t, w)
+		mustPut(t, w, s, day1, 1, numbered(day1, 1, 5))
+		mustPut(t, w, s, day2, 1, numbered(day2, 1, 5))
+		mustPut(t, w, whole, gamedate.Date{}, 1, items("2021-22", "a", 1, 2))
+		scan := func(s *table.Schema, r gamedate.Range, columns ...string) int64 {
+			t.Helper()
+			n, err := w.ScanBytes(t.Context(), s, r, columns...)
+			if err != nil {
+				t.Fatalf("scan %s of %s: %v", s.FullName(), r, err)
+			}
+			return n
+		}
+		on := func(d gamedate.Date) gamedate.Range { return gamedate.Range{From: d, To: d} }
+		d, err := w.Describe(t.Context(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		one, other, both := scan(s, on(day1)), scan(s, on(day2)), scan(s, gamedate.Range{From: day1, To: day2})
+		if one+other != both || both != d.Bytes || scan(s, on(day1.AddDays(-9))) != 0 {
+			t.Errorf("got %d and %d bytes of two dates, %d of both, table of %d: want no other date read", one, other, both, d.Bytes)
+		}
+		if name := scan(s, on(day1), "name"); both > 0 && name >= one || both == 0 && name != 0 {
+			t.Errorf("one column: got %d bytes, want fewer than all columns' %d", name, one)
+		}
+		if n := scan(whole, on(day1)); (n > 0) != (both > 0) {
+			t.Errorf("a table without partitions: got %d bytes, want all of it", n)
+		}
+		if _, err := w.ScanBytes(t.Context(), s, on(day1), "nobody"); both > 0 && err == nil {
+			t.Error("an unknown column: got no error")
+		}
+	}},
 	{"Drop takes the table, its rows and its history", func(t *testing.T, w warehouse.Store) {
 		s, whole := tables(t, w)
 		mustPut(t, w, s, day1, 7, numbered(day1, 1, 5))
@@ -299,6 +331,10 @@ var countCases = []suiteCase{
 				{Date: day2, Keys: []string{""}, Rows: 1, Nulls: []int64{1}, Distinct: 1},
 				{Date: day2, Keys: []string{"false"}, Rows: 1, Nulls: []int64{1}, Distinct: 1},
 				{Date: day2, Keys: []string{"true"}, Rows: 3, Nulls: []int64{1}, Distinct: 1}}},
+			{"all dates together", warehouse.Grouping{Undated: true, Nulls: []string{"n"}, Keys: []string{"name"}}, []warehouse.Group{
+				{Rows: 6, Nulls: []int64{3}, Distinct: 3}}},
+			{"all dates together by a truth value", warehouse.Grouping{Undated: true, By: []string{"ok"}}, []warehouse.Group{
+				{Keys: []string{""}, Rows: 1}, {Keys: []string{"false"}, Rows: 2}, {Keys: []string{"true"}, Rows: 3}}},
 			{"by two columns", warehouse.Grouping{By: []string{"name", "amount"}, Keys: []string{"name", "name"}}, []warehouse.Group{
 				{Date: day1, Keys: []string{"z", ""}, Rows: 1, Distinct: 1},
 				{Date: day2, Keys: []string{"a", ""}, Rows: 2, Distinct: 1},
@@ -315,11 +351,15 @@ var countCases = []suiteCase{
 				t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 			}
 		}
+		empty := gamedate.Range{From: span.From.AddDays(-9), To: span.From.AddDays(-2)}
+		if got, err := w.Count(t.Context(), s, empty, warehouse.Grouping{Undated: true}); err != nil || len(got) != 0 {
+			t.Errorf("dates without rows together: got %v, %v, want no groups", got, err)
+		}
 		if got, err := w.Count(t.Context(), whole, span, warehouse.Grouping{}); err != nil || len(got) != 0 {
 			t.Errorf("empty table: got %v, %v, want no groups", got, err)
 		}
 		mustPut(t, w, whole, gamedate.Date{}, 1, append(items("2021-22", "a", 1, 1, 2), items("", "b", 3)...))
-		got, err := w.Count(t.Context(), whole, span, warehouse.Grouping{By: []string{"season"}, Keys: []string{"id"}})
+		got, err := w.Count(t.Context(), whole, span, warehouse.Grouping{By: []string{"season"}, Keys: []string{"id"}, Undated: true})
 		want := []warehouse.Group{{Keys: []string{""}, Rows: 1, Distinct: 1}, {Keys: []string{"2021-22"}, Rows: 3, Distinct: 2}}
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
 			t.Errorf("table without partitions: %v (-want +got):\n%s", err, diff)

@@ -46,7 +46,9 @@ func instances(t *table.Schema) []statement.Statement {
 		{Name: statement.LoadRows, Table: live(t), Staging: staging(t), Columns: t.Names(), Partition: t.Partition, Whole: true},
 	}
 	if t.Partition != "" {
-		list = append(list, statement.Statement{Name: statement.ReadRange, Table: live(t), Partition: t.Partition, Columns: t.Names()})
+		list = append(list, statement.Statement{Name: statement.ReadRange, Table: live(t), Partition: t.Partition, Columns: t.Names()},
+			statement.Statement{Name: statement.CountGroups, Table: live(t), Partition: t.Partition, Undated: true},
+			statement.Statement{Name: statement.CountGroups, Table: live(t), Partition: t.Partition, By: t.Key, Nulls: nulls, Undated: true})
 	}
 	return list
 }

@@ -20,6 +20,7 @@ type dataset struct {
 	location              string
 	created, modified     int64 // milliseconds since the epoch
 	tableMS, partitionMS  int64 // default expirations in milliseconds, 0 for never
+	travelHours           int64
 	description, friendly string
 	labels                map[string]string
 	tables                map[string]*table
@@ -63,7 +64,7 @@ func (s *Server) datasetsInsert(c *call) (any, error) {
 	}
 	var in bq.Dataset
 	if err := c.decode(&in, "datasetReference", "location", "defaultTableExpirationMs", "defaultPartitionExpirationMs",
-		"description", "friendlyName", "labels", "isCaseInsensitive"); err != nil {
+		"description", "friendlyName", "labels", "isCaseInsensitive", "maxTimeTravelHours"); err != nil {
 		return nil, err
 	}
 	if in.DatasetReference == nil || !named(datasetPattern, in.DatasetReference.DatasetId) {
@@ -84,11 +85,17 @@ func (s *Server) datasetsInsert(c *call) (any, error) {
 	if !locationPattern.MatchString(location) {
 		return nil, invalid("Invalid value for location: %s is not a valid value", location)
 	}
+	if in.MaxTimeTravelHours == 0 {
+		in.MaxTimeTravelHours = maxTravel
+	}
+	if err := checkTravel(in.MaxTimeTravelHours); err != nil {
+		return nil, err
+	}
 	now := s.tick()
 	d := &dataset{
 		key: key, location: location, created: now, modified: now, tableMS: in.DefaultTableExpirationMs,
 		partitionMS: in.DefaultPartitionExpirationMs, description: in.Description, friendly: in.FriendlyName,
-		labels: in.Labels, tables: map[string]*table{},
+		labels: in.Labels, travelHours: in.MaxTimeTravelHours, tables: map[string]*table{},
 	}
 	s.datasets[key] = d
 	return d.resource(), nil
@@ -100,8 +107,19 @@ func (d *dataset) resource() *bq.Dataset {
 		DatasetReference: &bq.DatasetReference{ProjectId: d.key.project, DatasetId: d.key.dataset},
 		Location:         d.location, CreationTime: d.created, LastModifiedTime: d.modified,
 		DefaultTableExpirationMs: d.tableMS, DefaultPartitionExpirationMs: d.partitionMS,
-		Description: d.description, FriendlyName: d.friendly, Labels: d.labels, Type: "DEFAULT",
+		Description: d.description, FriendlyName: d.friendly, Labels: d.labels, Type: "DEFAULT", MaxTimeTravelHours: d.travelHours,
 	}
+}
+
+// minTravel and maxTravel bound the time travel window of a dataset, in hours; the greatest is the default. Source: REST
+// reference, Dataset.maxTimeTravelHours; documentation, "Data retention with time travel and fail-safe": whole days.
+const minTravel, maxTravel = 48, 168
+
+func checkTravel(hours int64) error {
+	if hours < minTravel || hours > maxTravel || hours%24 != 0 {
+		return invalid("Invalid value for maxTimeTravelHours: %d", hours)
+	}
+	return nil
 }
 
 func (s *Server) datasetsGet(c *call) (any, error) {
@@ -144,8 +162,15 @@ func (s *Server) datasetsPatch(c *call) (any, error) {
 		return nil, err
 	}
 	var in bq.Dataset
-	if err := c.decode(&in, "location", "defaultTableExpirationMs", "defaultPartitionExpirationMs", "description", "friendlyName", "labels"); err != nil {
+	if err := c.decode(&in, "location", "defaultTableExpirationMs", "defaultPartitionExpirationMs", "description", "friendlyName", "labels",
+		"maxTimeTravelHours"); err != nil {
 		return nil, err
+	}
+	if c.sent("maxTimeTravelHours") {
+		if err := checkTravel(in.MaxTimeTravelHours); err != nil {
+			return nil, err
+		}
+		d.travelHours = in.MaxTimeTravelHours
 	}
 	if c.sent("location") && !strings.EqualFold(in.Location, d.location) {
 		return nil, invalid("Cannot change dataset location: it is immutable")

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	bq "google.golang.org/api/bigquery/v2"
 
@@ -229,8 +230,8 @@ func (s *Server) scan(e *execution, columns []string) (*table, []row, *result, e
 			date, ok := r.cell(i, t.schema[i]).(string)
 			return !ok || date < e.params["from"] || date > e.params["to"]
 		})
-		if strings.EqualFold(e.Partition, t.partitionColumn()) && t.time.Type == "DAY" {
-			read = rows
+		if strings.EqualFold(e.Partition, t.partitionColumn()) {
+			read = t.within(e.params["from"], e.params["to"])
 		}
 		columns = append(slices.Clone(columns), e.Partition)
 	}
@@ -239,6 +240,21 @@ func (s *Server) scan(e *execution, columns []string) (*table, []row, *result, e
 		rows = nil
 	}
 	return t, rows, r, e.affordable(r)
+}
+
+// within is what a query with a filter on the partition column reads: the partitions that the filter meets, and the
+// streaming buffer, whose rows are in none. Source: documentation, "Querying partitioned tables", partition pruning.
+func (t *table) within(from, to string) (read []row) {
+	id := func(text string) string {
+		date, _ := time.Parse(time.DateOnly, text) // a DATE parameter
+		return date.Format(decorators[t.time.Type])
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.partitions)) {
+		if name >= id(from) && name <= id(to) {
+			read = append(read, t.partitions[name].rows...)
+		}
+	}
+	return append(read, t.streamed...)
 }
 
 // readRows executes ReadRange and ReadTable.
@@ -302,7 +318,7 @@ func (s *Server) countGroups(e *execution) (*result, error) {
 		}
 		nulls = append(nulls, i)
 	}
-	if e.Partition != "" {
+	if e.Partition != "" && !e.Undated {
 		by = append([]int{field(t.schema, e.Partition)}, by...)
 		r.fields = append(r.fields, column("part", "DATE"))
 	}

@@ -50,7 +50,10 @@ var readers = map[Name]func(s *Statement, body string){
 		selected := line(body, "SELECT ")
 		head, tail, _ := strings.Cut(selected, "COUNT(*) AS row_count")
 		if s.Partition != "" {
-			_, head, _ = strings.Cut(head, " AS part, ")
+			_, keys, dated := strings.Cut(head, " AS part, ")
+			if s.Undated = !dated; dated {
+				head = keys
+			}
 		}
 		s.By = names(head)
 		keys, nulls, _ := strings.Cut(tail, " AS key_count")

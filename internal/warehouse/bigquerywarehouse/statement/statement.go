@@ -30,8 +30,8 @@ const (
 	ReadTable Name = "read_table"
 	// CountGroups counts a range of partitions by partition and the By columns: part DATE, b0, b1, …, row_count INT64,
 	// key_count INT64 (distinct combinations of Keys, 0 without), z0, z1, … INT64 (NULLs of the Nulls columns; an empty
-	// array is NULL). Parameters: from, to DATE. With an empty Partition it counts a whole table: no column part, no
-	// parameters.
+	// array is NULL). Parameters: from, to DATE. Undated counts the partitions of the range together: no column part. With an
+	// empty Partition it counts a whole table: no column part, no parameters.
 	CountGroups Name = "count_groups"
 	// Occupy does nothing: its job id is what matters. No parameters.
 	Occupy Name = "occupy"
@@ -63,6 +63,7 @@ type Statement struct {
 	By        []string
 	Nulls     []Column
 	Keys      []string
+	Undated   bool
 	Staging   Table
 	Replace   []string
 	Whole     bool
@@ -112,7 +113,7 @@ func (s Statement) where() string {
 
 func (s Statement) countGroups() string {
 	var selected, groups []string
-	if s.Partition != "" {
+	if s.Partition != "" && !s.Undated {
 		selected = append(selected, quote(s.Partition)+" AS part")
 	}
 	for i, name := range s.By {

@@ -23,6 +23,8 @@ var every = []statement.Statement{
 	{Name: statement.CountGroups, Table: box, Partition: "day"},
 	{Name: statement.CountGroups, Table: box, Partition: "day", By: []string{"ok", "n"}, Keys: []string{"name", "name"},
 		Nulls: []statement.Column{{Name: "n"}, {Name: "tags", Repeated: true}}},
+	{Name: statement.CountGroups, Table: box, Partition: "day", By: []string{"name"}, Nulls: []statement.Column{{Name: "n"}}, Undated: true},
+	{Name: statement.CountGroups, Table: box, Partition: "day", Undated: true},
 	{Name: statement.CountGroups, Table: box},
 	{Name: statement.CountGroups, Table: box, By: []string{"season"}, Keys: []string{"id"}},
 	{Name: statement.Occupy},
