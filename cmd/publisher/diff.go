@@ -19,7 +19,7 @@ type diffCommand struct {
 	buildFlags  `embed:""`
 	Summary     bool   `help:"Counts only: no single dates, no examples." env:"-"`
 	Examples    int    `help:"How many examples to show of each kind and of each column." default:"5"`
-	HTML        string `name:"html" help:"Write a page with the same content, too; it needs no network." placeholder:"FILE" env:"-"`
+	HTML        string `name:"html" help:"Write a page with the same content, too; it needs no network. - is standard output, instead of the table." placeholder:"FILE" env:"-"`
 	Concurrency int    `help:"Dates built at once." default:"2"`
 }
 
@@ -54,6 +54,9 @@ func (c *diffCommand) Run(e *environment) error {
 	if err != nil {
 		return err
 	}
+	if e.settings.JSON && c.HTML == standardOutput {
+		return &publisher.UsageError{Problem: "--json is standard output already: name a file for --html"}
+	}
 	p, err := e.publisher(looks)
 	if err != nil {
 		return err
@@ -71,10 +74,14 @@ func (c *diffCommand) Run(e *environment) error {
 	if c.Summary {
 		d.Dates = slices.DeleteFunc(d.Dates, func(date publisher.DateDiff) bool { return date.Failure == nil })
 	}
-	if err := e.print(d, func() { differences(e, d) }); err != nil {
+	if c.HTML == standardOutput {
+		if err := diffPage.Execute(e.out, d); err != nil {
+			return err
+		}
+	} else if err := e.print(d, func() { differences(e, d) }); err != nil {
 		return err
 	}
-	if c.HTML != "" {
+	if c.HTML != "" && c.HTML != standardOutput {
 		if err := export.File(c.HTML, func(w io.Writer) error { return diffPage.Execute(w, d) }); err != nil {
 			return err
 		}

@@ -163,6 +163,10 @@ func TestDiffPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if r := d.want(exitError, append([]string{"diff", "--html", "-"}, d.span()...)...); r.out != string(b) {
+		t.Errorf("a page on standard output: got %d bytes, want the %d of the file", len(r.out), len(b))
+	}
+	contains(t, d.want(exitUsage, append([]string{"diff", "--html", "-", "--json"}, d.span()...)...).errout, "--json is standard output already")
 	contains(t, string(b), "<!DOCTYPE html>", "prefers-color-scheme", "source_empty", "Examples of rows", d.league.GameDates[0].String(), "</html>")
 	for _, outside := range []string{"http:", "https:", "<script", "<link", "src=", "url("} {
 		if strings.Contains(string(b), outside) {

@@ -10,6 +10,7 @@ import (
 	"gamefill/internal/gamedate"
 	"gamefill/internal/job"
 	"gamefill/internal/ledger"
+	"gamefill/internal/price"
 	"gamefill/internal/publisher"
 	"gamefill/internal/summary"
 	"gamefill/internal/table"
@@ -158,6 +159,9 @@ func tellFacts(e *environment, line func(string, string, ...any), s publisher.St
 		line("replaced", "nothing: the partition was empty")
 	} else {
 		line("replaced", "%d rows, fingerprint %.16s", f.PreImageRows, f.PreImage)
+	}
+	if f.UploadedBytes+f.KeptBytes > 0 {
+		line("uploaded", "%s, and %s to keep what was replaced", price.Size(f.UploadedBytes), price.Size(f.KeptBytes))
 	}
 	line("rows", "%d in, %d used, %d out%s", f.Counts.RowsIn, f.Counts.RowsUsed, f.Counts.RowsOut, prefixed("; rejected: ", countsText(f.Counts.RejectedBy, "")))
 	line("statuses", "%s", countsText(f.Counts.Counts, "status."))

@@ -104,7 +104,7 @@ func (c *planCommand) Run(e *environment) error {
 		}
 		planSummary(e, plan)
 		if cost.Writes > 0 {
-			fmt.Fprintln(e.out, estimateText(cost))
+			printEstimate(e, cost)
 			if sampleFirst {
 				fmt.Fprintln(e.out, "First `publisher sample` over the same range, then plan again: what the sample does changes the plan.")
 				fmt.Fprintf(e.out, "Apply it without a sample: %s --no-sample --reason …\n", e.publishing(plan))
@@ -113,16 +113,6 @@ func (c *planCommand) Run(e *environment) error {
 			fmt.Fprintf(e.out, "Apply it: %s\n", e.publishing(plan))
 		}
 	})
-}
-
-// estimateText is what a plan will cost, in words.
-func estimateText(c publisher.Estimate) string {
-	text := fmt.Sprintf("Cost: at most %d partition writes, a load job each in BigQuery; bytes are not known before they are read; ", c.Writes)
-	if c.Measured == "" {
-		return text + "duration: no measurement yet."
-	}
-	return text + fmt.Sprintf("about %s at the %.0f dates a minute of run %s, whose median date took %s.",
-		terminal.Duration(c.Duration), c.DatesPerMinute, c.Measured, terminal.Duration(c.MedianDate))
 }
 
 // publishing is the command that applies a plan: this one's flags, and the plan's hash.
@@ -314,11 +304,18 @@ func (f *requestFlags) prepareOrShow(e *environment, begin *beginFlags, dryRun b
 	if err != nil {
 		return nil, err
 	}
-	return q, e.print(q.plan, func() {
+	cost, err := q.p.Estimate(e.ctx, q.plan)
+	if err != nil {
+		return nil, err
+	}
+	return q, e.print(planView{q.plan, cost}, func() {
 		if q.plan.Count(publisher.Queue) <= listedDates {
 			dateTable(e, q.plan, false)
 		}
 		planSummary(e, q.plan)
+		if cost.Writes > 0 {
+			printEstimate(e, cost)
+		}
 		fmt.Fprintln(e.out, "Nothing was published (--dry-run).")
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -52,6 +53,15 @@ func TestReport(t *testing.T) {
 	again.MadeAt = got.MadeAt
 	if diff := cmp.Diff(canonical(t, got), canonical(t, again)); diff != "" {
 		t.Errorf("a second report (-first +second):\n%s", diff)
+	}
+	if r := d.want(exitDone, "report", "--html", "-", "--markdown", text); !strings.HasPrefix(r.out, "<!DOCTYPE html>") || !strings.HasSuffix(r.out, "</html>\n") {
+		t.Errorf("a page on standard output: got %d bytes that begin with %.20q, want the page alone", len(r.out), r.out)
+	}
+	contains(t, d.want(exitDone, "report", "--markdown", "-").out, "# player_game_summary, ", "No cost: one file.")
+	contains(t, d.want(exitUsage, "report", "--markdown", "-", "--html", "-").errout, "cannot both be standard output")
+	contains(t, d.want(exitUsage, "report", "--markdown", "-", "--json").errout, "--json is standard output already")
+	if _, err := os.Stat("-"); err == nil {
+		t.Error("a file called - was written")
 	}
 	d.want(exitError, "report", "--html", filepath.Join(dir, "missing", "r.html"))
 	d.want(exitError, "report", "--run", "nobody")

@@ -136,7 +136,7 @@ func TestPlanHash(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := d.want(exitDone, d.spanOf("plan")...).out
-	contains(t, out, "at most 12 partition writes", "no measurement yet", "Apply it: publisher publish --from 2022-01-03")
+	contains(t, out, "No cost: one file; at most 12 partitions are written.", "no measurement yet", "Apply it: publisher publish --from 2022-01-03")
 	_, hash, _ := strings.Cut(out, "--plan ")
 	hash = strings.TrimSpace(hash)
 
@@ -144,7 +144,7 @@ func TestPlanHash(t *testing.T) {
 	d.want(exitUsage, d.spanOf("publish", "--plan", d.league.Schedule)...)
 	r := d.want(exitError, d.spanOf("publish", "--plan", "0123456789ab")...)
 	contains(t, r.errout, "nothing was published", "now: 2 no_games, 12 queue")
-	d.want(exitDone, d.spanOf("publish", "--dry-run", "--plan", hash)...)
+	contains(t, d.want(exitDone, d.spanOf("publish", "--dry-run", "--plan", hash)...).out, "No cost: one file", "Nothing was published")
 	d.want(exitDone, d.spanOf("run", "--plan", hash)...)
 	contains(t, d.want(exitDone, d.spanOf("plan", "--force")...).out, "dates a minute of run r")
 

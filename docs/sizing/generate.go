@@ -19,6 +19,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"gamefill/internal/price"
 )
 
 // What a date costs in time. Nothing here was measured on the service; the assumptions are on the cautious side of what the
@@ -44,14 +46,11 @@ const (
 	concurrency   = 4 // dates a worker holds, the default of --concurrency
 )
 
-// Prices in dollars, as in docs/google-cloud.md; a worker is 1 vCPU and 1 GiB of a Cloud Run worker pool.
+// What a date asks of Firestore and of Pub/Sub; prices are those of package price.
 const (
-	perWorkerHour     = 0.09
-	perFirestoreRead  = 0.06 / 100_000
-	perFirestoreWrite = 0.18 / 100_000
-	perMessage        = 40.0 / (1 << 40) * 1000 * 2
-	readsPerDate      = 10
-	writesPerDate     = 8
+	readsPerDate  = price.PublishReads + price.AttemptReads + price.RangeReads
+	writesPerDate = price.PublishWrites + price.AttemptWrites
+	bytesPerDate  = 2 * price.MessageBytes // published and delivered once
 )
 
 // bucket is the pace of one table: changes are given out one after the other.
@@ -105,7 +104,7 @@ func (e *events) Pop() any {
 type result struct {
 	wall   time.Duration
 	waited float64 // share of the slots' busy time spent waiting for the pace
-	cost   float64 // dollars
+	cost   price.Dollars
 }
 
 func simulate(dates, workers int) result {
@@ -154,13 +153,13 @@ func simulate(dates, workers int) result {
 			heap.Push(&queue, event{at + took, after})
 		}
 	}
-	hours := 0.0
+	var working time.Duration // also when they wait
 	for _, s := range start {
-		hours += (wall - min(s, wall)).Hours()
+		working += wall - min(s, wall)
 	}
-	n := float64(dates)
-	return result{wall, float64(waited) / float64(waited+busy),
-		hours*perWorkerHour + n*(readsPerDate*perFirestoreRead+writesPerDate*perFirestoreWrite+perMessage)}
+	n, seconds := int64(dates), int64(working/time.Second)
+	return result{wall, float64(waited) / float64(waited+busy), price.WorkerSecond.Of(seconds) +
+		price.DocumentRead.Of(n*readsPerDate+seconds*price.ControlReads) + price.DocumentWrite.Of(n*writesPerDate) + price.Throughput.Of(n*bytesPerDate)}
 }
 
 func table() string {
@@ -169,7 +168,7 @@ func table() string {
 	for _, dates := range []int{600, 10_000, 1_000_000} {
 		for _, workers := range []int{1, 2, 5, 10, 25, 50, 100, 500} {
 			r := simulate(dates, workers)
-			fmt.Fprintf(&b, "| %s | %d | %s | %.0f %% | $%.2f |\n", grouped(dates), workers, long(r.wall), 100*r.waited, r.cost)
+			fmt.Fprintf(&b, "| %s | %d | %s | %.0f %% | $%.2f |\n", grouped(dates), workers, long(r.wall), 100*r.waited, float64(r.cost)/float64(price.Dollar))
 		}
 	}
 	return b.String()

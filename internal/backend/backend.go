@@ -22,6 +22,7 @@ import (
 	"gamefill/internal/ledger"
 	"gamefill/internal/ledger/firestoreledger"
 	"gamefill/internal/ledger/sqliteledger"
+	"gamefill/internal/price"
 	"gamefill/internal/queue"
 	"gamefill/internal/queue/pubsubqueue"
 	"gamefill/internal/queue/sqlitequeue"
@@ -170,6 +171,12 @@ func (a address) database() (project, database string, ok bool) {
 
 // EmbeddedWarehouse reports whether the tables are in a SQLite file, where nobody else writes.
 func (a Addresses) EmbeddedWarehouse() bool { return strings.HasPrefix(a.Warehouse, sqlite+":") }
+
+// Services are the ports whose addresses name a service that bills what is used, or an emulator of one.
+func (a Addresses) Services() price.Services {
+	service := func(address, scheme string) bool { return strings.HasPrefix(address, scheme+":") }
+	return price.Services{Queue: service(a.Queue, pubsub), Ledger: service(a.Ledger, firestore), Warehouse: service(a.Warehouse, bigquery)}
+}
 
 // Validate checks addresses, and the emulators that variables put in their place, without opening anything; all problems
 // come together.

@@ -184,9 +184,9 @@ type Facts struct {
 	Durations        map[string]time.Duration   `json:"durations_ns,omitempty"` // by stage
 	// UploadedBytes and KeptBytes are what the attempt sent to the warehouse: the rows that it wrote, and those that it kept of
 	// what it replaced. 0 where nothing was sent, and in facts older than the fields.
-	UploadedBytes int64 `json:"uploaded_bytes,omitempty"`
-	KeptBytes     int64 `json:"kept_bytes,omitempty"`
-	CompletedAt      time.Time                  `json:"completed_at"`
+	UploadedBytes int64     `json:"uploaded_bytes,omitempty"`
+	KeptBytes     int64     `json:"kept_bytes,omitempty"`
+	CompletedAt   time.Time `json:"completed_at"`
 }
 
 // Attempt is one execution of a date's work, numbered from 1 per entry.

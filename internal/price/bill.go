@@ -1,6 +1,11 @@
 package price
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+
+	"gamefill/internal/terminal"
+)
 
 // Services say which ports are services that bill what is used. The zero value is the embedded backend.
 type Services struct {
@@ -22,6 +27,9 @@ const (
 	Unknown   Known = "unknown"   // nothing tells it
 )
 
+// unknown is what people read of what nothing tells.
+const unknown = "not known"
+
 // Line is one line of a bill.
 type Line struct {
 	Item     string  `json:"item"`     // "load jobs"
@@ -33,15 +41,26 @@ type Line struct {
 	Cost     Dollars `json:"cost_usd"`
 }
 
-// Amount is the quantity for people.
+// Amount is the quantity for people; what it counts is in Item.
 func (l Line) Amount() string {
 	switch {
 	case l.Known == Unknown:
-		return "not known"
+		return unknown
 	case l.Unit == Bytes:
 		return Size(l.Quantity)
 	}
-	return fmt.Sprintf("%s %s", thousands(l.Quantity), l.Unit)
+	return terminal.Count(l.Quantity)
+}
+
+// Charge is the cost for people.
+func (l Line) Charge() string {
+	switch {
+	case l.Price == "":
+		return ""
+	case l.Known == Unknown && l.Price != free:
+		return unknown
+	}
+	return l.Cost.String()
 }
 
 // Bytes is the unit of quantities that are bytes.
@@ -70,6 +89,19 @@ type Bill struct {
 	Total    Dollars  `json:"total_usd"`
 	// Missing is what the lines do not cover, in words.
 	Missing []string `json:"not_covered,omitempty"`
+}
+
+// Whole reports whether the quantity of everything that has a price is known, so that the total is no lower bound.
+func (b Bill) Whole() bool {
+	return !slices.ContainsFunc(b.Lines, func(l Line) bool { return l.Charge() == unknown })
+}
+
+// Sum is the total for people: "$0.06", "at least $0.06".
+func (b Bill) Sum() string {
+	if b.Whole() {
+		return b.Total.String()
+	}
+	return "at least " + b.Total.String()
 }
 
 // Add appends a line that costs what its quantity comes to at a price.

@@ -9,8 +9,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
-	"strconv"
 	"strings"
+
+	"gamefill/internal/terminal"
 )
 
 // Note is what goes with every bill.
@@ -87,12 +88,15 @@ func (l List) Of(n int64) Dollars {
 func (l List) String() string {
 	switch {
 	case l.Dollars == 0:
-		return "free"
+		return free
 	case l.Per == 1 || l.Per == TiB:
 		return fmt.Sprintf("%s per %s", l.Dollars, l.Unit)
 	}
-	return fmt.Sprintf("%s per %s %s", l.Dollars, thousands(l.Per), l.Unit)
+	return fmt.Sprintf("%s per %s %s", l.Dollars, terminal.Count(l.Per), l.Unit)
 }
+
+// free is the price of what costs nothing.
+const free = "free"
 
 // TiB is a tebibyte, in which BigQuery and Pub/Sub count.
 const TiB = 1 << 40
@@ -137,11 +141,3 @@ const (
 
 // ControlReads are the documents that a worker reads a second: the run's control state.
 const ControlReads = 1
-
-func thousands(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}

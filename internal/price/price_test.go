@@ -120,7 +120,7 @@ func TestBill(t *testing.T) {
 	if diff := cmp.Diff(want, b); diff != "" {
 		t.Errorf("bill (-want +got):\n%s", diff)
 	}
-	for i, want := range []string{"200,000 reads", "not known", "1,200 jobs"} {
+	for i, want := range []string{"200,000", "not known", "1,200"} {
 		if got := b.Lines[i].Amount(); got != want {
 			t.Errorf("amount of %s: got %q, want %q", b.Lines[i].Item, got, want)
 		}

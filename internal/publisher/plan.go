@@ -11,10 +11,12 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"gamefill/internal/gamedate"
 	"gamefill/internal/job"
 	"gamefill/internal/ledger"
+	"gamefill/internal/price"
 	"gamefill/internal/setup"
 	"gamefill/internal/table"
 	"gamefill/internal/warehouse"
@@ -145,6 +147,9 @@ type Publisher struct {
 	job    job.Job
 	ports  Ports
 	target string
+
+	mu      sync.Mutex        // guards charged
+	charged warehouse.Queries // what the store had queried when it was last told, see chargeQueries
 }
 
 // Ports are the stores a publisher works with.
@@ -154,6 +159,8 @@ type Ports struct {
 	Store  warehouse.Store
 	// Setup looks at what queue and ledger need, in mode [setup.Check]; nil where they need nothing.
 	Setup func(context.Context) ([]setup.Finding, error)
+	// Services says which of them bill what is used.
+	Services price.Services
 }
 
 // New makes a publisher.
@@ -162,7 +169,7 @@ func New(ctx context.Context, j job.Job, p Ports) (*Publisher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("warehouse identity: %w", err)
 	}
-	return &Publisher{job: j, ports: p, target: id + "/" + j.Target.FullName()}, nil
+	return &Publisher{job: j, ports: p, target: id + "/" + j.Target.FullName(), charged: p.Store.Queries()}, nil
 }
 
 // UsageError is a request that cannot be carried out as asked; nothing was done. Several problems are one a line.

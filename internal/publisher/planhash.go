@@ -1,7 +1,6 @@
 package publisher
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	"gamefill/internal/gamedate"
-	"gamefill/internal/ledger"
 )
 
 // minHash is how many digits of a plan's hash name it: 48 bits, far more than the plans that anybody looks at.
@@ -109,70 +107,6 @@ func (p *Plan) counts() string {
 func (d DatePlan) inputs() string {
 	sum := sha256.Sum256([]byte(d.Sources + "\n" + string(d.Target)))
 	return hex.EncodeToString(sum[:6])
-}
-
-// Estimate is what a plan will cost, from what earlier runs took. It is no part of the plan's hash.
-type Estimate struct {
-	Writes int `json:"writes"` // partitions written at most, which is the number of load jobs where the warehouse has such
-	// Measured says from which run the rest comes, "" when none is long enough to tell.
-	Measured       string        `json:"measured_by,omitempty"`
-	MedianDate     time.Duration `json:"median_date_ns,omitempty"` // from the claim of a date to its completion
-	DatesPerMinute float64       `json:"dates_per_minute,omitempty"`
-	Duration       time.Duration `json:"duration_ns,omitempty"`
-}
-
-const (
-	// measuredRuns is how many of the newest runs are looked through for one that tells how fast dates are done.
-	measuredRuns = 10
-	// measuredDates is how many completions a rate needs at least, and maxMeasured how many are read.
-	measuredDates = 5
-	maxMeasured   = 1000
-)
-
-// Estimate says what the plan's dates will cost, at the rate of the newest finished run that has done enough dates.
-func (p *Publisher) Estimate(ctx context.Context, plan *Plan) (Estimate, error) {
-	e := Estimate{Writes: plan.Count(Queue)}
-	runs, err := p.ports.Ledger.ListRuns(ctx, p.job.Name, measuredRuns)
-	if err != nil {
-		return e, fmt.Errorf("list runs: %w", err)
-	}
-	for _, run := range runs {
-		if run.State != ledger.RunFinished {
-			continue
-		}
-		attempts, err := p.ports.Ledger.Attempts(ctx, ledger.AttemptFilter{Job: p.job.Name, Run: run.ID, EndedOnly: true}, maxMeasured)
-		if err != nil {
-			return e, fmt.Errorf("read attempts of run %s: %w", run.ID, err)
-		}
-		if e.measure(attempts) {
-			e.Measured = run.ID
-			return e, nil
-		}
-	}
-	return e, nil
-}
-
-// measure takes the rate of completed attempts; false when they are too few.
-func (e *Estimate) measure(attempts []ledger.Attempt) bool {
-	var took []time.Duration
-	var ends []time.Time
-	for _, a := range attempts {
-		if a.Result == ledger.ResultComplete {
-			took = append(took, a.EndedAt.Sub(a.StartedAt))
-			ends = append(ends, a.EndedAt)
-		}
-	}
-	if len(ends) < measuredDates {
-		return false
-	}
-	span := slices.MaxFunc(ends, time.Time.Compare).Sub(slices.MinFunc(ends, time.Time.Compare))
-	if span <= 0 {
-		return false
-	}
-	e.MedianDate = median(took)
-	e.DatesPerMinute = float64(len(ends)-1) / span.Minutes()
-	e.Duration = time.Duration(float64(e.Writes) / e.DatesPerMinute * float64(time.Minute))
-	return true
 }
 
 // median is the middle one, the upper of two; 0 of none.

@@ -3,7 +3,6 @@ package publisher
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"gamefill/internal/gamedate"
 	"gamefill/internal/ledger"
@@ -69,42 +68,5 @@ func TestHolds(t *testing.T) {
 		if got := IsPlanHash(text); got != want {
 			t.Errorf("%q is a hash: got %v, want %v", text, got, want)
 		}
-	}
-}
-
-func TestMeasure(t *testing.T) {
-	t.Parallel()
-	attempts := func(n int, result string) (list []ledger.Attempt) {
-		for i := range n {
-			end := time.Date(2024, 5, 1, 12, 0, 10*i, 0, time.UTC)
-			list = append(list, ledger.Attempt{Result: result, StartedAt: end.Add(-time.Duration(i+1) * time.Second), EndedAt: end})
-		}
-		return list
-	}
-	same := attempts(5, ledger.ResultComplete)
-	for i := range same {
-		same[i].EndedAt = same[0].EndedAt
-	}
-	tests := []struct {
-		name     string
-		attempts []ledger.Attempt
-		want     Estimate
-	}{
-		{"five completions", attempts(5, ledger.ResultComplete), Estimate{Writes: 12, MedianDate: 3 * time.Second, DatesPerMinute: 6, Duration: 2 * time.Minute}},
-		{"four are too few", attempts(4, ledger.ResultComplete), Estimate{Writes: 12}},
-		{"failures do not count", attempts(9, ledger.ResultFailed), Estimate{Writes: 12}},
-		{"all in one instant", same, Estimate{Writes: 12}},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			e := Estimate{Writes: 12}
-			if got, want := e.measure(tt.attempts), tt.want.DatesPerMinute > 0; got != want {
-				t.Errorf("measured: got %v, want %v", got, want)
-			}
-			if diff := cmp.Diff(tt.want, e); diff != "" {
-				t.Errorf("estimate (-want +got):\n%s", diff)
-			}
-		})
 	}
 }

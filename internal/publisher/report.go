@@ -53,6 +53,7 @@ func (p *Publisher) Report(ctx context.Context, id string, progress Progress) (*
 	if err := g.quotas(r); err != nil {
 		return nil, err
 	}
+	g.costs(r, p.ports.Services)
 	for _, e := range g.events {
 		r.Events = append(r.Events, report.Event{At: e.At, Date: e.Date, Kind: e.Kind, Actor: e.Actor, Message: e.Message})
 	}
@@ -210,6 +211,9 @@ func (g *gathering) compare(r *report.Report) {
 			months[name], groups[name] = m, map[string]report.Counts{}
 		}
 		m.Dates++
+		if e.State == ledger.RolledBack {
+			m.RolledBack++
+		}
 		m.Now.Rows, m.Now.Nulls = m.Now.Rows+now.Rows, m.Now.Nulls+now.Nulls
 		if nullsKnown {
 			m.KnownDates++
@@ -469,7 +473,6 @@ func (g *gathering) quotas(r *report.Report) error {
 		{Name: "partitions of the table written", Used: fmt.Sprintf("%d, at most %d a day", total, busiest), Bound: bound},
 		{Name: "partitions kept for a rollback", Used: fmt.Sprint(kept)},
 		{Name: "attempts that waited for a quota", Used: fmt.Sprint(waits)},
-		{Name: "bytes read and cost", Used: "not recorded"},
 	}
 	return nil
 }

@@ -136,6 +136,9 @@ func (p *Publisher) finish(ctx context.Context, run ledger.Run, out *Judgement, 
 	if counts[ledger.Pending]+counts[ledger.Leased] > 0 {
 		return nil
 	}
+	if err := p.chargeQueries(ctx, run.ID, actor); err != nil {
+		return err
+	}
 	faultinject.Point(faultinject.BeforeFinish)
 	event := ledger.Event{Kind: "finished", Actor: actor, Message: string(out.Verdict)}
 	_, err = p.ports.Ledger.UpdateRun(ctx, run.ID, event, func(r *ledger.Run) error {

@@ -12,6 +12,7 @@ import (
 	"github.com/go-analyze/charts/chartdraw"
 
 	"gamefill/internal/gamedate"
+	"gamefill/internal/terminal"
 )
 
 // Size of a chart in its own units; the page scales it to its width.
@@ -225,7 +226,7 @@ func failuresChart(r *Report) chart {
 	return c
 }
 
-func whole(v float64) string { return thousands(int64(math.Round(v))) }
+func whole(v float64) string { return terminal.Count(int64(math.Round(v))) }
 
 // brief is a duration without zeros at its end: "5m", "1h30m", "250ms".
 func brief(d time.Duration) string {

@@ -10,6 +10,8 @@ import (
 	textTemplate "text/template"
 
 	"gamefill/internal/job"
+	"gamefill/internal/price"
+	"gamefill/internal/terminal"
 )
 
 // listed is how many lines a table of a rendering has before it says how many more there are.
@@ -61,7 +63,7 @@ var markdownText string
 
 var functions = map[string]any{
 	"brief": brief, "count": count, "groups": groups, "head": head, "join": func(list []string) string { return strings.Join(list, ", ") },
-	"more": more, "rows": rows, "quiet": quiet, "telling": telling, "share": share, "plural": plural, "short": short, "stamp": stamp, "verdict": verdict, "words": words, "wide": wide, "groupShare": groupShare,
+	"list": func(items []string) string { return strings.Join(items, "; ") }, "listPrices": func() string { return price.Note }, "more": more, "rows": rows, "quiet": quiet, "telling": telling, "share": share, "plural": plural, "short": short, "undone": undone, "stamp": stamp, "verdict": verdict, "words": words, "wide": wide, "groupShare": groupShare,
 }
 
 var (
@@ -118,6 +120,14 @@ func groups(months []Month) []string {
 	return names
 }
 
+// undone is how many dates of the months were rolled back.
+func undone(months []Month) (n int) {
+	for _, m := range months {
+		n += m.RolledBack
+	}
+	return n
+}
+
 func groupShare(m Month, name string) string {
 	for _, g := range m.Groups {
 		if g.Name == name {
@@ -139,23 +149,10 @@ func rows(n *int64) string {
 	if n == nil {
 		return "not known"
 	}
-	return thousands(*n)
+	return terminal.Count(*n)
 }
 
-func count(n any) string { return thousands(reflect.ValueOf(n).Int()) }
-
-// thousands is n with thousands separated: 130,425.
-func thousands(n int64) string {
-	s := fmt.Sprint(n)
-	start := 0
-	if n < 0 {
-		start = 1
-	}
-	for i := len(s) - 3; i > start; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
+func count(n any) string { return terminal.Count(reflect.ValueOf(n).Int()) }
 
 // short is the beginning of a hash.
 func short(hash string) string {

@@ -11,6 +11,7 @@ import (
 
 	"gamefill/internal/gamedate"
 	"gamefill/internal/job"
+	"gamefill/internal/price"
 )
 
 // Report is everything that is told about one run. Lists are whole; renderings cap them and say so.
@@ -42,6 +43,7 @@ type Report struct {
 	Stages     []Stage      `json:"stages,omitempty"`
 	Slowest    []Slow       `json:"slowest,omitempty"`
 	Quotas     []Quota      `json:"quotas"`
+	Costs      price.Bill   `json:"costs"`
 	Events     []Event      `json:"events"` // oldest first
 }
 
@@ -100,6 +102,7 @@ type Month struct {
 	Month      string  `json:"month"` // "2022-01"
 	Dates      int     `json:"dates"`
 	KnownDates int     `json:"known_dates"`
+	RolledBack int     `json:"rolled_back,omitempty"` // dates that hold again what was there before
 	Before     Counts  `json:"before"`
 	Now        Counts  `json:"now"`
 	Groups     []Group `json:"groups,omitempty"` // of Now, by name

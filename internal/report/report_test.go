@@ -17,6 +17,7 @@ import (
 
 	"gamefill/internal/gamedate"
 	"gamefill/internal/job"
+	"gamefill/internal/price"
 	"gamefill/internal/report"
 )
 
@@ -53,7 +54,7 @@ func rain() *report.Report {
 		},
 		Plan: []report.Planned{{Verdict: "queued", Reason: "new", Dates: 3}, {Verdict: "no_games", Dates: 2}},
 		Months: []report.Month{
-			{Month: "2022-01", Dates: 2, KnownDates: 2, Before: report.Counts{Rows: 1200, Nulls: 1140}, Now: report.Counts{Rows: 1210, Nulls: 484},
+			{Month: "2022-01", Dates: 2, KnownDates: 2, RolledBack: 1, Before: report.Counts{Rows: 1200, Nulls: 1140}, Now: report.Counts{Rows: 1210, Nulls: 484},
 				Groups: []report.Group{{Name: "hills", Counts: report.Counts{Rows: 726}}, {Name: "plain", Counts: report.Counts{Rows: 484, Nulls: 484}}}},
 			{Month: "2022-02", Dates: 3, KnownDates: 1, Before: report.Counts{Rows: 10, Nulls: 9}, Now: report.Counts{Rows: 50, Nulls: 1},
 				Groups: []report.Group{{Name: "", Counts: report.Counts{Rows: 50, Nulls: 1}}}},
@@ -80,7 +81,8 @@ func rain() *report.Report {
 			{Lookup: "hilltop", Name: "Hill Top", Group: "north", Dates: 2}, {Lookup: "sea", Name: "Sea", Dates: 1}}}},
 		Stages:  []report.Stage{{Stage: "read", Dates: 2, Median: 1500 * time.Microsecond, P95: 2 * time.Second, Max: 90 * time.Minute}},
 		Slowest: []report.Slow{{Date: day("2022-01-31"), Attempt: 2, Result: "complete", Took: 90 * time.Minute, Stage: "read_back"}},
-		Quotas:  []report.Quota{{Name: "partitions of the table written", Used: "2, at most 2 a day", Bound: "pass to 1000, warn to 30000"}, {Name: "cost", Used: "not recorded"}},
+		Quotas:  []report.Quota{{Name: "partitions of the table written", Used: "2, at most 2 a day", Bound: "pass to 1000, warn to 30000"}},
+		Costs:   bill(),
 		Events: []report.Event{
 			{At: at(0), Kind: "run_opened", Actor: "keeper@hill", Message: "3 queued"},
 			{At: at(12), Date: day("2022-02-02"), Kind: "republished", Actor: "worker-1"},
@@ -89,6 +91,16 @@ func rain() *report.Report {
 	}
 	r.Sentence = report.Summarise(r)
 	return r
+}
+
+// bill has a line of every kind.
+func bill() price.Bill {
+	b := price.Bill{Services: price.Services{Warehouse: true, Ledger: true}, Missing: []string{"storage", "the weather"}}
+	b.Add(price.Line{Item: "load jobs", Quantity: 1200, Unit: "jobs", Known: price.Measured, Basis: "counted"}, price.Load)
+	b.Show(price.Line{Item: "partitions kept for a rollback", Quantity: 2, Unit: "partitions", Known: price.Measured, Basis: "among the load jobs"})
+	b.Add(price.Line{Item: "bytes billed for queries", Unit: price.Bytes, Known: price.Unknown, Basis: "not recorded"}, price.Scan)
+	b.Add(price.Line{Item: "Firestore reads", Quantity: 200_000, Unit: "documents", Known: price.Estimated, Basis: "2 dates"}, price.DocumentRead)
+	return b
 }
 
 // renderings are both forms of a report.
