@@ -41,8 +41,11 @@ func follow(t *testing.T, page string, languages ...string) (copied string, call
 	if err := os.CopyFS(filepath.Join(copied, "deploy"), os.DirFS(filepath.Join(root(t), "deploy"))); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{filepath.Join(copied, "bin", "publisher"), filepath.Join(bin, "gcloud"), filepath.Join(bin, "bq"), filepath.Join(bin, "terraform"),
-		filepath.Join(bin, "docker"), filepath.Join(bin, "kubectl"), filepath.Join(bin, "kustomize"), filepath.Join(bin, "make")} {
+	programs := []string{filepath.Join(copied, "bin", "publisher")}
+	for _, name := range []string{"gcloud", "bq", "terraform", "docker", "kubectl", "kustomize", "helm", "make", "less"} {
+		programs = append(programs, filepath.Join(bin, name))
+	}
+	for _, name := range programs {
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -106,6 +109,10 @@ func TestPageNamesWhatIsThere(t *testing.T) {
 					t.Errorf("kubectl %v: %v", args, err)
 				}
 			}
+		case "helm":
+			if i := slices.Index(args, "--version"); !strings.Contains(read(t, "deploy/validate/go.mod"), "\tgithub.com/kedacore/keda/v2 v"+args[i+1]+"\n") {
+				t.Errorf("helm %v: want the version of KEDA that the manifests are decoded for", args)
+			}
 		case "kustomize":
 			if _, err := os.Stat(filepath.Join(root(t), c.dir, "kustomization.yaml")); err != nil {
 				t.Errorf("kustomize %v: %v", args, err)
@@ -117,7 +124,7 @@ func TestPageNamesWhatIsThere(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"terraform", "make", "kubectl", "kustomize", "gcloud", "docker", "publisher"} {
+	for _, name := range []string{"terraform", "make", "kubectl", "kustomize", "helm", "gcloud", "docker", "publisher"} {
 		if counted[name] == 0 {
 			t.Errorf("docs/deploy.md never calls %s", name)
 		}

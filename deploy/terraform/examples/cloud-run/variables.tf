@@ -40,7 +40,7 @@ variable "add_aliases" {
 }
 
 variable "operator_may_roll_back" {
-  description = "Whether the publisher's account may write nba_analytics, for `publisher rollback`. Without it only workers write there."
+  description = "Whether the publisher's account may write nba_analytics, for `publisher rollback` and `publisher snapshots drop`. Without it only workers write there."
   type        = bool
   default     = false
 }

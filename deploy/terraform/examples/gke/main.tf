@@ -31,6 +31,7 @@ module "registry" {
 
   project  = var.project
   location = var.region
+  readers  = var.image_readers
   labels   = local.labels
 }
 

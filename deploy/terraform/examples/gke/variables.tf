@@ -40,7 +40,7 @@ variable "add_aliases" {
 }
 
 variable "operator_may_roll_back" {
-  description = "Whether the publisher's account may write nba_analytics, for `publisher rollback`. Without it only workers write there."
+  description = "Whether the publisher's account may write nba_analytics, for `publisher rollback` and `publisher snapshots drop`. Without it only workers write there."
   type        = bool
   default     = false
 }
@@ -67,6 +67,12 @@ variable "namespace" {
   description = "Kubernetes namespace of the workers, as in deploy/gke/base."
   type        = string
   default     = "gamefill"
+}
+
+variable "image_readers" {
+  description = "Members that may pull the image: the account of the cluster's nodes, such as serviceAccount:NODES@PROJECT.iam.gserviceaccount.com. Empty where it may already."
+  type        = set(string)
+  default     = []
 }
 
 variable "metrics_readers" {

@@ -148,7 +148,8 @@ resource "google_bigquery_dataset_iam_member" "aliases" {
 }
 
 # `publisher rollback` puts back what a run replaced, in the publisher's own process: it loads and deletes partitions of the
-# target. Off by default, so that looking and planning cannot change a row.
+# target; `publisher snapshots drop` deletes tables of what was kept. Off by default, so that looking and planning cannot
+# change a row.
 resource "google_bigquery_dataset_iam_member" "rollback" {
   count = var.operator_may_roll_back ? 1 : 0
 

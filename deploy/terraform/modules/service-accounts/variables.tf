@@ -34,7 +34,7 @@ variable "add_aliases" {
 }
 
 variable "operator_may_roll_back" {
-  description = "Whether the publisher's account may write the dataset of player_game_summary, for `publisher rollback`. Without it only workers write there."
+  description = "Whether the publisher's account may write the dataset of player_game_summary, for `publisher rollback` and `publisher snapshots drop`. Without it only workers write there."
   type        = bool
   default     = false
 }
