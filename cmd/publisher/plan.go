@@ -32,6 +32,7 @@ type requestFlags struct {
 
 	StopOnFirstFailure bool `help:"Pause the run at the first failed attempt, whatever the date; without it, at failures of 3 dates alike." env:"-"`
 	RolledBack         bool `help:"Do dates again that were rolled back; without it they are left." env:"-"`
+	Stale              bool `help:"No other dates than those that are done and have become stale: by a newer version of the transform, other settings, or changed sources, registry or table." env:"-"`
 	SkipPreflight      bool `help:"Begin without looking first whether something is wrong; needs --reason." env:"-"`
 }
 
@@ -47,7 +48,7 @@ func (f *buildFlags) request(e *environment) (publisher.Request, error) {
 // plan opens the backend and plans.
 func (f *requestFlags) plan(e *environment, a access) (*publisher.Publisher, publisher.Request, *publisher.Plan, error) {
 	request, err := f.request(e)
-	request.StopOnFirstFailure, request.SkipPreflight, request.Undone = f.StopOnFirstFailure, f.SkipPreflight, f.RolledBack
+	request.StopOnFirstFailure, request.SkipPreflight, request.Undone, request.Stale = f.StopOnFirstFailure, f.SkipPreflight, f.RolledBack, f.Stale
 	if err == nil {
 		_, err = publisher.Check(summary.Job(), request)
 	}
@@ -70,12 +71,14 @@ type planCommand struct {
 func (*planCommand) Help() string {
 	return `Dates are queued because they are new, failed, forced, done by a stale version, or changed: a source, the registry
 or the target is not what it was when the date was completed. Everything else is left, dates that were rolled back too
-unless --rolled-back or --force asks for them.
+unless --rolled-back or --force asks for them. With --stale the plan holds nothing but dates done by a stale version, with other
+settings or from inputs that have changed: none that is new or has failed.
 
 Examples:
   publisher plan --from 2021-10-01 --to 2024-05-01
   publisher plan --season 2021-22 --all
-  publisher plan --dates 2022-01-15,2022-01-16 --force`
+  publisher plan --dates 2022-01-15,2022-01-16 --force
+  publisher plan --from 2021-10-01 --to 2024-05-01 --stale`
 }
 
 // planView is the plan with what it will cost.
@@ -245,6 +248,9 @@ func (c *publishCommand) Run(e *environment) error {
 
 // nothingToDo says why a plan queues nothing: done is not the same as put back or not final.
 func nothingToDo(plan *publisher.Plan) string {
+	if len(plan.Dates) == 0 { // of --stale
+		return "Nothing to do: no date is stale."
+	}
 	var waiting []string
 	if n := plan.Count(publisher.Undone); n > 0 {
 		waiting = append(waiting, fmt.Sprintf("%d rolled back, which --rolled-back or --force does again", n))

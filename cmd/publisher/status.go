@@ -15,14 +15,16 @@ import (
 	"gamefill/internal/job"
 	"gamefill/internal/ledger"
 	"gamefill/internal/publisher"
+	"gamefill/internal/report"
 	"gamefill/internal/summary"
 	"gamefill/internal/terminal"
 )
 
 type statusCommand struct {
-	RunID string        `name:"run" help:"Which run; default: the open one, or the latest." placeholder:"ID"`
-	Watch bool          `help:"Show it again and again until the run ends."`
-	Every time.Duration `help:"How often --watch looks." default:"2s"`
+	RunID  string        `name:"run" help:"Which run; default: the open one, or the latest." placeholder:"ID"`
+	Watch  bool          `help:"Show it again and again until the run ends."`
+	Every  time.Duration `help:"How often --watch looks." default:"2s"`
+	Months bool          `help:"Show too, month by month, the share of rows without minutes before the run and now. It counts the table: --watch does so every 30s."`
 }
 
 // Validate refuses a watch that would never rest.
@@ -34,12 +36,14 @@ func (c *statusCommand) Validate() error {
 }
 
 func (*statusCommand) Help() string {
-	return `Everything is counted from the records of single dates. With --watch --json one document is printed a line, one line a
-look.
+	return `Everything is counted from the records of single dates. A single look also counts, over all runs, the dates that another
+version of the transform has done; what other settings or changed inputs have made stale is told by plan. With --watch --json
+one document is printed a line, one line a look.
 
 Examples:
   publisher status
   publisher status --watch
+  publisher status --months
   publisher status --json`
 }
 
@@ -62,11 +66,16 @@ type status struct {
 	Verdict    string                `json:"verdict,omitempty"`
 	Checks     []job.Check           `json:"checks,omitempty"` // of the last validation
 	publisher.Standing
-	Percent   float64            `json:"percent"`
-	Backlog   *int               `json:"queue_backlog,omitempty"` // nil: the queue cannot tell
-	Letters   int                `json:"open_dead_letters"`
+	Percent  float64             `json:"percent"`
+	Backlog  *int                `json:"queue_backlog,omitempty"` // nil: the queue cannot tell
+	Letters  int                 `json:"open_dead_letters"`
+	Outdated *publisher.Outdated `json:"outdated,omitempty"` // dates of any run; of a single look
+	// Months compare the share of NULLs in Column before the run and now.
+	Months    []report.Month     `json:"months,omitempty"`
+	Column    string             `json:"months_column,omitempty"`
 	Emulators []backend.Emulator `json:"emulators,omitempty"`
 
+	run      ledger.Run
 	approval string // sample and approval, in words
 }
 
@@ -75,25 +84,55 @@ func (c *statusCommand) Run(e *environment) error {
 	if err != nil {
 		return err
 	}
+	if !c.Watch {
+		s, err := c.look(e, p)
+		if err != nil {
+			return err
+		}
+		if err := c.count(e, p, &s); err != nil {
+			return err
+		}
+		if s.Outdated, err = p.Outdated(e.ctx); err != nil {
+			return err
+		}
+		return e.print(s, func() { s.write(e) })
+	}
+	if err = c.watch(e, p); e.ctx.Err() != nil {
+		return &codeError{code: exitInterrupted} // nothing was under way that could be lost
+	}
+	return err
+}
+
+// countEvery is how often a watch counts the table: what it says changes slowly, and a warehouse charges for it.
+const countEvery = 30 * time.Second
+
+// watch looks again and again, until the run ends or ctx is done.
+func (c *statusCommand) watch(e *environment, p *publisher.Publisher) error {
+	var counted status
+	var at time.Time
 	for {
-		run, err := p.FindLatest(e.ctx, c.RunID)
+		s, err := c.look(e, p)
 		if err != nil {
 			return err
 		}
-		s, err := gather(e.ctx, e.backend, run)
-		if err != nil {
-			return err
-		}
-		s.Emulators = e.settings.addresses().Emulators()
-		if c.Watch && e.settings.JSON {
-			err = json.NewEncoder(e.out).Encode(s) // one line a look
-		} else {
-			if c.Watch && terminal.IsTerminal(e.out) {
-				fmt.Fprint(e.out, "\x1b[H\x1b[2J")
+		if at.IsZero() || time.Since(at) >= countEvery || s.State.Closed() {
+			counted, at = s, time.Now()
+			if err := c.count(e, p, &counted); err != nil {
+				return err
 			}
-			err = e.print(s, func() { s.write(e) })
 		}
-		if err != nil || !c.Watch || run.State.Closed() {
+		s.Months, s.Column = counted.Months, counted.Column
+		switch {
+		case e.settings.JSON:
+			err = json.NewEncoder(e.out).Encode(s) // one line a look
+		case terminal.IsTerminal(e.out):
+			fmt.Fprint(e.out, "\x1b[H\x1b[2J")
+			s.write(e)
+		default:
+			s.write(e)
+			fmt.Fprintln(e.out)
+		}
+		if err != nil || s.State.Closed() {
 			return err
 		}
 		select {
@@ -102,6 +141,25 @@ func (c *statusCommand) Run(e *environment) error {
 		case <-time.After(c.Every):
 		}
 	}
+}
+
+// look reads the run's status from the records.
+func (c *statusCommand) look(e *environment, p *publisher.Publisher) (status, error) {
+	run, err := p.FindLatest(e.ctx, c.RunID)
+	if err != nil {
+		return status{}, err
+	}
+	s, err := gather(e.ctx, e.backend, run)
+	s.run, s.Emulators = run, e.settings.addresses().Emulators()
+	return s, err
+}
+
+// count adds what is asked of the table.
+func (c *statusCommand) count(e *environment, p *publisher.Publisher, s *status) (err error) {
+	if c.Months {
+		s.Months, s.Column, err = p.Months(e.ctx, s.run)
+	}
+	return err
 }
 
 // recentAttempts is how many attempts rate, median and slow dates are taken from.
@@ -193,14 +251,13 @@ func (s status) write(e *environment) {
 	if s.approval != "" {
 		fmt.Fprintln(e.out, "Begin:", s.approval)
 	}
+	if s.Sample != nil && s.State == ledger.RunAwaitingApproval {
+		writeChecks(e, s.Sample.Checks, true)
+	}
 	if s.Verdict != "" {
 		fmt.Fprintln(e.out, "Verdict:", s.Verdict)
 	}
-	for _, c := range s.Checks {
-		if !good(c) && c.Scope == "" {
-			fmt.Fprintf(e.out, "  %s %s: %s, bound %s\n", c.Verdict, c.Name, c.Seen, c.Bound)
-		}
-	}
+	writeChecks(e, s.Checks, false)
 	t := terminal.NewTable("state", ">dates")
 	for _, state := range ledger.States {
 		if n := s.States[state]; n > 0 {
@@ -210,9 +267,9 @@ func (s status) write(e *environment) {
 	t.Write(e.out)
 	fmt.Fprintf(e.out, "%d of %d settled (%.1f %%), ", s.Done, s.Total, s.Percent)
 	if s.Backlog != nil {
-		fmt.Fprintf(e.out, "%d messages waiting, ", *s.Backlog)
+		fmt.Fprintf(e.out, "%s waiting, ", terminal.Plural(*s.Backlog, "message", "messages"))
 	}
-	fmt.Fprintf(e.out, "%d open dead letters\n", s.Letters)
+	fmt.Fprintln(e.out, terminal.Plural(s.Letters, "open dead letter", "open dead letters"))
 	switch {
 	case s.Left != nil:
 		fmt.Fprintf(e.out, "%.0f dates/hour, ETA %s, in nine of ten cases from %s to %s\n", s.PerHour, terminal.Duration(s.Left.Likely),
@@ -221,6 +278,43 @@ func (s status) write(e *environment) {
 		fmt.Fprintln(e.out, "not enough data for an ETA yet")
 	}
 	s.writeDates(e)
+	if o := s.Outdated; o != nil {
+		fmt.Fprintf(e.out, "%s done by another version of the transform: `publisher publish --stale --from %s --to %s` does them again.\n",
+			terminal.Plural(o.Dates, "date was", "dates were"), o.Range.From, o.Range.To)
+	}
+	s.writeMonths(e)
+}
+
+// writeChecks prints the checks that ask for something, with scopes those of single scopes too.
+func writeChecks(e *environment, checks []job.Check, scopes bool) {
+	asking := slices.DeleteFunc(slices.Clone(checks), func(c job.Check) bool { return good(c) || c.Scope != "" && !scopes })
+	atMost(e, "checks", asking, func(c job.Check) string {
+		return fmt.Sprintf("  %s %s: %s, bound %s", c.Verdict, strings.TrimSpace(c.Name+" "+c.Scope), c.Seen, c.Bound)
+	})
+}
+
+// writeMonths prints what the table held before the run and holds now.
+func (s status) writeMonths(e *environment) {
+	if len(s.Months) == 0 {
+		return
+	}
+	t := terminal.NewTable("month", ">dates", ">rows before", ">without "+s.Column, ">rows now", ">without "+s.Column)
+	for _, m := range s.Months {
+		if m.Before.Rows+m.Now.Rows == 0 && m.KnownDates == m.Dates {
+			continue // nothing was played
+		}
+		rows, share := terminal.Count(m.Before.Rows), m.Before.Share()
+		switch {
+		case m.KnownDates == 0:
+			rows, share = "not known", "not known"
+		case m.KnownDates < m.Dates:
+			share += fmt.Sprintf(" of %d dates", m.KnownDates)
+		}
+		t.Row(m.Month, m.Dates, rows, share, terminal.Count(m.Now.Rows), m.Now.Share())
+	}
+	if t.Len() > 0 {
+		t.Write(e.out)
+	}
 }
 
 // writeDates prints what is to be said of single dates: a table of those in flight, then lines.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"gamefill/internal/job"
 	"gamefill/internal/ledger"
 	"gamefill/internal/publisher"
+	"gamefill/test/league"
 )
 
 // statusWidth is how many columns the table of status has at most, without the lines that quote a message.
@@ -72,4 +74,88 @@ func TestStatusTable(t *testing.T) {
 			}
 		})
 	}
+}
+
+// interrupter is standard output of somebody who presses Ctrl-C at what he reads.
+type interrupter struct {
+	bytes.Buffer
+	press func()
+}
+
+func (i *interrupter) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte("open dead letters")) {
+		i.press()
+	}
+	return i.Buffer.Write(p)
+}
+
+// An interrupted watch has lost nothing and says nothing; what is no terminal gets no control characters.
+func TestInterruptedWatch(t *testing.T) {
+	t.Parallel()
+	d := loaded(t, league.Options{Dates: 2})
+	d.want(exitDone, d.spanOf("publish")...)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	out, errout := &interrupter{press: cancel}, &bytes.Buffer{}
+	if code := run(ctx, append([]string{"status", "--watch"}, d.addresses()...), out, errout); code != exitInterrupted {
+		t.Errorf("got exit code %d, want %d", code, exitInterrupted)
+	}
+	if errout.Len() > 0 {
+		t.Errorf("got %q on standard error, want nothing", errout)
+	}
+	contains(t, out.String(), "0 of 2 settled")
+	if strings.Contains(out.String(), "\x1b") {
+		t.Errorf("got control characters in %q", out)
+	}
+}
+
+// Month by month, status compares what the run replaced with what is there, as the report does; asked for, not by itself.
+func TestStatusMonths(t *testing.T) {
+	t.Parallel()
+	d := loaded(t, league.Options{Dates: 3})
+	d.want(exitDone, d.spanOf("run")...)
+	d.sql(nil, `UPDATE player_game_summary SET minutes_played = NULL`)
+	d.want(exitDone, d.spanOf("run", "--force")...)
+	var s status
+	d.document(exitDone, &s, "status", "--months")
+	if s.Column != "minutes_played" || len(s.Months) != 1 {
+		t.Fatalf("got column %q and months %+v, want minutes_played and one month", s.Column, s.Months)
+	}
+	m := s.Months[0]
+	if m.Month != "2022-01" || m.KnownDates != m.Dates || m.Before.Rows != m.Now.Rows || m.Before.Nulls != m.Before.Rows || m.Now.Nulls >= m.Before.Nulls {
+		t.Errorf("got %+v, want every row without minutes before and fewer now", m)
+	}
+	contains(t, d.want(exitDone, "status", "--months").out, "2022-01", "100.00 %", m.Now.Share())
+	contains(t, d.want(exitDone, "status", "--watch", "--months").out, "2022-01", "100.00 %")
+	if out := d.want(exitDone, "status").out; strings.Contains(out, "2022-01 ") {
+		t.Errorf("got months unasked:\n%s", out)
+	}
+}
+
+// What a sample failed of is shown while it is to be decided upon.
+func TestStatusShowsChecksOfTheSample(t *testing.T) {
+	t.Parallel()
+	d := loaded(t, league.Options{NoBoxScores: []int{6}})
+	d.want(exitApproval, d.spanOf("sample")...)
+	contains(t, d.want(exitDone, "status").out, "fail no dead dates: 1, bound 0")
+	d.want(exitDone, "approve", "--reason", "known gap")
+	d.want(exitDone, d.spanOf("publish")...)
+	if out := d.want(exitDone, "status").out; strings.Contains(out, "fail no dead dates") {
+		t.Errorf("got the checks of a sample that is decided upon:\n%s", out)
+	}
+}
+
+// Dates of another version of the transform are counted over all runs, with the command that does them again.
+func TestStatusCountsOutdatedDates(t *testing.T) {
+	t.Parallel()
+	d := loaded(t, league.Options{Dates: 3})
+	d.want(exitDone, d.spanOf("run")...)
+	var s status
+	if d.document(exitDone, &s, "status"); s.Outdated != nil {
+		t.Errorf("got %+v, want no outdated dates", s.Outdated)
+	}
+	first, second := d.league.GameDates[0].String(), d.league.GameDates[1].String()
+	d.sql(nil, `UPDATE ledger_facts SET facts = json_set(facts, '$.version', '0.1') WHERE date IN (?, ?)`, first, second)
+	d.want(exitDone, "run", "--dates", d.league.GameDates[2].String(), "--force")
+	contains(t, d.want(exitDone, "status").out, "2 dates were done by another version", "publisher publish --stale --from "+first+" --to "+second)
 }

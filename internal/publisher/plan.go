@@ -120,6 +120,9 @@ type Request struct {
 	Force bool
 	// Undone queues the dates that were rolled back.
 	Undone bool
+	// Stale plans no other dates than those that are done and have become stale: by another version of the transform, other
+	// settings, or changed inputs. It excludes Force.
+	Stale bool
 	// StopOnFirstFailure pauses the run at its first failure; a run that is joined keeps it from then on.
 	StopOnFirstFailure bool
 	// Settings are the job's row-affecting settings, JSON, nil for the defaults.
@@ -196,6 +199,9 @@ func Check(j job.Job, r Request) (settings []byte, err error) {
 		if !slices.Contains(names, rule) {
 			add("unknown acceptance rule %q; the rules are: %s", rule, strings.Join(names, ", "))
 		}
+	}
+	if r.Stale && r.Force {
+		add("--stale and --force exclude each other: a forced date is done whether it is stale or not")
 	}
 	if len(r.Accept) > 0 && strings.TrimSpace(r.Reason) == "" {
 		add("--accept overrides a safeguard: say why with --reason")
@@ -312,7 +318,9 @@ func (p *Publisher) planDates(ctx context.Context, r Request, plan *Plan) error 
 	}
 	slices.SortFunc(dates, gamedate.Date.Compare)
 	for _, d := range slices.Compact(dates) {
-		plan.Dates = append(plan.Dates, judge(d, expected[d], entries[d], sources(d), targets[d], r, plan))
+		if one := judge(d, expected[d], entries[d], sources(d), targets[d], r, plan); !r.Stale || one.stale() {
+			plan.Dates = append(plan.Dates, one)
+		}
 	}
 	return nil
 }
@@ -339,6 +347,12 @@ func (p *Publisher) sourceTokens(ctx context.Context, r gamedate.Range) (func(ga
 // not begin anew.
 func forcedAlready(e *ledger.Entry, plan *Plan) bool {
 	return plan.OpenRun != "" && plan.open.Force && e.State == ledger.Complete && e.Facts != nil && e.Facts.Run == plan.OpenRun
+}
+
+// stale reports whether the date was done before and is to be done again because of what it was done from, or is queued for it.
+func (d *DatePlan) stale() bool {
+	return (d.Verdict == Queue || d.Verdict == Known) &&
+		slices.Contains([]string{ledger.ReasonStale, ledger.ReasonSettings, ledger.ReasonChanged}, d.Reason)
 }
 
 // judge plans one date from what the calendar expects, the ledger remembers and the tables hold now.

@@ -29,10 +29,7 @@ func (p *Publisher) Report(ctx context.Context, id string, progress Progress) (*
 		return nil, fmt.Errorf("report run %s: %w", id, err)
 	}
 	g := gathering{job: &p.job, run: run, entries: map[gamedate.Date]ledger.Entry{}}
-	r := &report.Report{MadeAt: time.Now().UTC(), Unit: p.job.Calendar.Unit, Run: reportedRun(run)}
-	if nulls := p.job.Gates.Nulls; len(nulls) > 0 {
-		r.Column = nulls[0]
-	}
+	r := &report.Report{MadeAt: time.Now().UTC(), Unit: p.job.Calendar.Unit, Column: nullColumn(&p.job), Run: reportedRun(run)}
 	r.Verdict, r.Checks, r.JudgedAt = run.Verdict, run.Checks, run.FinishedAt
 	if run.State != ledger.RunFinished || len(run.Checks) == 0 {
 		judgement, err := p.Validate(ctx, run.Range, nil, "", Judging{Settings: run.Settings}, progress)
@@ -90,11 +87,46 @@ type gathering struct {
 	tokens    map[gamedate.Date]warehouse.Token
 }
 
+// Months compares the target before a run and now, month by month, as its report does; column is the one whose NULLs are
+// counted, "" when the job counts none. It counts the target and what the run kept of it, which in BigQuery is a query each.
+func (p *Publisher) Months(ctx context.Context, run ledger.Run) (months []report.Month, column string, err error) {
+	g := gathering{job: &p.job, run: run, entries: map[gamedate.Date]ledger.Entry{}}
+	if err := p.gatherTable(ctx, &g); err != nil {
+		return nil, "", err
+	}
+	r := report.Report{}
+	g.compare(&r)
+	return r.Months, nullColumn(&p.job), nil
+}
+
+// nullColumn is the column whose NULLs a job's gates count first, "" for none.
+func nullColumn(j *job.Job) string {
+	if len(j.Gates.Nulls) == 0 {
+		return ""
+	}
+	return j.Gates.Nulls[0]
+}
+
 // gather reads ledger and warehouse.
 func (p *Publisher) gather(ctx context.Context, g *gathering) (err error) {
 	if g.expected, _, _, err = p.calendar(ctx, g.run.Range); err != nil {
 		return err
 	}
+	if g.attempts, err = p.ports.Ledger.Attempts(ctx, ledger.AttemptFilter{Job: p.job.Name, Run: g.run.ID}, 0); err != nil {
+		return fmt.Errorf("read attempts of run %s: %w", g.run.ID, err)
+	}
+	if g.events, err = p.ports.Ledger.Events(ctx, p.job.Name, g.run.ID, 0); err != nil {
+		return fmt.Errorf("read events of run %s: %w", g.run.ID, err)
+	}
+	slices.Reverse(g.events)
+	if g.letters, err = p.ports.Ledger.DeadLetters(ctx, ledger.DeadLetterFilter{Job: p.job.Name, Run: g.run.ID}); err != nil {
+		return fmt.Errorf("read dead letters of run %s: %w", g.run.ID, err)
+	}
+	return p.gatherTable(ctx, g)
+}
+
+// gatherTable reads what compares the target before the run with the target now.
+func (p *Publisher) gatherTable(ctx context.Context, g *gathering) error {
 	entries, err := p.ports.Ledger.Entries(ctx, p.job.Name, g.run.Range)
 	if err != nil {
 		return fmt.Errorf("read entries: %w", err)
@@ -112,16 +144,6 @@ func (p *Publisher) gather(ctx context.Context, g *gathering) (err error) {
 			break // newest first
 		}
 		g.later[run.ID] = true
-	}
-	if g.attempts, err = p.ports.Ledger.Attempts(ctx, ledger.AttemptFilter{Job: p.job.Name, Run: g.run.ID}, 0); err != nil {
-		return fmt.Errorf("read attempts of run %s: %w", g.run.ID, err)
-	}
-	if g.events, err = p.ports.Ledger.Events(ctx, p.job.Name, g.run.ID, 0); err != nil {
-		return fmt.Errorf("read events of run %s: %w", g.run.ID, err)
-	}
-	slices.Reverse(g.events)
-	if g.letters, err = p.ports.Ledger.DeadLetters(ctx, ledger.DeadLetterFilter{Job: p.job.Name, Run: g.run.ID}); err != nil {
-		return fmt.Errorf("read dead letters of run %s: %w", g.run.ID, err)
 	}
 	if g.tokens, err = p.ports.Store.Tokens(ctx, p.job.Target, g.run.Range); err != nil {
 		return fmt.Errorf("tokens of %s: %w", p.job.Target.FullName(), err)

@@ -2,6 +2,8 @@ package publisher
 
 import (
 	"cmp"
+	"context"
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -107,14 +109,41 @@ func StandingOf(run ledger.Run, counts map[ledger.State]int, unsettled []ledger.
 	if len(took) >= enoughEnds {
 		s.MedianDate = median(took)
 	}
-	if run.State.Working() {
-		s.rate(ends, now)
-	}
 	for _, e := range unsettled {
 		s.entry(e, running[e.Date], now)
 	}
+	if run.State.Working() {
+		s.rate(ends, now)
+	}
 	s.slow(attempts)
 	return s
+}
+
+// Outdated is what is left of an earlier version of the job's transform.
+type Outdated struct {
+	Dates int            `json:"dates"` // that are complete
+	Range gamedate.Range `json:"range"` // the smallest that holds them
+}
+
+// Outdated counts the dates of every run that are complete by another version of the transform than the job's; nil when there are
+// none. What other settings or changed inputs have made stale is not among them: only a plan looks at those.
+func (p *Publisher) Outdated(ctx context.Context) (*Outdated, error) {
+	entries, err := p.ports.Ledger.Entries(ctx, p.job.Name, gamedate.Range{From: gamedate.Earliest, To: gamedate.Latest})
+	if err != nil {
+		return nil, fmt.Errorf("read entries: %w", err)
+	}
+	var out *Outdated
+	for _, e := range entries { // in date order
+		if e.State != ledger.Complete || e.Facts == nil || e.Facts.Version == p.job.Version {
+			continue
+		}
+		if out == nil {
+			out = &Outdated{Range: gamedate.Range{From: e.Date}}
+		}
+		out.Dates++
+		out.Range.To = e.Date
+	}
+	return out, nil
 }
 
 // rate takes the gaps between completions, the newer ones weighing more, and what they say of the time left. The time since
@@ -145,6 +174,10 @@ func (s *Standing) rate(ends []time.Time, now time.Time) {
 		return time.Duration(max(0, f) * float64(time.Second)).Round(time.Millisecond)
 	}
 	s.Left = &TimeLeft{Likely: seconds(left * mean), Least: seconds(left*mean - spread), Most: seconds(left*mean + spread)}
+	for _, w := range s.Waiting { // no rate makes a date that is put off come earlier
+		wait := w.Until.Sub(now)
+		s.Left.Likely, s.Left.Least, s.Left.Most = max(s.Left.Likely, wait), max(s.Left.Least, wait), max(s.Left.Most, wait)
+	}
 }
 
 // weighted is the mean and variance of values, the later ones weighing more, and of how many equal weights they are worth.

@@ -37,31 +37,37 @@ func TestTimeLeft(t *testing.T) {
 	uneven := done(10, time.Second, 10*time.Second)
 	uneven[4].EndedAt = uneven[4].EndedAt.Add(5 * time.Second)
 	late := opened.Add(1000 * time.Second)
+	tomorrow := []ledger.Entry{{Date: first, State: ledger.Pending, NotBefore: opened.Add(24 * time.Hour)}, {Date: first.AddDays(1), State: ledger.Pending, NotBefore: opened}}
 	old := done(4, time.Second, 10*time.Second)
 	old = append(old, ledger.Attempt{Date: first, Result: ledger.ResultComplete, StartedAt: opened.Add(-time.Hour), EndedAt: opened.Add(-time.Hour)})
 	tests := []struct {
-		name     string
-		run      ledger.Run
-		attempts []ledger.Attempt
-		now      time.Time
-		perHour  float64
-		check    func(*publisher.TimeLeft) bool
+		name      string
+		run       ledger.Run
+		attempts  []ledger.Attempt
+		unsettled []ledger.Entry
+		now       time.Time
+		perHour   float64
+		check     func(*publisher.TimeLeft) bool
 	}{
-		{"even", open, done(10, time.Second, 10*time.Second), opened.Add(100 * time.Second), 360, func(l *publisher.TimeLeft) bool { return cmp.Equal(l, exact) }},
-		{"four are not enough", open, done(4, time.Second, 10*time.Second), opened.Add(40 * time.Second), 0, func(l *publisher.TimeLeft) bool { return l == nil }},
-		{"five are", open, done(5, time.Second, 10*time.Second), opened.Add(50 * time.Second), 360, func(l *publisher.TimeLeft) bool { return cmp.Equal(l, exact) }},
-		{"those before the opening do not count", open, old, opened.Add(40 * time.Second), 0, func(l *publisher.TimeLeft) bool { return l == nil }},
-		{"uneven", open, uneven, opened.Add(100 * time.Second), 360, func(l *publisher.TimeLeft) bool {
+		{"even", open, done(10, time.Second, 10*time.Second), nil, opened.Add(100 * time.Second), 360, func(l *publisher.TimeLeft) bool { return cmp.Equal(l, exact) }},
+		{"four are not enough", open, done(4, time.Second, 10*time.Second), nil, opened.Add(40 * time.Second), 0, func(l *publisher.TimeLeft) bool { return l == nil }},
+		{"five are", open, done(5, time.Second, 10*time.Second), nil, opened.Add(50 * time.Second), 360, func(l *publisher.TimeLeft) bool { return cmp.Equal(l, exact) }},
+		{"those before the opening do not count", open, old, nil, opened.Add(40 * time.Second), 0, func(l *publisher.TimeLeft) bool { return l == nil }},
+		{"uneven", open, uneven, nil, opened.Add(100 * time.Second), 360, func(l *publisher.TimeLeft) bool {
 			return l != nil && l.Least < l.Likely && l.Likely < l.Most && l.Least > 0
 		}},
-		{"a standstill", open, done(10, time.Second, 10*time.Second), late, 0, func(l *publisher.TimeLeft) bool { return l != nil && l.Likely > 10*exact.Likely }},
-		{"paused", paused, done(10, time.Second, 10*time.Second), late, 0, func(l *publisher.TimeLeft) bool { return l == nil }},
-		{"waits for the rest", waiting, done(10, time.Second, 10*time.Second), late, 0, func(l *publisher.TimeLeft) bool { return l == nil }},
+		{"a standstill", open, done(10, time.Second, 10*time.Second), nil, late, 0, func(l *publisher.TimeLeft) bool { return l != nil && l.Likely > 10*exact.Likely }},
+		{"paused", paused, done(10, time.Second, 10*time.Second), nil, late, 0, func(l *publisher.TimeLeft) bool { return l == nil }},
+		{"waits for the rest", waiting, done(10, time.Second, 10*time.Second), nil, late, 0, func(l *publisher.TimeLeft) bool { return l == nil }},
+		{"one waits for tomorrow", open, done(10, time.Second, 10*time.Second), tomorrow, opened.Add(100 * time.Second), 360, func(l *publisher.TimeLeft) bool {
+			wait := 24*time.Hour - 100*time.Second
+			return l != nil && l.Least == wait && l.Likely == wait && l.Most == wait
+		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := publisher.StandingOf(tt.run, counts, nil, tt.attempts, tt.now)
+			s := publisher.StandingOf(tt.run, counts, tt.unsettled, tt.attempts, tt.now)
 			if !tt.check(s.Left) {
 				t.Errorf("time left: got %+v", s.Left)
 			}

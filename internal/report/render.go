@@ -63,7 +63,7 @@ var markdownText string
 
 var functions = map[string]any{
 	"brief": brief, "count": count, "groups": groups, "head": head, "join": func(list []string) string { return strings.Join(list, ", ") },
-	"list": func(items []string) string { return strings.Join(items, "; ") }, "listPrices": func() string { return price.Note }, "more": more, "rows": rows, "quiet": quiet, "telling": telling, "share": share, "plural": plural, "short": short, "undone": undone, "stamp": stamp, "verdict": verdict, "words": words, "wide": wide, "groupShare": groupShare,
+	"list": func(items []string) string { return strings.Join(items, "; ") }, "listPrices": func() string { return price.Note }, "more": more, "rows": rows, "quiet": quiet, "telling": telling, "share": Counts.Share, "plural": plural, "short": short, "undone": undone, "stamp": stamp, "verdict": verdict, "words": words, "wide": wide, "groupShare": groupShare,
 }
 
 var (
@@ -131,14 +131,14 @@ func undone(months []Month) (n int) {
 func groupShare(m Month, name string) string {
 	for _, g := range m.Groups {
 		if g.Name == name {
-			return share(g.Counts)
+			return g.Share()
 		}
 	}
 	return "no rows"
 }
 
-// share is the part of rows that is NULL, for people.
-func share(c Counts) string {
+// Share is the part of rows that is NULL, for people.
+func (c Counts) Share() string {
 	if c.Rows == 0 {
 		return "no rows"
 	}

@@ -64,12 +64,13 @@ func (w *Worker) waitForLedger(ctx context.Context, err error) bool {
 
 // slots knows for how long a receiver has had a free slot that got nothing.
 type slots struct {
+	all   int
 	mu    sync.Mutex // guards what follows
 	free  int
 	since time.Time // of the last delivery, its end, or the last look that found nothing wrong
 }
 
-func newSlots(n int) *slots { return &slots{free: n, since: time.Now()} }
+func newSlots(n int) *slots { return &slots{all: n, free: n, since: time.Now()} }
 
 // change takes a slot with -1, frees one with 1, and begins the wait anew.
 func (s *slots) change(n int) {
@@ -87,6 +88,13 @@ func (s *slots) idle() time.Duration {
 		return 0
 	}
 	return time.Since(s.since)
+}
+
+// taken reports whether a slot is in use.
+func (s *slots) taken() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.free < s.all
 }
 
 // stallsUnwell is how many receivers in a row may get nothing before the worker is unwell: the first may be a broken

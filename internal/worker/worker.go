@@ -294,8 +294,9 @@ func (w *Worker) watch(ctx context.Context, run ledger.Run, s *slots) (done bool
 	if w.config.Drain {
 		every = min(every, drainPoll)
 	}
+	var waits waiting
 	for sleep(ctx, every) {
-		stop, done, err := w.look(ctx, run)
+		stop, done, err := w.look(ctx, run, s, &waits)
 		if ctx.Err() != nil {
 			return false, nil
 		}
@@ -314,7 +315,7 @@ func (w *Worker) watch(ctx context.Context, run ledger.Run, s *slots) (done bool
 }
 
 // look reads the run once. stop: it is not open any more; done: it is to be drained, and nothing is left.
-func (w *Worker) look(ctx context.Context, run ledger.Run) (stop, done bool, err error) {
+func (w *Worker) look(ctx context.Context, run ledger.Run, s *slots, waits *waiting) (stop, done bool, err error) {
 	now, err := w.ledger.Run(ctx, run.ID)
 	if err != nil {
 		return false, false, fmt.Errorf("read run %s: %w", run.ID, err)
@@ -330,7 +331,8 @@ func (w *Worker) look(ctx context.Context, run ledger.Run) (stop, done bool, err
 	if err != nil {
 		return false, false, fmt.Errorf("count states of run %s: %w", run.ID, err)
 	}
-	if counts[ledger.Pending]+counts[ledger.Leased] > 0 {
+	if left := counts[ledger.Pending] + counts[ledger.Leased]; left > 0 {
+		waits.tell(ctx, w, run.ID, left, s)
 		return false, false, nil
 	}
 	silent, err := w.silentDead(ctx, run.ID)
