@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"text/template"
 
 	"github.com/compose-spec/compose-go/v2/cli"
 	keda "github.com/kedacore/keda/v2/apis/keda/v1alpha1"
@@ -272,6 +273,59 @@ func TestCloudRunAutoscaler(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", tt.name, tt.got, tt.want)
 		}
 	}
+}
+
+// adapter is what the chart of prometheus-adapter takes: a rule as the adapter's own configuration has it
+// (kubernetes-sigs/prometheus-adapter, pkg/config).
+type adapter struct {
+	Prometheus struct {
+		URL  string `json:"url"`
+		Port int    `json:"port"`
+	} `json:"prometheus"`
+	Rules struct {
+		Default  bool `json:"default"`
+		External []struct {
+			SeriesQuery string `json:"seriesQuery"`
+			Resources   struct {
+				Overrides map[string]struct {
+					Group    string `json:"group"`
+					Resource string `json:"resource"`
+				} `json:"overrides"`
+			} `json:"resources"`
+			Name struct {
+				Matches string `json:"matches"`
+				As      string `json:"as"`
+			} `json:"name"`
+			MetricsQuery string `json:"metricsQuery"`
+		} `json:"external"`
+	} `json:"rules"`
+}
+
+// TestPrometheusAdapter: the adapter serves the metric that the HPA asks for, from a metric that workers have.
+func TestPrometheusAdapter(t *testing.T) {
+	t.Parallel()
+	var values adapter
+	strict(t, "adapter-values.yaml", read(t, "../gke/overlays/hpa/adapter-values.yaml"), &values)
+	var hpa autoscaling.HorizontalPodAutoscaler
+	strict(t, "autoscaler.yaml", read(t, "../gke/overlays/hpa/autoscaler.yaml"), &hpa)
+	rule := values.Rules.External[0]
+	if got, want := rule.Name.As, hpa.Spec.Metrics[0].External.Metric.Name; got != want {
+		t.Errorf("the adapter serves %s, want %s, which the HPA asks for", got, want)
+	}
+	metrics := listed(t)
+	for name, has := range metrics {
+		metrics[name] = append(has, "namespace") // the collector's
+	}
+	checkQuery(t, "seriesQuery", rule.SeriesQuery, metrics)
+	query, err := template.New("").Delims("<<", ">>").Option("missingkey=error").Parse(rule.MetricsQuery)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var asked strings.Builder
+	if err := query.Execute(&asked, map[string]string{"Series": rule.Name.As, "LabelMatchers": `namespace="gamefill"`, "GroupBy": "namespace"}); err != nil {
+		t.Fatal(err)
+	}
+	checkQuery(t, "metricsQuery", asked.String(), metrics)
 }
 
 func TestDockerfile(t *testing.T) {
