@@ -13,6 +13,7 @@ import (
 	"gamefill/internal/gamedate"
 	"gamefill/internal/job"
 	"gamefill/internal/ledger"
+	"gamefill/internal/terminal"
 )
 
 // Ledger is what a herald reads, and where it marks what is told.
@@ -41,6 +42,8 @@ const (
 	milestoneDates = 20
 	// listed is how many names, dates or checks a message lists.
 	listed = 5
+	// late is from how long after the event on a message says when that was: sooner, its reader takes it for now.
+	late = 10 * time.Minute
 )
 
 // Herald tells what becomes of a job's runs. Every message has a name made from the run and from what happened; a role of
@@ -107,6 +110,7 @@ type news struct {
 	// name tells the message from all others about the run; of two occurrences of one kind too.
 	name    string
 	message Message
+	at      time.Time // when it happened, zero where that is not known
 	// cause, where it is not "", allows one message per Options.Interval.
 	cause string
 }
@@ -147,6 +151,9 @@ func (h *Herald) tell(ctx context.Context, run string, n news) bool {
 		if !h.hold(ctx, interval, h.options.Interval) {
 			return true
 		}
+	}
+	if !n.at.IsZero() && time.Since(n.at) > late {
+		n.message.Lines = append(n.message.Lines, fmt.Sprintf("Told late: this is of %s.", n.at.UTC().Format(time.RFC3339)))
 	}
 	err := h.notifier.Notify(ctx, n.message)
 	h.noted(ctx, n.message, err)
@@ -200,15 +207,15 @@ func due(run ledger.Run, counts map[ledger.State]int, dead []ledger.Entry) []new
 		return nil
 	}
 	var out []news
-	say := func(name string, m Message) {
+	say := func(name string, at time.Time, m Message) {
 		m.Run = run.ID
-		out = append(out, news{name: name, message: m})
+		out = append(out, news{name: name, message: m, at: at})
 	}
 	opening := fmt.Sprint(":", run.OpenedAt.UnixMicro())
-	say(string(Started), started(run, counts))
+	say(string(Started), run.CreatedAt, started(run, counts))
 	if s := run.Sample; s != nil && s.Verdict != "" && run.State == ledger.RunAwaitingApproval {
 		m := sampled(run)
-		say(string(m.Kind)+opening, m)
+		say(string(m.Kind)+opening, run.UpdatedAt, m)
 	}
 	if !run.State.Closed() {
 		out = append(out, deaths(run, dead)...)
@@ -216,28 +223,28 @@ func due(run ledger.Run, counts map[ledger.State]int, dead []ledger.Entry) []new
 	switch run.State {
 	case ledger.RunOpen:
 		if percent := milestone(counts); percent > 0 {
-			say(fmt.Sprintf("%s:%d", Milestone, percent), Message{Kind: Milestone,
+			say(fmt.Sprintf("%s:%d", Milestone, percent), time.Time{}, Message{Kind: Milestone,
 				Title: fmt.Sprintf("Run %s: %d%% of the dates are settled", run.ID, percent), Lines: []string{countsLine(counts)}})
 		}
 	case ledger.RunPaused:
 		m := paused(run)
-		say(string(m.Kind)+opening, m)
+		say(string(m.Kind)+opening, run.UpdatedAt, m)
 	case ledger.RunFinished:
-		say(string(Completed)+opening, Message{Kind: Completed, Title: fmt.Sprintf("Run %s is finished: %s", run.ID, run.Verdict), Lines: summary(run, counts, dead)})
+		say(string(Completed)+opening, run.FinishedAt, Message{Kind: Completed, Title: fmt.Sprintf("Run %s is finished: %s", run.ID, run.Verdict), Lines: summary(run, counts, dead)})
 	case ledger.RunCancelled:
 		lines := summary(run, counts, dead)
 		if run.Cause != "" {
 			lines = append([]string{run.Cause}, lines...)
 		}
-		say(string(Cancelled), Message{Kind: Cancelled, Title: fmt.Sprintf("Run %s is cancelled", run.ID), Lines: lines})
+		say(string(Cancelled), run.FinishedAt, Message{Kind: Cancelled, Title: fmt.Sprintf("Run %s is cancelled", run.ID), Lines: lines})
 	}
 	return out
 }
 
 func started(run ledger.Run, counts map[ledger.State]int) Message {
-	what := fmt.Sprintf("%d dates", toDo(counts))
+	what := terminal.Plural(toDo(counts), "date", "dates")
 	if run.Sampling() {
-		what = fmt.Sprintf("a sample of %d dates; the rest waits for it", len(run.Sample.Dates))
+		what = fmt.Sprintf("a sample of %s; the rest waits for it", terminal.Plural(len(run.Sample.Dates), "date", "dates"))
 	}
 	m := Message{Kind: Started, Title: fmt.Sprintf("Run %s of %s has begun: %s", run.ID, run.Job, what),
 		Lines: []string{fmt.Sprintf("Range %s, transform version %s", run.Range, run.Version)}}
@@ -284,6 +291,7 @@ func deaths(run ledger.Run, dead []ledger.Entry) []news {
 		f := newest.Failure
 		out = append(out, news{
 			name:  fmt.Sprintf("%s:%s:%d", DeadLetters, cause, newest.UpdatedAt.UnixMicro()),
+			at:    newest.UpdatedAt,
 			cause: string(DeadLetters) + ":" + cause,
 			message: Message{Kind: DeadLetters, Run: run.ID, Title: fmt.Sprintf("Run %s: dead dates, %d of %s (%s)", run.ID, len(entries), f.Reason, f.Class),
 				Lines: []string{dates(entries), fmt.Sprintf("%s: %s", newest.Date, f.Message),
@@ -347,7 +355,7 @@ func asking(checks []job.Check) []string {
 		lines = append(lines, fmt.Sprintf("%s: %s%s: %s", c.Verdict, c.Name, prefixed(" ", c.Scope), c.Seen))
 	}
 	if more > 0 {
-		lines = append(lines, fmt.Sprintf("… and %d more checks that did not pass", more))
+		lines = append(lines, fmt.Sprintf("… and %s that did not pass", terminal.Plural(more, "more check", "more checks")))
 	}
 	return lines
 }

@@ -346,3 +346,40 @@ func TestLedgerIsAway(t *testing.T) {
 	h.AnnounceRun(t.Context(), "r1")
 	want(t, e)
 }
+
+// What arrives long after it happened says when that was; what arrives at once does not.
+func TestLateMessagesTellTheirTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r, e := opened(), &ear{broken: errors.New("no route")}
+		h := herald(r, e, "one")
+		h.Announce(t.Context())
+		begun := time.Now().UTC().Format(time.RFC3339)
+		time.Sleep(11 * time.Minute)
+		r.die("2022-05-03", "no_readings")
+		r.run.State, r.run.CauseKind, r.run.Cause, r.run.UpdatedAt = ledger.RunPaused, "operator", "lunch", time.Now()
+		time.Sleep(9 * time.Minute) // of what happened since, nothing is late
+		e.broken = nil
+		h.Announce(t.Context())
+		late := map[notify.Kind]string{}
+		for _, m := range e.heard {
+			late[m.Kind] = ""
+			for _, line := range m.Lines {
+				if strings.HasPrefix(line, "Told late") {
+					late[m.Kind] = line
+				}
+			}
+		}
+		want := map[notify.Kind]string{notify.Started: "Told late: this is of " + begun + ".", notify.DeadLetters: "", notify.Paused: ""}
+		if diff := cmp.Diff(want, late); diff != "" {
+			t.Errorf("lines that tell the time (-want +got):\n%s", diff)
+		}
+		r.run.State, r.run.FinishedAt = ledger.RunCancelled, time.Now()
+		ended := time.Now().UTC().Format(time.RFC3339)
+		time.Sleep(time.Hour)
+		h.AnnounceRun(t.Context(), r.run.ID)
+		if last := e.heard[len(e.heard)-1]; last.Kind != notify.Cancelled || !slices.Contains(last.Lines, "Told late: this is of "+ended+".") {
+			t.Errorf("an end that nobody was there to tell: got %+v, want it to say %s", last, ended)
+		}
+	})
+}
