@@ -169,7 +169,7 @@ var engine = []string{
 	"internal/queue", "internal/ledger", "internal/warehouse", "internal/job", "internal/publisher", "internal/worker",
 	"internal/retry", "internal/failure", "internal/table", "internal/gamedate", "internal/faultinject",
 	"internal/sqlitefile", "internal/backend", "internal/setup", "internal/testjob",
-	"internal/rebuild", "internal/diff", "internal/report", "internal/history", "internal/snapshot", "internal/price", telemetry, "internal/notify",
+	"internal/reach", "internal/rebuild", "internal/diff", "internal/report", "internal/history", "internal/snapshot", "internal/price", telemetry, "internal/notify",
 }
 
 // basketball are the packages that know the game.

@@ -56,6 +56,8 @@ type Options struct {
 	Tables []*table.Schema
 	// Lease is how long a claim of the workers that write holds without renewal. Zero is the worker's default.
 	Lease time.Duration
+	// ReachWithin bounds the look, before the first call, whether a remote service can be reached. Zero is 10 s.
+	ReachWithin time.Duration
 	// Retry bounds the tries of single warehouse calls.
 	Retry retry.Policy
 }
@@ -66,12 +68,15 @@ type Backend struct {
 	Ledger ledger.Ledger
 	Store  warehouse.Store
 
-	files   map[string]*sqlitefile.File
-	clients []io.Closer
+	files       map[string]*sqlitefile.File
+	clients     []io.Closer
+	reachWithin time.Duration
 }
 
 // address is a parsed address.
 type address struct {
+	port   string // queue, ledger or warehouse
+	text   string // as it was given
 	scheme string
 	path   string
 	params url.Values
@@ -123,7 +128,7 @@ func parse(port, text string) (address, error) {
 			return address{}, fmt.Errorf("--%s %q: parameter %q: want one value", port, text, name)
 		}
 	}
-	addr := address{scheme, path, params}
+	addr := address{port, text, scheme, path, params}
 	switch scheme {
 	case pubsub:
 		_, topic, ok := addr.topic()
@@ -192,7 +197,7 @@ func Open(ctx context.Context, a Addresses, o Options) (_ *Backend, err error) {
 	if err := a.Validate(); err != nil {
 		return nil, err
 	}
-	b := &Backend{files: map[string]*sqlitefile.File{}}
+	b := &Backend{files: map[string]*sqlitefile.File{}, reachWithin: o.ReachWithin}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, b.Close())
@@ -272,7 +277,7 @@ func (b *Backend) queue(ctx context.Context, text string, o Options) (queue.Queu
 
 func (b *Backend) firestore(ctx context.Context, addr address) (*firestoreledger.Ledger, error) {
 	project, database, _ := addr.database()
-	l, err := firestoreledger.New(ctx, firestoreledger.Options{Project: project, Database: database, Prefix: addr.params.Get("prefix")})
+	l, err := firestoreledger.New(ctx, firestoreledger.Options{Project: project, Database: database, Prefix: addr.params.Get("prefix"), Reach: b.service(addr)})
 	if err != nil {
 		return nil, err
 	}
@@ -285,6 +290,7 @@ func (b *Backend) pubsub(ctx context.Context, addr address) (*pubsubqueue.Queue,
 	q, err := pubsubqueue.New(ctx, pubsubqueue.Options{
 		Project: project, Topic: topic,
 		Subscription: addr.params.Get("subscription"), DeadLetterTopic: addr.params.Get("deadletter"),
+		Reach: b.service(addr),
 	})
 	if err != nil {
 		return nil, err

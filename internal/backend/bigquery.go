@@ -62,6 +62,6 @@ func (b *Backend) bigquery(ctx context.Context, addr address, lease time.Duratio
 	if err != nil {
 		return nil, err
 	}
-	o.Lease = lease
+	o.Lease, o.Reach = lease, b.service(addr)
 	return bigquerywarehouse.New(ctx, o)
 }

@@ -24,12 +24,12 @@ func (e Emulator) String() string {
 	return fmt.Sprintf("the %s is an emulator of %s at %s (%s)", e.Port, e.Service, e.Host, e.Why)
 }
 
-// google are the Google Cloud services by scheme, and the variable that points their client library at an emulator;
-// BigQuery's has none and is pointed at one by its address.
-var google = map[string]struct{ service, variable string }{
-	"pubsub":    {"Pub/Sub", pubsubqueue.EmulatorVariable},
-	"firestore": {"Firestore", firestoreledger.EmulatorVariable},
-	"bigquery":  {"BigQuery", ""},
+// google are the Google Cloud services by scheme: where each is, and the variable that points its client library at an
+// emulator; BigQuery's has none and is pointed at one by its address.
+var google = map[string]struct{ service, host, variable string }{
+	"pubsub":    {"Pub/Sub", "pubsub.googleapis.com", pubsubqueue.EmulatorVariable},
+	"firestore": {"Firestore", "firestore.googleapis.com", firestoreledger.EmulatorVariable},
+	"bigquery":  {"BigQuery", "bigquery.googleapis.com", ""},
 }
 
 // Emulators are the addresses' services that emulators stand in for. A variable that no address is concerned with says

@@ -76,6 +76,9 @@ func (l *Ledger) read(ctx context.Context, refs ...*firestore.DocumentRef) (docu
 	if err := ctx.Err(); err != nil {
 		return documents{}, err
 	}
+	if err := l.service.Check(ctx); err != nil {
+		return documents{}, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, changeWithin)
 	defer cancel()
 	snaps, err := l.client.GetAll(ctx, refs)
@@ -180,6 +183,9 @@ func refuse(err error) error {
 
 // again repeats try after lost races and passing troubles of the service. An error of the judgement ends it at once.
 func (l *Ledger) again(ctx context.Context, try func(context.Context) error) error {
+	if err := l.service.Check(ctx); err != nil {
+		return err
+	}
 	return l.marked(ctx, repeat(ctx, try))
 }
 

@@ -45,6 +45,9 @@ type ensuring struct {
 }
 
 func (e *ensuring) all(ctx context.Context) (err error) {
+	if err := e.l.service.Check(ctx); err != nil {
+		return err
+	}
 	if os.Getenv(EmulatorVariable) != "" {
 		if err := e.reads(ctx); err != nil {
 			return err

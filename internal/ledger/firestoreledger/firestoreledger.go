@@ -30,6 +30,7 @@ import (
 	"google.golang.org/api/option"
 
 	"gamefill/internal/ledger"
+	"gamefill/internal/reach"
 )
 
 // Options say where the ledger is.
@@ -42,6 +43,8 @@ type Options struct {
 	// Client options, for endpoints and credentials. Without any the client takes the environment's credentials, or the
 	// emulator that FIRESTORE_EMULATOR_HOST names.
 	Client []option.ClientOption
+	// Reach, when given, is asked before the first call whether Firestore can be reached.
+	Reach *reach.Service
 }
 
 // Ledger is a [ledger.Ledger] on Firestore.
@@ -51,6 +54,7 @@ type Ledger struct {
 	database string
 	prefix   string
 	options  []option.ClientOption // for the client that makes indexes
+	service  *reach.Service
 }
 
 var _ ledger.Ledger = (*Ledger)(nil)
@@ -70,7 +74,7 @@ func New(ctx context.Context, o Options) (*Ledger, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open Firestore database %s of project %s: %w", o.Database, o.Project, err)
 	}
-	return &Ledger{client, o.Project, o.Database, o.Prefix, o.Client}, nil
+	return &Ledger{client, o.Project, o.Database, o.Prefix, o.Client, o.Reach}, nil
 }
 
 // Close closes the connections.

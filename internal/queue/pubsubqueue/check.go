@@ -21,6 +21,9 @@ var decisive = []string{"topic", "push endpoint", "filter", "detached"}
 // unseen are resources at which this account may not look; whether they are right shows in use. The error is of class
 // Environment and joins all problems, each with what to do.
 func (q *Queue) Check(ctx context.Context) (unseen []setup.Finding, err error) {
+	if err := q.o.Reach.Check(ctx); err != nil {
+		return nil, fmt.Errorf("check queue: %w", err)
+	}
 	var problems []error
 	look := func(findings []setup.Finding, err error) {
 		if err != nil {

@@ -21,6 +21,9 @@ const foldWait = 3 * time.Second
 // FoldDeadLetters implements [queue.Queue]. It ends at the first pull that finds nothing: letters held by another folder
 // are left to it. What fn refused is given back at once.
 func (q *Queue) FoldDeadLetters(ctx context.Context, fn func(context.Context, queue.DeadLetter) error) (int, error) {
+	if err := q.o.Reach.Check(ctx); err != nil {
+		return 0, fmt.Errorf("fold dead letters: %w", err)
+	}
 	removed := 0
 	for {
 		letters, err := q.pullLetters(ctx)

@@ -26,6 +26,7 @@ import (
 
 	"gamefill/internal/failure"
 	"gamefill/internal/queue"
+	"gamefill/internal/reach"
 )
 
 // EmulatorVariable names the environment variable that points the client library at an emulator.
@@ -61,6 +62,9 @@ type Options struct {
 
 	// ClientOptions go to the client library: credentials, an endpoint.
 	ClientOptions []option.ClientOption
+
+	// Reach, when given, is asked before the first look or fold whether Pub/Sub can be reached.
+	Reach *reach.Service
 }
 
 func (o Options) withDefaults() Options {

@@ -41,6 +41,9 @@ func (t Topology) withDefaults() Topology {
 // dead-letter topic and subscriber of the workers' subscription. Two findings say how that stands. The package setup says
 // what holds of every Ensure.
 func (q *Queue) Ensure(ctx context.Context, mode setup.Mode) ([]setup.Finding, error) {
+	if err := q.o.Reach.Check(ctx); err != nil {
+		return nil, fmt.Errorf("set up queue: %w", err)
+	}
 	var findings []setup.Finding
 	var errs []error
 	look := func(more []setup.Finding, err error) {

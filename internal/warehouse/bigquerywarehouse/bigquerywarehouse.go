@@ -27,6 +27,7 @@ import (
 
 	"gamefill/internal/failure"
 	"gamefill/internal/gamedate"
+	"gamefill/internal/reach"
 	"gamefill/internal/retry"
 	"gamefill/internal/table"
 	"gamefill/internal/warehouse"
@@ -63,6 +64,8 @@ type Options struct {
 	Retry retry.Policy
 	// Poll is the first wait between two looks at a running job; waits grow to 20 times as much. Default 100 ms.
 	Poll time.Duration
+	// Reach, when given, is asked before the first call whether BigQuery can be reached.
+	Reach *reach.Service
 	// Now is the clock for the expiry of tables. Default time.Now.
 	Now func() time.Time
 }
@@ -219,6 +222,9 @@ func partitionName(t *table.Schema, date gamedate.Date) string {
 // bound gives one remote call its own deadline. The client's own retries end there; the error of the last try is in what
 // it returns then.
 func (s *Store) bound(ctx context.Context, call func(context.Context) error) error {
+	if err := s.options.Reach.Check(ctx); err != nil {
+		return err
+	}
 	bounded, cancel := context.WithTimeout(ctx, s.options.CallTimeout)
 	defer cancel()
 	err := call(bounded)

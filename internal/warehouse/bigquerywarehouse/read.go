@@ -193,6 +193,9 @@ func (s *Store) values(ctx context.Context, t *table.Schema, st statement.Statem
 	if err != nil {
 		return err
 	}
+	if err := s.options.Reach.Check(ctx); err != nil {
+		return err
+	}
 	parent := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
