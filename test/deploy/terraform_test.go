@@ -179,7 +179,9 @@ func TestTerraformVariables(t *testing.T) {
 		{"a collector", "worker-pool", map[string]string{"otlp_endpoint": "http://collector:4318"}, ""},
 		{"a collector by gRPC", "worker-pool", map[string]string{"otlp_endpoint": "collector:4317"}, "http or https"},
 		{"half an instance", "worker-pool", map[string]string{"instances": "0.5"}, "whole number"},
-		{"no fleet", "bigquery", map[string]string{"project": "p", "location": "US", "fleet": "0"}, "at least 1"},
+		{"no fleet", "bigquery", map[string]string{"project": "p", "location": "US", "fleet": "0"}, "from 1 to 10"},
+		{"ten workers", "bigquery", map[string]string{"project": "p", "location": "US", "fleet": "10"}, ""},
+		{"eleven workers", "bigquery", map[string]string{"project": "p", "location": "US", "fleet": "11"}, "from 1 to 10"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -49,8 +49,8 @@ variable "fleet" {
   default     = 10
 
   validation {
-    condition     = var.fleet >= 1 && var.fleet == floor(var.fleet)
-    error_message = "A whole number, at least 1."
+    condition     = var.fleet >= 1 && var.fleet <= 10 && var.fleet == floor(var.fleet)
+    error_message = "A whole number from 1 to 10: every worker may make one change at once, and with more than 10 of those the first 10 s pass the limit."
   }
 }
 
