@@ -275,6 +275,7 @@ func addDocuments(b *price.Bill, reads, writes int64, basis string) {
 }
 
 func addMessages(b *price.Bill, requests int64, basis string) {
+	b.Show(price.Line{Item: "Pub/Sub requests", Quantity: requests, Unit: "requests", Known: price.Estimated, Basis: basis})
 	b.Add(price.Line{Item: "Pub/Sub bytes", Quantity: requests * price.MessageBytes, Unit: price.Bytes, Known: price.Estimated, Basis: basis}, price.Throughput)
 }
 

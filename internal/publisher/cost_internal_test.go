@@ -124,12 +124,12 @@ func TestExpect(t *testing.T) {
 		{"nothing measured", all, Estimate{}, uploads{}, asked{}, map[string]string{
 			"load jobs": "4, estimated", "bytes uploaded": "not known, unknown", "partitions deleted": "1, estimated",
 			"query jobs": "5, estimated", "bytes billed for queries": "41.9 MB, estimated", "worker-seconds": "not known, unknown",
-			"Firestore reads": "33, estimated", "Firestore writes": "22, estimated", "Pub/Sub bytes": "6.0 kB, estimated",
+			"Firestore reads": "33, estimated", "Firestore writes": "22, estimated", "Pub/Sub bytes": "6.0 kB, estimated", "Pub/Sub requests": "6, estimated",
 		}, 238 + 20 + 40},
 		{"measured", all, measured, uploads{"r1", 5, 5000, 1, 700}, asked{"r1", warehouse.Queries{Jobs: 9, Measured: 9, Billed: 90 << 20}}, map[string]string{
 			"load jobs": "4, estimated", "bytes uploaded": "3.4 kB, estimated", "partitions deleted": "1, estimated",
 			"query jobs": "9, estimated", "bytes billed for queries": "94.4 MB, estimated", "worker-seconds": "3, estimated",
-			"Firestore reads": "35, estimated", "Firestore writes": "22, estimated", "Pub/Sub bytes": "6.0 kB, estimated",
+			"Firestore reads": "35, estimated", "Firestore writes": "22, estimated", "Pub/Sub bytes": "6.0 kB, estimated", "Pub/Sub requests": "6, estimated",
 		}, 536 + 21 + 40 + 60},
 		{"only the warehouse", price.Services{Warehouse: true}, measured, uploads{"r1", 5, 5000, 0, 0}, asked{"r1", warehouse.Queries{Jobs: 1, Measured: 1}}, map[string]string{
 			"load jobs": "4, estimated", "bytes uploaded": "4.0 kB, estimated", "partitions deleted": "1, estimated",
@@ -205,7 +205,7 @@ func TestCosts(t *testing.T) {
 		{"Google Cloud", price.Services{Queue: true, Ledger: true, Warehouse: true}, map[string]string{
 			"load jobs": "6, measured", "bytes uploaded": "3.7 kB, measured", "partitions deleted": "2, measured",
 			"partitions kept for a rollback": "2, measured", "query jobs": "3, measured", "bytes billed for queries": "31.5 MB, measured",
-			"Firestore reads": "68, estimated", "Firestore writes": "37, estimated", "Pub/Sub bytes": "13.0 kB, estimated",
+			"Firestore reads": "68, estimated", "Firestore writes": "37, estimated", "Pub/Sub bytes": "13.0 kB, estimated", "Pub/Sub requests": "13, estimated",
 			"worker-seconds": "21, estimated",
 		}, 179 + 41 + 67 + 420},
 		{"embedded", price.Services{}, map[string]string{}, 0},

@@ -28,6 +28,20 @@ var tableCases = []suiteCase{
 			t.Errorf("got %q, %v, want %q", after, err, before)
 		}
 	}},
+	{"Queries counts up, and bills nothing that was not run", func(t *testing.T, w warehouse.Store) {
+		s, _ := tables(t, w)
+		mustPut(t, w, s, day1, 1, numbered(day1, 1, 3))
+		before := w.Queries()
+		for range 2 {
+			if _, err := w.Count(t.Context(), s, span, warehouse.Grouping{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		q := w.Queries().Less(before)
+		if q.Jobs != 0 && q.Jobs != 2 || q.Measured > q.Jobs || (q.Billed > 0) != (q.Measured > 0) {
+			t.Errorf("of two counts: got %+v, want two queries or none, billed if measured", q)
+		}
+	}},
 	{"a missing table is named", func(t *testing.T, w warehouse.Store) {
 		s := kinds()
 		_, err := w.Read(t.Context(), s, day1)

@@ -71,6 +71,9 @@ func mustPut(t *testing.T, w warehouse.Store, s *table.Schema, date gamedate.Dat
 	if r.Rows != len(rows) {
 		t.Errorf("receipt of %s: got %d rows, want %d", date, r.Rows, len(rows))
 	}
+	if r.Bytes < 0 || len(rows) == 0 && r.Bytes != 0 {
+		t.Errorf("receipt of %s: got %d bytes for %d rows, want none for none", date, r.Bytes, len(rows))
+	}
 	return r
 }
 
