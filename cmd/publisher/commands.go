@@ -131,7 +131,7 @@ func (e *environment) publisher(a access) (*publisher.Publisher, error) {
 		return nil, err
 	}
 	return publisher.New(e.ctx, summary.Job(), publisher.Ports{Queue: e.queue(), Ledger: b.Ledger, Store: b.Store, Setup: b.CheckSetup,
-		Services: e.settings.addresses().Services()})
+		Emulated: e.settings.addresses().Emulated(), Services: e.settings.addresses().Services()})
 }
 
 // queue is the queue to publish on and to receive from.

@@ -29,11 +29,18 @@ type buildFlags struct {
 // requestFlags are shared by plan, publish and run.
 type requestFlags struct {
 	buildFlags `embed:""`
+	liveFlags  `embed:""`
 
 	StopOnFirstFailure bool `help:"Pause the run at the first failed attempt, whatever the date; without it, at failures of 3 dates alike." env:"-"`
 	RolledBack         bool `help:"Do dates again that were rolled back; without it they are left." env:"-"`
 	Stale              bool `help:"No other dates than those that are done and have become stale: by a newer version of the transform, other settings, or changed sources, registry or table." env:"-"`
 	SkipPreflight      bool `help:"Begin without looking first whether something is wrong; needs --reason." env:"-"`
+}
+
+// liveFlags say what becomes of dates that a live pipeline may be writing.
+type liveFlags struct {
+	LiveWindow  int  `help:"Refuse dates to do of the last so many days in New York, and later ones: the live pipeline may be writing them." default:"7"`
+	IncludeLive bool `help:"Do dates within the live window all the same; recorded with the run." env:"-"`
 }
 
 // request checks all flags, before anything is opened; problems come together.
@@ -49,6 +56,7 @@ func (f *buildFlags) request(e *environment) (publisher.Request, error) {
 func (f *requestFlags) plan(e *environment, a access) (*publisher.Publisher, publisher.Request, *publisher.Plan, error) {
 	request, err := f.request(e)
 	request.StopOnFirstFailure, request.SkipPreflight, request.Undone, request.Stale = f.StopOnFirstFailure, f.SkipPreflight, f.RolledBack, f.Stale
+	request.LiveWindow, request.IncludeLive = f.LiveWindow, f.IncludeLive
 	if err == nil {
 		_, err = publisher.Check(summary.Job(), request)
 	}
@@ -97,17 +105,23 @@ func (c *planCommand) Run(e *environment) error {
 		return err
 	}
 	request.SampleAbove = defaultSampleAbove
-	sampleFirst, err := p.NeedsSample(e.ctx, request, plan)
-	if err != nil {
-		return err
+	live := plan.CheckLive(request)
+	sampleFirst := false
+	if live == nil {
+		if sampleFirst, err = p.NeedsSample(e.ctx, request, plan); err != nil {
+			return err
+		}
 	}
-	return e.print(planView{plan, cost}, func() {
+	return errors.Join(live, e.print(planView{plan, cost}, func() {
 		if c.All || plan.Count(publisher.Queue) <= listedDates {
 			dateTable(e, plan, c.All)
 		}
 		planSummary(e, plan)
 		if cost.Writes > 0 {
 			printEstimate(e, cost)
+			if live != nil {
+				return
+			}
 			if sampleFirst {
 				fmt.Fprintln(e.out, "First `publisher sample` over the same range, then plan again: what the sample does changes the plan.")
 				fmt.Fprintf(e.out, "Apply it without a sample: %s --no-sample --reason …\n", e.publishing(plan))
@@ -115,7 +129,7 @@ func (c *planCommand) Run(e *environment) error {
 			}
 			fmt.Fprintf(e.out, "Apply it: %s\n", e.publishing(plan))
 		}
-	})
+	}))
 }
 
 // publishing is the command that applies a plan: this one's flags, and the plan's hash.
@@ -197,7 +211,7 @@ type publishCommand struct {
 	requestFlags `embed:""`
 	beginFlags   `embed:""`
 	notifyFlags  `embed:""`
-	DryRun       bool `help:"Show the plan only." env:"-"`
+	DryRun       bool `help:"Show the plan and what is found before the first write, and exit as the command would; changes nothing." env:"-"`
 }
 
 // Validate refuses a bound that no plan can meet.
@@ -219,8 +233,11 @@ func (c *publishCommand) Run(e *environment) error {
 		return err
 	}
 	q, err := c.prepareOrShow(e, &c.beginFlags, c.DryRun)
-	if err != nil || c.DryRun {
+	if err != nil {
 		return err
+	}
+	if c.DryRun {
+		return q.p.Admit(e.ctx, q.request, q.plan)
 	}
 	result, err := q.apply(e)
 	if err != nil {
@@ -286,22 +303,21 @@ func (f *requestFlags) prepare(e *environment, a access, begin *beginFlags) (*pr
 			return nil, err
 		}
 	}
-	if a == looks {
-		return &prepared{p, request, plan}, nil
-	}
-	if err := plan.Refused(begin == nil); err != nil {
+	if err := errors.Join(plan.Refused(begin == nil), plan.CheckLive(request)); err != nil {
 		return nil, err
+	}
+	q := &prepared{p, request, plan}
+	if a == looks {
+		return q, nil
 	}
 	if !e.settings.JSON {
 		planSummary(e, plan)
 	}
-	if err := f.preflight(e, p, &request, plan); err != nil {
-		return nil, err
-	}
-	return &prepared{p, request, plan}, nil
+	return q, f.preflight(e, p, &q.request, plan)
 }
 
-// prepareOrShow is prepare, or with dryRun shows the plan.
+// prepareOrShow is prepare, or with dryRun shows the plan and what a look before the first write finds: it ends as the
+// command would there, and changes nothing.
 func (f *requestFlags) prepareOrShow(e *environment, begin *beginFlags, dryRun bool) (*prepared, error) {
 	if !dryRun {
 		return f.prepare(e, works, begin)
@@ -310,11 +326,18 @@ func (f *requestFlags) prepareOrShow(e *environment, begin *beginFlags, dryRun b
 	if err != nil {
 		return nil, err
 	}
+	if _, err := e.backend.CheckQueue(e.ctx); err != nil {
+		return nil, err
+	}
+	found, err := f.look(e, q.p, q.request, q.plan)
+	if err != nil {
+		return nil, err
+	}
 	cost, err := q.p.Estimate(e.ctx, q.plan)
 	if err != nil {
 		return nil, err
 	}
-	return q, e.print(planView{q.plan, cost}, func() {
+	return q, errors.Join(refusedBy(found), e.print(dryRunView{planView{q.plan, cost}, found}, func() {
 		if q.plan.Count(publisher.Queue) <= listedDates {
 			dateTable(e, q.plan, false)
 		}
@@ -322,8 +345,18 @@ func (f *requestFlags) prepareOrShow(e *environment, begin *beginFlags, dryRun b
 		if cost.Writes > 0 {
 			printEstimate(e, cost)
 		}
+		if found != nil {
+			fmt.Fprintln(e.out)
+			preflightTable(e, *found, false)
+		}
 		fmt.Fprintln(e.out, "Nothing was published (--dry-run).")
-	})
+	}))
+}
+
+// dryRunView is a plan with what it will cost and what was found before its first write, nil when nothing was looked at.
+type dryRunView struct {
+	planView
+	Preflight *publisher.Preflight `json:"preflight,omitempty"`
 }
 
 // apply publishes what was prepared.

@@ -1,15 +1,18 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"gamefill/internal/job"
 	"gamefill/internal/publisher"
+	"gamefill/internal/summary"
 	"gamefill/internal/terminal"
 )
 
 type preflightCommand struct {
 	buildFlags    `embed:""`
+	liveFlags     `embed:""`
 	AllowWarnings bool `help:"Exit 0, not 5, when there are only warnings."`
 	All           bool `help:"Show every check, also those of single seasons that pass."`
 }
@@ -26,6 +29,10 @@ Examples:
 
 func (c *preflightCommand) Run(e *environment) error {
 	request, err := c.request(e)
+	request.LiveWindow, request.IncludeLive = c.LiveWindow, c.IncludeLive
+	if err == nil {
+		_, err = publisher.Check(summary.Job(), request)
+	}
 	if err != nil {
 		return err
 	}
@@ -67,25 +74,37 @@ func preflightTable(e *environment, f publisher.Preflight, all bool) {
 // preflight looks before the first write of a plan, if it writes at all. What fails is an exit code, with the checks printed;
 // of warnings a line is printed.
 func (f *requestFlags) preflight(e *environment, p *publisher.Publisher, request *publisher.Request, plan *publisher.Plan) error {
-	if f.SkipPreflight || plan.Count(publisher.Queue) == 0 {
-		return nil
+	found, err := f.look(e, p, *request, plan)
+	if err != nil || found == nil {
+		return err
 	}
-	found, err := p.Preflight(e.ctx, *request, plan)
-	if err != nil {
-		return fmt.Errorf("look before the first write: %w", err)
+	request.Preflight = found
+	if refused := refusedBy(found); refused != nil {
+		return errors.Join(refused, e.print(found, func() { preflightTable(e, *found, false) }))
 	}
-	request.Preflight = &found
-	switch found.Verdict {
-	case job.Failed, job.NotChecked:
-		if err := e.print(found, func() { preflightTable(e, found, false) }); err != nil {
-			return err
-		}
-		return &codeError{exitFailed, "nothing was written: something is wrong before the run begins.\n" +
-			"Mend it, or go on with --skip-preflight --reason \"…\", which is recorded with the run."}
-	case job.Warned:
-		if !e.settings.JSON {
-			fmt.Fprintln(e.out, terminal.Paint(e.out, terminal.Yellow, "Pre-flight "+found.Summary()+"; `publisher preflight` tells more."))
-		}
+	if found.Verdict == job.Warned && !e.settings.JSON {
+		fmt.Fprintln(e.out, terminal.Paint(e.out, terminal.Yellow, "Pre-flight "+found.Summary()+"; `publisher preflight` tells more."))
 	}
 	return nil
+}
+
+// look is what a pre-flight finds before the first write of a plan, nil if it is skipped or nothing will be written.
+func (f *requestFlags) look(e *environment, p *publisher.Publisher, request publisher.Request, plan *publisher.Plan) (*publisher.Preflight, error) {
+	if f.SkipPreflight || plan.Count(publisher.Queue) == 0 {
+		return nil, nil
+	}
+	found, err := p.Preflight(e.ctx, request, plan)
+	if err != nil {
+		return nil, fmt.Errorf("look before the first write: %w", err)
+	}
+	return &found, nil
+}
+
+// refusedBy is the error of a run that must not begin for what a pre-flight found, nil if it may.
+func refusedBy(found *publisher.Preflight) error {
+	if found == nil || found.Verdict != job.Failed && found.Verdict != job.NotChecked {
+		return nil
+	}
+	return &codeError{exitFailed, "nothing was written: something is wrong before the run begins.\n" +
+		"Mend it, or go on with --skip-preflight --reason \"…\", which is recorded with the run."}
 }

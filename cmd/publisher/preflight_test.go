@@ -3,9 +3,12 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
+	"gamefill/internal/gamedate"
 	"gamefill/internal/job"
 	"gamefill/internal/publisher"
 	"gamefill/test/league"
@@ -72,6 +75,76 @@ func TestPreflightCountsUnownedValues(t *testing.T) {
 	contains(t, d.want(exitFailed, append([]string{"preflight"}, d.span()...)...).out, "unowned_columns", "1 values (paint_attempts 2021-22: 1)")
 	d.want(exitDone, append([]string{"preflight", "--unowned", "carry"}, d.span()...)...)
 	d.want(exitWarnings, append([]string{"preflight", "--unowned", "erase"}, d.span()...)...)
+}
+
+// Dates that the live pipeline may be writing are refused by every command that would write them, and by name in a
+// pre-flight; the plan is the same, whatever the window.
+func TestLiveDatesAreRefused(t *testing.T) {
+	t.Parallel()
+	d := loaded(t, league.Options{Dates: 3})
+	last := d.league.GameDates[2]
+	window := []string{"--live-window", strconv.Itoa(gamedate.Of(time.Now()).Sub(last))} // the last date; tomorrow none
+	if gamedate.Of(time.Now()).Sub(last) != gamedate.Of(time.Now().Add(time.Minute)).Sub(last) {
+		t.Skip("midnight in New York is about to change the window")
+	}
+	with := func(command string, more ...string) []string { return d.spanOf(command, append(window, more...)...) }
+	for _, command := range [][]string{with("publish"), with("run"), with("sample"), with("publish", "--dry-run"), with("run", "--dry-run")} {
+		contains(t, d.want(exitUsage, command...).errout, "1 dates to do lie within", last.String(), "--to "+last.AddDays(-1).String(), "--include-live")
+	}
+	r := d.want(exitUsage, with("plan")...)
+	contains(t, r.out, "3 to do")
+	contains(t, r.errout, last.String(), "--include-live")
+	if strings.Contains(r.out, "Apply it") {
+		t.Errorf("plan tells how to apply what is refused:\n%s", r.out)
+	}
+	contains(t, d.want(exitFailed, with("preflight")...).out, "fail", "no live dates", last.String())
+	contains(t, d.want(exitUsage, d.spanOf("plan", "--live-window=-1")...).errout, "--live-window must not be negative")
+	var runs []any
+	d.document(exitDone, &runs, "runs", "list")
+	if len(runs) != 0 {
+		t.Fatalf("after refusals: got runs %v, want none", runs)
+	}
+
+	var refused, plain publisher.Plan
+	d.document(exitUsage, &refused, with("plan")...)
+	d.document(exitDone, &plain, d.spanOf("plan")...)
+	if refused.Hash != plain.Hash || plain.Hash == "" {
+		t.Errorf("got plans %s and %s, want one whatever the window", refused.Hash, plain.Hash)
+	}
+	contains(t, d.want(exitWarnings, with("preflight", "--include-live")...).out, "warn", "no live dates")
+	contains(t, d.want(exitDone, with("publish", "--include-live")...).out, "3 dates queued")
+	contains(t, d.want(exitDone, "status").out, "Live dates included: 1 dates: "+last.String(), "Pre-flight: warn: 1 check: no live dates\n")
+	contains(t, d.want(exitDone, "runs", "show").out, publisher.EventLiveIncluded)
+}
+
+// A dry run looks as the command would, says what it finds, ends as it would, and writes nothing.
+func TestDryRunEndsAsTheCommandWould(t *testing.T) {
+	t.Parallel()
+	d := loaded(t, league.Options{Dates: 3})
+	r := d.want(exitDone, d.spanOf("publish", "--dry-run")...)
+	contains(t, r.out, "3 to do", "registry_seasons", ": pass.", "Nothing was published (--dry-run).")
+	contains(t, d.want(exitApproval, d.spanOf("publish", "--dry-run", "--sample-above", "2")...).errout, "publisher sample")
+	d.want(exitDone, d.spanOf("run", "--dry-run", "--sample-above", "2")...) // it would do the sample by itself
+	d.sql(nil, "DELETE FROM nba_players_registry")
+	for _, command := range []string{"publish", "run"} {
+		r := d.want(exitFailed, d.spanOf(command, "--dry-run")...)
+		contains(t, r.out, "3 to do", "fail", "registry_seasons", "Nothing was published (--dry-run).")
+		contains(t, r.errout, "nothing was written", "--skip-preflight")
+		d.want(exitDone, d.spanOf(command, "--dry-run", "--skip-preflight", "--reason", "names come later")...)
+	}
+	var view struct {
+		Hash      string              `json:"plan_hash"`
+		Preflight publisher.Preflight `json:"preflight"`
+	}
+	d.document(exitFailed, &view, d.spanOf("publish", "--dry-run")...)
+	if view.Hash == "" || view.Preflight.Verdict != job.Failed {
+		t.Errorf("got %+v, want the plan and what failed", view)
+	}
+	var runs []any
+	d.document(exitDone, &runs, "runs", "list")
+	if len(runs) != 0 {
+		t.Errorf("after dry runs: got runs %v, want none", runs)
+	}
 }
 
 // thresholdOf returns one line of `publisher thresholds`.

@@ -22,7 +22,7 @@ type runCommand struct {
 	beginFlags    `embed:""`
 	workFlags     `embed:""`
 	notifyFlags   `embed:""`
-	DryRun        bool `help:"Show the plan only." env:"-"`
+	DryRun        bool `help:"Show the plan and what is found before the first write, and exit as the command would; changes nothing." env:"-"`
 }
 
 // workFlags are shared by the commands that work in this process.

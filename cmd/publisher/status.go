@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -59,6 +60,8 @@ type status struct {
 	Accepted           []string        `json:"accepted_rules,omitempty"`
 	// Preflight is what is recorded of the checks before the first write, "" for nothing.
 	Preflight string `json:"preflight,omitempty"`
+	// Live are the dates that were done although another pipeline may have been writing them, in words.
+	Live string `json:"live_included,omitempty"`
 	// Thresholds are the bounds that are not the defaults.
 	Thresholds map[string]job.Bounds `json:"thresholds,omitempty"`
 	Sample     *ledger.Sample        `json:"sample,omitempty"`
@@ -174,7 +177,7 @@ func gather(ctx context.Context, b *backend.Backend, run ledger.Run) (status, er
 	if s.Thresholds, err = changedThresholds(run.Settings); err != nil {
 		return s, err
 	}
-	if s.Preflight, err = recordedPreflight(ctx, b.Ledger, run); err != nil {
+	if s.Preflight, s.Live, err = recordedBefore(ctx, b.Ledger, run); err != nil {
 		return s, err
 	}
 	counts, err := b.Ledger.CountStates(ctx, run.Job, run.ID)
@@ -207,21 +210,24 @@ func gather(ctx context.Context, b *backend.Backend, run ledger.Run) (status, er
 	return s, nil
 }
 
-// recordedPreflight is what the newest publish of a run did before its first write.
-func recordedPreflight(ctx context.Context, l ledger.Ledger, run ledger.Run) (string, error) {
+// recordedBefore is what the newest publish of a run found before its first write, and which live dates were let through
+// last.
+func recordedBefore(ctx context.Context, l ledger.Ledger, run ledger.Run) (preflight, live string, err error) {
 	events, err := l.Events(ctx, run.Job, run.ID, 0)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	for _, e := range events {
 		switch e.Kind {
 		case publisher.EventPreflight:
-			return e.Message, nil
+			preflight = cmp.Or(preflight, e.Message)
 		case publisher.EventPreflightSkipped:
-			return "skipped: " + e.Message, nil
+			preflight = cmp.Or(preflight, "skipped: "+e.Message)
+		case publisher.EventLiveIncluded:
+			live = cmp.Or(live, e.Message)
 		}
 	}
-	return "", nil
+	return preflight, live, nil
 }
 
 func (s status) write(e *environment) {
@@ -244,6 +250,9 @@ func (s status) write(e *environment) {
 	}
 	if s.Preflight != "" && s.Preflight != string(job.Pass) {
 		fmt.Fprintln(e.out, "Pre-flight:", s.Preflight)
+	}
+	if s.Live != "" {
+		fmt.Fprintln(e.out, "Live dates included:", s.Live)
 	}
 	if len(s.Thresholds) > 0 {
 		fmt.Fprintln(e.out, "Thresholds changed:", boundsText(s.Thresholds))

@@ -39,6 +39,12 @@ func (a Addresses) Emulators() []Emulator {
 	return emulators
 }
 
+// Emulated reports whether emulators stand in for all Google services that the addresses name.
+func (a Addresses) Emulated() bool {
+	emulators, real := a.services(os.Getenv)
+	return len(emulators) > 0 && len(real) == 0
+}
+
 // services tells emulators from the names of real Google services.
 func (a Addresses) services(getenv func(string) string) (emulators []Emulator, real []string) {
 	for _, p := range []struct{ port, text string }{{"queue", a.Queue}, {"ledger", a.Ledger}, {"warehouse", a.Warehouse}} {

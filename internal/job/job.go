@@ -215,7 +215,7 @@ type GateInput struct {
 	Thresholds Thresholds
 }
 
-// Preflight judges the inputs of a whole run from one grouped count a table.
+// Preflight judges the inputs of a whole run from grouped counts of tables.
 type Preflight struct {
 	Counts []Counting
 	// Judge turns what was found into checks. A table that could not be counted is not in PreflightInput.Counts; the engine
@@ -227,6 +227,17 @@ type Preflight struct {
 type Counting struct {
 	Table     *table.Schema
 	By, Nulls []string
+	// Undated counts the dates that the run will do, and those between them, all together: for columns of too many values
+	// to be counted date by date.
+	Undated bool
+}
+
+// Key is what PreflightInput.Counts has the count under: a table may be counted both ways.
+func (c Counting) Key() string {
+	if c.Undated {
+		return c.Table.Name + ", undated"
+	}
+	return c.Table.Name
 }
 
 // PreflightInput is what a judgement before the first write may look at.
@@ -235,8 +246,8 @@ type PreflightInput struct {
 	Settings   []byte // canonical
 	Thresholds Thresholds
 	Expected   map[gamedate.Date]Expectation
-	Queued     map[gamedate.Date]bool // dates that the run will build
-	Counts     map[string][]GroupCount
+	Queued     map[gamedate.Date]bool  // dates that the run will build
+	Counts     map[string][]GroupCount // by [Counting.Key]
 	References map[string][]table.Row
 }
 

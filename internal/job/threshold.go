@@ -227,14 +227,14 @@ func (j *Job) EffectiveThresholds(settings []byte) (Thresholds, error) {
 	return effective, nil
 }
 
-// ThresholdPartitionWrites is the engine's own threshold: how many partitions of the target one run may write.
+// ThresholdPartitionWrites is the engine's own threshold: how many partitions of the target may be written in a day.
 const ThresholdPartitionWrites = "preflight.partition_writes"
 
 // EngineThresholds are the thresholds that the engine judges by, whatever the job; they belong to every job's Thresholds.
 func EngineThresholds() []Threshold {
 	return []Threshold{{
 		Name: ThresholdPartitionWrites, Unit: "writes", Bounds: Bounds{Whole(1000), Whole(30_000)},
-		Doc:    "partitions that the run will write, where the warehouse has daily quotas; a failed write counts there too",
+		Doc:    "partitions that runs wrote in the last 24 hours and those that this one will, where the warehouse has daily quotas; a failed write counts there too",
 		Source: "BigQuery: 30,000 partition modifications and 1,500 load jobs a table and day",
 	}}
 }

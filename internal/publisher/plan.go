@@ -135,6 +135,12 @@ type Request struct {
 	Preflight *Preflight
 	// SkipPreflight: the operator does not want it to be asked, and says in Reason why; recorded with the run.
 	SkipPreflight bool
+	// LiveWindow is how many days back from Today another pipeline may still write: dates to do that lie within are refused
+	// unless IncludeLive, which is recorded with the run. 0: today and later alone.
+	LiveWindow  int
+	IncludeLive bool
+	// Today is the current date in New York; zero: by the clock. No part of a plan depends on it.
+	Today gamedate.Date
 	// SampleAbove is how many dates a run may do before a sample has passed with the same version and settings; 0: any
 	// number.
 	SampleAbove int
@@ -162,6 +168,9 @@ type Ports struct {
 	Store  warehouse.Store
 	// Setup looks at what queue and ledger need, in mode [setup.Check]; nil where they need nothing.
 	Setup func(context.Context) ([]setup.Finding, error)
+	// Emulated: what queue and ledger need of Google's services, emulators stand in for. What those cannot tell warns of
+	// nothing.
+	Emulated bool
 	// Services says which of them bill what is used.
 	Services price.Services
 }
@@ -199,6 +208,9 @@ func Check(j job.Job, r Request) (settings []byte, err error) {
 		if !slices.Contains(names, rule) {
 			add("unknown acceptance rule %q; the rules are: %s", rule, strings.Join(names, ", "))
 		}
+	}
+	if r.LiveWindow < 0 {
+		add("--live-window must not be negative; 0 refuses today and later alone")
 	}
 	if r.Stale && r.Force {
 		add("--stale and --force exclude each other: a forced date is done whether it is stale or not")

@@ -33,28 +33,29 @@ type Preflight struct {
 	Thresholds map[string]job.Bounds `json:"thresholds"`
 }
 
-// Summary is the verdict with the checks that do not pass.
+// Summary is the verdict, how many checks do not pass, and their names, each once: "warn: 2 checks: clustered, bdl_games".
 func (f Preflight) Summary() string {
 	var names []string
-	told := map[string]bool{} // of the whole range: seasons only repeat it
 	for _, c := range f.Checks {
-		if c.Verdict == job.Pass || c.Verdict == job.Shown || told[c.Name] {
-			continue
+		if c.Verdict != job.Pass && c.Verdict != job.Shown && !slices.Contains(names, c.Name) {
+			names = append(names, c.Name)
 		}
-		told[c.Name] = c.Scope == ""
-		names = append(names, strings.TrimSpace(fmt.Sprintf("%s %s %s", c.Verdict, c.Name, c.Scope)))
 	}
-	if len(names) == 0 {
+	checks := "checks"
+	switch len(names) {
+	case 0:
 		return string(f.Verdict)
+	case 1:
+		checks = "check"
 	}
-	return string(f.Verdict) + ": " + strings.Join(names, ", ")
+	return fmt.Sprintf("%s: %d %s: %s", f.Verdict, len(names), checks, strings.Join(names, ", "))
 }
 
 // Preflight checks everything that a run over the request's dates depends on, and writes nothing. plan is what Plan said
 // about the request; nil plans here, and what keeps the plan from being made is then a failed check.
 //
-// Errors: *UsageError, and those of reading ledger and calendar that are not of class environment. What cannot be found out about a table or a resource is a
-// check with verdict [job.NotChecked].
+// Errors: *UsageError, and those of reading ledger and calendar that are not of class environment. What is missing or not
+// allowed is a failed check; what cannot be found out for another reason is one with verdict [job.NotChecked].
 func (p *Publisher) Preflight(ctx context.Context, r Request, plan *Plan) (Preflight, error) {
 	settings, err := Check(p.job, r)
 	if err != nil {
@@ -91,6 +92,12 @@ func (p *Publisher) Preflight(ctx context.Context, r Request, plan *Plan) (Prefl
 		return out.unplanned(err)
 	}
 	out.Checks = append(out.Checks, checkCalendar(p.job.Calendar.Unit, r.Range, expected), checkSilence(silences))
+	dates := withUnits(r.Range, expected) // they may be queued
+	if plan != nil {
+		dates = plan.queued()
+	}
+	out.Checks = append(out.Checks, checkLive(r, dates))
+	out.Checks = append(out.Checks, p.checkPruning(ctx, live, slices.Concat(dates, []gamedate.Date{r.Range.From})[0])...)
 	in := job.PreflightInput{Range: r.Range, Settings: settings, Thresholds: thresholds, Expected: map[gamedate.Date]job.Expectation{},
 		Queued: map[gamedate.Date]bool{}, Counts: map[string][]job.GroupCount{}}
 	for d, e := range expected {
@@ -99,13 +106,15 @@ func (p *Publisher) Preflight(ctx context.Context, r Request, plan *Plan) (Prefl
 		}
 	}
 	if plan != nil {
-		for _, d := range plan.Dates {
-			if d.Verdict == Queue {
-				in.Queued[d.Date] = true
-			}
+		for _, d := range dates {
+			in.Queued[d] = true
 		}
 		if t, ok := thresholds[job.ThresholdPartitionWrites]; ok && !out.Embedded {
-			out.Checks = append(out.Checks, checkWrites(t, len(in.Queued)))
+			used, err := p.writtenSince(ctx, time.Now().Add(-quotaPeriod))
+			if err != nil {
+				return out, err
+			}
+			out.Checks = append(out.Checks, checkWrites(t, used, len(dates)+plan.Count(Known)))
 		}
 	}
 	inputs, err := p.checkInputTables(ctx, &in)
@@ -131,8 +140,8 @@ func (f Preflight) unplanned(err error) (Preflight, error) {
 	if failure.ClassOf(err) != failure.Environment {
 		return f, err
 	}
-	f.Checks = append(f.Checks, job.Check{Name: "dates can be planned", Verdict: job.NotChecked, Seen: err.Error(),
-		Advice: "mend what fails, then look again"})
+	f.Checks = append(f.Checks, job.Check{Name: "dates can be planned", Verdict: job.Failed, Seen: err.Error(), Bound: "planned",
+		Advice: "mend what else fails, then look again"})
 	f.judge()
 	return f, nil
 }
@@ -155,6 +164,8 @@ func (p *Publisher) checkSetup(ctx context.Context) []job.Check {
 		}
 		switch {
 		case f.Wanting(setup.Check):
+		case f.State == setup.Unknown && p.ports.Emulated:
+			c.Verdict, c.Advice = job.Shown, ""
 		case f.State == setup.Unknown:
 			c.Verdict, c.Advice = job.Warned, cmp.Or(f.Advice, "the service cannot tell, so there is nothing to mend")
 		default:
@@ -164,7 +175,7 @@ func (p *Publisher) checkSetup(ctx context.Context) []job.Check {
 		checks = append(checks, c)
 	}
 	if err != nil {
-		checks = append(checks, job.Check{Name: name, Verdict: job.NotChecked, Seen: err.Error(), Advice: "see the message, then look again"})
+		checks = append(checks, unseen(name, "", err))
 	}
 	if right > 0 {
 		checks = slices.Insert(checks, 0, job.Check{Name: name, Verdict: job.Pass, Seen: fmt.Sprintf("%d resources as wanted", right)})
@@ -183,7 +194,7 @@ func (p *Publisher) liveTables(ctx context.Context) (live []liveTable, failed []
 	for _, t := range slices.Concat([]*table.Schema{p.job.Target}, p.job.Sources, p.job.References) {
 		d, err := p.ports.Store.Describe(ctx, t)
 		if err != nil {
-			failed = append(failed, notChecked("table is as needed", t, err))
+			failed = append(failed, unseen("table exists", t.FullName(), err))
 			continue
 		}
 		live = append(live, liveTable{t, d})
@@ -191,8 +202,17 @@ func (p *Publisher) liveTables(ctx context.Context) (live []liveTable, failed []
 	return live, failed
 }
 
-func notChecked(name string, t *table.Schema, err error) job.Check {
-	return job.Check{Name: name, Scope: t.FullName(), Verdict: job.NotChecked, Seen: err.Error(), Advice: "see the message, then look again"}
+// unseen is a check that an error kept from being made: it fails where something is missing or not allowed, and the error
+// says what.
+func unseen(name, scope string, err error) job.Check {
+	c := job.Check{Name: name, Scope: scope, Verdict: job.NotChecked, Seen: err.Error(), Advice: "see the message, then look again"}
+	if failure.ClassOf(err) == failure.Environment {
+		c.Verdict = job.Failed
+	}
+	if failure.ReasonOf(err) == "no_dataset" {
+		c.Advice = "`publisher init` makes no dataset, since its location is for good: deploy/terraform does, or `bq mk --dataset`"
+	}
+	return c
 }
 
 // judgeTables judges live tables: every problem is a check, and all that is right together is one.
@@ -234,6 +254,13 @@ func scopes(checks []job.Check) map[string]bool {
 // keptFor is how long a snapshot of the target is kept: a dataset's default must not end it earlier.
 const keptFor = 30 * 24 * time.Hour
 
+// wantedTimeTravel is for how long a warehouse should be able to show what a table was. It is the last resort when what a run
+// kept for its rollback is gone. Source: BigQuery documentation, "Data retention with time travel and fail-safe": two to
+// seven days, seven by default.
+const wantedTimeTravel = 7 * 24 * time.Hour
+
+func hours(d time.Duration) string { return fmt.Sprintf("%d hours", d/time.Hour) }
+
 // judgeTable says what is wrong with one live table.
 func judgeTable(l liveTable, isTarget bool, r gamedate.Range, now time.Time) (checks []job.Check) {
 	add := func(name string, v job.Verdict, seen, bound, advice string) {
@@ -241,9 +268,12 @@ func judgeTable(l liveTable, isTarget bool, r gamedate.Range, now time.Time) (ch
 	}
 	d := l.is
 	if !d.Exists {
-		advice := "load it, or check --warehouse"
-		if isTarget {
+		advice := "`publisher import` loads it"
+		switch {
+		case isTarget:
 			advice = "`publisher init` makes it"
+		case d.Location != "":
+			advice = "it is only read, and nothing here makes it: ask those who load dataset " + l.t.Dataset + ", or name another dataset in --warehouse"
 		}
 		add("table exists", job.Failed, "missing", d.Table, advice)
 		return checks
@@ -286,6 +316,10 @@ func judgeTable(l liveTable, isTarget bool, r gamedate.Range, now time.Time) (ch
 	}
 	if e := d.PartitionExpiration; e > 0 && l.t.Partition != "" && gamedate.Of(now).AddDays(-int(e/(24*time.Hour))).After(r.From) {
 		add("nothing expires", job.Failed, fmt.Sprintf("partitions are deleted after %d days", e/(24*time.Hour)), "none of the range", "take the expiration from the table's partitions")
+	}
+	if isTarget && d.TimeTravel > 0 && d.TimeTravel < wantedTimeTravel {
+		add("time travel", job.Warned, hours(d.TimeTravel), hours(wantedTimeTravel)+" or more",
+			"what was overwritten can be read back for so long where no kept copy is left: raise the dataset's time travel window")
 	}
 	if isTarget && d.NewTableExpiration > 0 && d.NewTableExpiration < keptFor {
 		add("nothing expires", job.Failed, fmt.Sprintf("new tables of the dataset are deleted after %d days", d.NewTableExpiration/(24*time.Hour)), "30 days or never",
@@ -338,8 +372,78 @@ func checkCalendar(unit string, r gamedate.Range, expected map[gamedate.Date]job
 	return c
 }
 
-func checkWrites(t job.Threshold, queued int) job.Check {
-	c := job.Check{Name: "partition_writes", Verdict: t.Count(int64(queued)), Seen: fmt.Sprint(queued), Bound: t.Bound()}
+// withUnits are the dates of the range on which the calendar has final units.
+func withUnits(r gamedate.Range, expected map[gamedate.Date]job.Expectation) (dates []gamedate.Date) {
+	for d := range r.Dates() {
+		if expected[d].Units > 0 {
+			dates = append(dates, d)
+		}
+	}
+	return dates
+}
+
+// quotaPeriod is how far back writes count against a daily quota. Source: BigQuery documentation, "Quotas and limits", quota
+// replenishment: daily quotas come back at intervals throughout the day, not at one hour of it; so no write of the last 24
+// hours is taken for forgotten.
+const quotaPeriod = 24 * time.Hour
+
+const (
+	// usedRuns is how many of the newest runs are looked through for writes.
+	usedRuns = 50
+	// usedAttempts are read of a run at first, and maxUsed at most: one more than any quota of partition modifications.
+	usedAttempts = 1000
+	maxUsed      = 30_001
+)
+
+// writtenSince is how many partitions of the target the job's attempts have written since, as far as the ledger knows: those that
+// reached their write, and of a run maxUsed at most. Writes of a rollback and of other programs are not among them.
+func (p *Publisher) writtenSince(ctx context.Context, since time.Time) (int, error) {
+	runs, err := p.ports.Ledger.ListRuns(ctx, p.job.Name, usedRuns)
+	if err != nil {
+		return 0, fmt.Errorf("list runs: %w", err)
+	}
+	n := 0
+	for _, run := range runs {
+		if run.State.Closed() && run.UpdatedAt.Before(since) {
+			continue
+		}
+		recent, err := p.attemptsSince(ctx, run.ID, since)
+		if err != nil {
+			return 0, fmt.Errorf("read attempts of run %s: %w", run.ID, err)
+		}
+		for _, a := range recent {
+			if wrote(a) {
+				n++
+			}
+		}
+	}
+	return n, nil
+}
+
+// attemptsSince are a run's newest attempts that ended since, maxUsed at most.
+func (p *Publisher) attemptsSince(ctx context.Context, run string, since time.Time) ([]ledger.Attempt, error) {
+	for limit := usedAttempts; ; limit = maxUsed {
+		attempts, err := p.ports.Ledger.Attempts(ctx, ledger.AttemptFilter{Job: p.job.Name, Run: run, EndedOnly: true}, limit)
+		if err != nil {
+			return nil, err
+		}
+		end := slices.IndexFunc(attempts, func(a ledger.Attempt) bool { return a.EndedAt.Before(since) })
+		switch {
+		case end >= 0:
+			return attempts[:end], nil
+		case len(attempts) < limit || limit == maxUsed:
+			return attempts, nil
+		}
+	}
+}
+
+// checkWrites judges the writes of the last 24 hours and those of the dates that the run is to do.
+func checkWrites(t job.Threshold, used, planned int) job.Check {
+	c := job.Check{Name: "partition_writes", Verdict: t.Count(int64(used + planned)), Bound: t.Bound(),
+		Seen: fmt.Sprintf("used %d in the last 24 hours + planned %d", used, planned)}
+	if t.Fail != job.None {
+		c.Seen += " of " + t.Fail.String()
+	}
 	if c.Verdict != job.Pass {
 		c.Advice = "split the range, and run the parts on different days"
 	}
@@ -357,19 +461,24 @@ func (p *Publisher) checkInputTables(ctx context.Context, in *job.PreflightInput
 	var group errgroup.Group
 	group.SetLimit(readers)
 	for _, c := range asked.Counts {
+		r := in.Range
+		if c.Undated && len(in.Queued) > 0 {
+			queued := slices.SortedFunc(maps.Keys(in.Queued), gamedate.Date.Compare)
+			r = gamedate.Range{From: queued[0], To: queued[len(queued)-1]}
+		}
 		group.Go(func() error {
-			groups, err := p.ports.Store.Count(ctx, c.Table, in.Range, warehouse.Grouping{By: c.By, Nulls: c.Nulls})
+			groups, err := p.ports.Store.Count(ctx, c.Table, r, warehouse.Grouping{By: c.By, Nulls: c.Nulls, Undated: c.Undated})
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
-				checks = append(checks, notChecked("rows are counted", c.Table, err))
+				checks = append(checks, unseen("rows are counted", c.Table.FullName(), err))
 				return nil
 			}
 			counts := make([]job.GroupCount, len(groups))
 			for i, g := range groups {
 				counts[i] = job.GroupCount(g)
 			}
-			in.Counts[c.Table.Name] = counts
+			in.Counts[c.Key()] = counts
 			return nil
 		})
 	}
@@ -379,7 +488,7 @@ func (p *Publisher) checkInputTables(ctx context.Context, in *job.PreflightInput
 		return nil, ctx.Err()
 	}
 	if err != nil {
-		checks = append(checks, job.Check{Name: "references are read", Verdict: job.NotChecked, Seen: err.Error(), Advice: "see the message, then look again"})
+		checks = append(checks, unseen("references are read", "", err))
 	} else {
 		in.References = references
 	}

@@ -3,6 +3,7 @@ package publisher
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -178,9 +179,14 @@ func TestCheckCalendar(t *testing.T) {
 func TestCheckWrites(t *testing.T) {
 	t.Parallel()
 	threshold := job.Defaults(job.EngineThresholds())[job.ThresholdPartitionWrites]
-	for queued, want := range map[int]job.Verdict{0: job.Pass, 1000: job.Pass, 1001: job.Warned, 30_000: job.Warned, 30_001: job.Failed} {
-		if got := checkWrites(threshold, queued); got.Verdict != want || (got.Advice == "") != (want == job.Pass) {
-			t.Errorf("%d writes: got %+v, want %s", queued, got, want)
+	for used, want := range map[int]job.Verdict{0: job.Pass, 988: job.Pass, 989: job.Warned, 29_988: job.Warned, 29_989: job.Failed} {
+		got := checkWrites(threshold, used, 12)
+		if seen := fmt.Sprintf("used %d in the last 24 hours + planned 12 of 30000", used); got.Verdict != want || got.Seen != seen || (got.Advice == "") != (want == job.Pass) {
+			t.Errorf("%d and 12 writes: got %+v, want %s and %q", used, got, want, seen)
 		}
+	}
+	threshold.Fail = job.None
+	if got := checkWrites(threshold, 40_000, 0); got.Verdict != job.Warned || strings.Contains(got.Seen, "of") {
+		t.Errorf("without a bound: got %+v, want a warning of no limit", got)
 	}
 }

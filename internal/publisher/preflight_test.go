@@ -80,7 +80,7 @@ func TestPreflightAsksTheJob(t *testing.T) {
 	for _, c := range f.Checks {
 		names = append(names, string(c.Verdict)+" "+c.Name)
 	}
-	want := []string{"pass table is as needed", "pass no other run", "pass calendar is final", "pass no silence in the calendar", "pass readings"}
+	want := []string{"pass table is as needed", "pass no other run", "pass calendar is final", "pass no silence in the calendar", "pass no live dates", "pass readings"}
 	if diff := cmp.Diff(want, names); diff != "" || f.Verdict != job.Pass || !f.Embedded || f.Summary() != "pass" {
 		t.Errorf("got %s, embedded %v, checks (-want +got):\n%s", f.Verdict, f.Embedded, diff)
 	}
@@ -121,7 +121,7 @@ func TestPreflightWithoutTable(t *testing.T) {
 	for _, c := range f.Checks {
 		verdicts[c.Name] = c.Verdict
 	}
-	if verdicts["table exists"] != job.Failed || verdicts["dates can be planned"] != job.NotChecked || f.Verdict == job.Pass {
+	if verdicts["table exists"] != job.Failed || verdicts["dates can be planned"] != job.Failed || f.Verdict == job.Pass {
 		t.Errorf("got %s, checks %v, want the table that does not exist and a plan that was not made", f.Verdict, verdicts)
 	}
 }
@@ -139,7 +139,7 @@ func TestPreflightIsRecorded(t *testing.T) {
 	for _, tt := range []struct {
 		request       publisher.Request
 		kind, message string
-	}{{warned, publisher.EventPreflight, "warn: warn b, warn c 2021-22"}, {skipped, publisher.EventPreflightSkipped, "known gap"}, {base, "", ""}} {
+	}{{warned, publisher.EventPreflight, "warn: 2 checks: b, c"}, {skipped, publisher.EventPreflightSkipped, "known gap"}, {base, "", ""}} {
 		p, ports := open(t, testjob.Job(nil))
 		plan, err := p.Plan(t.Context(), tt.request)
 		if err != nil {

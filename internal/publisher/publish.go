@@ -126,6 +126,9 @@ func (p *Publisher) Publish(ctx context.Context, r Request, plan *Plan, progress
 	if err := p.recordPreflight(ctx, run.ID, r); err != nil {
 		return Result{}, err
 	}
+	if err := p.recordLive(ctx, run.ID, r, plan); err != nil {
+		return Result{}, err
+	}
 	if err := p.chargeQueries(ctx, run.ID, r.Actor); err != nil {
 		return Result{}, err
 	}

@@ -36,8 +36,12 @@ func (p *Publisher) NeedsSample(ctx context.Context, r Request, plan *Plan) (boo
 	return false, err
 }
 
-// admit says by what approval a plan may be applied, nil where none is needed. Errors: *ApprovalError.
+// admit says by what approval a plan may be applied, nil where none is needed. Errors: *UsageError for live dates,
+// *ApprovalError.
 func (p *Publisher) admit(ctx context.Context, r Request, plan *Plan) (*ledger.Approval, error) {
+	if err := plan.CheckLive(r); err != nil {
+		return nil, err
+	}
 	approval := &ledger.Approval{Actor: r.Actor, Reason: r.Reason, PlanHash: plan.Hash, Version: plan.Version,
 		SettingsHash: plan.SettingsHash, Override: true}
 	n := plan.Count(Queue)

@@ -13,8 +13,8 @@ import (
 	"gamefill/internal/table"
 )
 
-// preflight asks for one count a raw table and the values of unowned columns, and judges them per season and over the
-// whole range.
+// preflight asks for the games and the names of each raw table and for the values of unowned columns, and judges them per
+// season and over the whole range.
 func preflight() job.Preflight {
 	var unowned []string
 	for _, at := range unownedAt {
@@ -25,6 +25,7 @@ func preflight() job.Preflight {
 			{Table: boxscore.Gamebook, By: []string{"game_id", "player_status"}, Nulls: []string{"minutes"}},
 			{Table: boxscore.BDL, By: []string{"game_id"}, Nulls: []string{"minutes"}},
 			{Table: Target, Nulls: unowned},
+			nameCounts[gamebook], nameCounts[bdl],
 		},
 		Judge: judgeInputs,
 	}
@@ -99,11 +100,18 @@ func judgeInputs(in job.PreflightInput) []job.Check {
 	if in.References != nil {
 		checks = append(checks, judgeRegistry(in.References[boxscore.Registry.Name], seasons))
 	}
+	names, namesBySeason := judgeNames(in, settings)
+	if names != nil {
+		checks = append(checks, *names)
+	}
 	if counted(Target) {
 		checks = append(checks, judgeUnowned(in.Counts[Target.Name], in.Queued, settings.Unowned))
 	}
 	for _, season := range seasons {
 		checks = append(checks, bySeason[season].checks(season, in.Thresholds, counted)...)
+		if c, ok := namesBySeason[season]; ok {
+			checks = append(checks, c)
+		}
 	}
 	return checks
 }

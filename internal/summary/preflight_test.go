@@ -42,10 +42,30 @@ func rawInputs(t *testing.T) *job.PreflightInput {
 				job.GroupCount{Date: d, Keys: []string{gameID(d, inputTeams[i+1], inputTeams[i])}, Rows: 30, Nulls: []int64{0}}) // the other order
 		}
 		in.Expected[d] = e
+		in.Counts[nameCounts[gamebook].Key()] = append(in.Counts[nameCounts[gamebook].Key()], gamebookNames(d, "A", 300))
+		in.Counts[nameCounts[bdl].Key()] = append(in.Counts[nameCounts[bdl].Key()], job.GroupCount{Keys: []string{fmt.Sprint(d.SeasonYear()), "A"}, Rows: 300})
 		in.References[boxscore.Registry.Name] = append(in.References[boxscore.Registry.Name],
-			rowOf(boxscore.Registry, cells{"season": d.Season(), "player_name": "A", "player_lookup": "a", "team_abbr": "BOS"}))
+			rowOf(boxscore.Registry, cells{"season": d.Season(), "player_name": "A", "player_lookup": "a", "team_abbr": "BOS", "universal_player_id": "a_1"}))
 	}
 	return in
+}
+
+// gamebookNames is a count of active gamebook rows with a name.
+func gamebookNames(d gamedate.Date, name string, rows int64) job.GroupCount {
+	return job.GroupCount{Keys: []string{fmt.Sprint(d.SeasonYear()), name, name, boxscore.Active, boxscore.Original}, Rows: rows}
+}
+
+// renamed gives n of the 300 gamebook rows of the first date a name that nobody knows.
+func renamed(in *job.PreflightInput, n int64) {
+	groups := in.Counts[nameCounts[gamebook].Key()]
+	groups[0].Rows -= n
+	in.Counts[nameCounts[gamebook].Key()] = append(groups, gamebookNames(inputDates[0], "Nobody", n))
+}
+
+// aliased gives that name an alias.
+func aliased(in *job.PreflightInput, active bool) {
+	in.References[boxscore.Aliases.Name] = []table.Row{rowOf(boxscore.Aliases,
+		cells{"alias_lookup": "nobody", "nba_canonical_lookup": "a", "is_active": active})}
 }
 
 // lose removes the first n games from the counts of a table.
@@ -125,6 +145,27 @@ var inputCases = []struct {
 		in.References[boxscore.Registry.Name] = in.References[boxscore.Registry.Name][:1]
 		delete(in.Expected, inputDates[1])
 	}, job.Pass},
+	{"2% of 1,200 rows with an unknown name", "", "unresolved", func(in *job.PreflightInput) { renamed(in, 24) }, job.Pass},
+	{"over 2%", "", "unresolved", func(in *job.PreflightInput) { renamed(in, 25) }, job.Warned},
+	{"2% of a season", "2021-22", "unresolved", func(in *job.PreflightInput) { renamed(in, 12) }, job.Pass},
+	{"over 2% of a season", "2021-22", "unresolved", func(in *job.PreflightInput) { renamed(in, 13) }, job.Warned},
+	{"names of another season", "2022-23", "unresolved", func(in *job.PreflightInput) { renamed(in, 300) }, job.Pass},
+	{"an alias", "", "unresolved", func(in *job.PreflightInput) { renamed(in, 300); aliased(in, true) }, job.Pass},
+	{"an alias that is not active", "", "unresolved", func(in *job.PreflightInput) { renamed(in, 300); aliased(in, false) }, job.Warned},
+	{"a registry without ids", "", "unresolved", func(in *job.PreflightInput) {
+		for _, row := range in.References[boxscore.Registry.Name] {
+			row[boxscore.Registry.MustIndex("universal_player_id")] = table.Null
+		}
+	}, job.Warned},
+	{"unknown names of a source that is off", "", "unresolved", func(in *job.PreflightInput) {
+		in.Counts[nameCounts[bdl].Key()][0].Keys[1] = "Nobody"
+		in.Settings = []byte(`{"sources":{"bdl_player_boxscores":{"off":true}}}`)
+	}, job.Pass},
+	{"unknown names that a build leaves out", "", "unresolved", func(in *job.PreflightInput) {
+		renamed(in, 100)
+		last := in.Counts[nameCounts[gamebook].Key()][2]
+		last.Keys[3], last.Keys[4] = boxscore.Inactive, boxscore.NotFound
+	}, job.Pass},
 	{"a value that nobody fills", "", "unowned_columns", erasing(1, UnownedRefuse), job.Failed},
 	{"no value", "", "unowned_columns", erasing(0, UnownedRefuse), job.Pass},
 	{"a value that is carried", "", "unowned_columns", erasing(1, UnownedCarry), job.Pass},
@@ -162,6 +203,7 @@ func TestJudgeInputsThatAreNotCounted(t *testing.T) {
 	in := rawInputs(t)
 	delete(in.Counts, boxscore.BDL.Name)
 	delete(in.Counts, Target.Name)
+	delete(in.Counts, nameCounts[bdl].Key())
 	in.References = nil
 	names := map[string]bool{}
 	for _, c := range judgeInputs(*in) {
@@ -183,5 +225,20 @@ func TestUnownedValuesAreCountedByColumnAndSeason(t *testing.T) {
 	want := fmt.Sprintf("4 values (%s 2021-22: 2, %s 2022-23: 2)", column, column)
 	if c := verdictOf(t, judgeInputs(*in), "", "unowned_columns"); c.Seen != want {
 		t.Errorf("got %q, want %q", c.Seen, want)
+	}
+}
+
+// The advice names who is missing, the commonest first; the names are read as a build reads them.
+func TestUnknownNamesAreListed(t *testing.T) {
+	t.Parallel()
+	in := rawInputs(t)
+	renamed(in, 40)
+	groups := in.Counts[nameCounts[gamebook].Key()]
+	groups = append(groups, gamebookNames(inputDates[1], " ", 7), gamebookNames(inputDates[1], "José Ñ.", 50))
+	groups[3].Keys[2] = "Á" // the original name stands in: "a"
+	in.Counts[nameCounts[gamebook].Key()] = groups
+	c := verdictOf(t, judgeInputs(*in), "", "unresolved")
+	if c.Seen != "90 of 1257 (7.16%)" || !strings.HasSuffix(c.Advice, "most rows have José Ñ. (50 rows); Nobody (40 rows)") {
+		t.Errorf("got %q, %q", c.Seen, c.Advice)
 	}
 }

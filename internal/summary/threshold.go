@@ -72,6 +72,7 @@ var thresholds = slices.Concat([]job.Threshold{
 	{Name: "preflight.games_without_active", Unit: ofGames, Bounds: bounds(0, 50), Doc: "final games whose gamebook rows are a roster only and that the secondary source lacks", Source: fromIncident},
 	{Name: "preflight.gamebook_minutes_null", Unit: "% of active rows", Bounds: bounds(1, 5), Doc: "active gamebook rows without minutes", Source: fromRunbook},
 	{Name: "preflight.bdl_minutes_null", Unit: ofAll, Bounds: bounds(1, 5), Doc: "rows of the secondary source without minutes", Source: fromRunbook},
+	{Name: "preflight.unresolved", Unit: "% of raw rows", Bounds: warnsBeyond(2), Doc: "rows of both sources whose name neither registry nor aliases know", Source: fromIncident},
 }, job.EngineThresholds())
 
 var defaultThresholds = job.Defaults(thresholds)

@@ -77,6 +77,7 @@ var edges = []edge{
 	{"preflight.bdl_games", "bdl_games", 20, ofInputs(func(in *job.PreflightInput, n int64) { lose(in, boxscore.BDL, 20-int(n)) })},
 	{"preflight.games_without_active", "games_without_active", 20, ofInputs(func(in *job.PreflightInput, n int64) { rosterOnly(in, int(n)) })},
 	{"preflight.gamebook_minutes_null", "gamebook_minutes_null", 400, ofInputs(func(in *job.PreflightInput, n int64) { withoutMinutes(in, boxscore.Gamebook, n) })},
+	{"preflight.unresolved", "unresolved", 1200, ofInputs(func(in *job.PreflightInput, n int64) { renamed(in, n) })},
 	{"preflight.bdl_minutes_null", "bdl_minutes_null", 600, ofInputs(func(in *job.PreflightInput, n int64) { withoutMinutes(in, boxscore.BDL, n) })},
 }
 
