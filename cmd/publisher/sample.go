@@ -12,6 +12,7 @@ import (
 	"gamefill/internal/job"
 	"gamefill/internal/ledger"
 	"gamefill/internal/publisher"
+	"gamefill/internal/summary"
 	"gamefill/internal/terminal"
 )
 
@@ -56,9 +57,10 @@ type sampleCommand struct {
 	requestFlags  `embed:""`
 	workFlags     `embed:""`
 	notifyFlags   `embed:""`
-	Detach        bool `help:"Only queue the dates, for workers; the same command without it judges them later." env:"-"`
-	AllowWarnings bool `help:"Exit 0, not 5, when there are only warnings."`
-	All           bool `help:"Show every check, also those of single dates that pass."`
+	Detach        bool   `help:"Only queue the dates, for workers; the same command without it judges them later." env:"-"`
+	AllowWarnings bool   `help:"Exit 0, not 5, when there are only warnings."`
+	All           bool   `help:"Show every check, also those of single dates that pass."`
+	Golden        string `help:"File of rows that are known to be right, CSV or JSON lines as export writes them; a sample without them, value for value, fails." placeholder:"FILE" env:"-"`
 }
 
 // Validate reports settings that cannot be, all together.
@@ -70,9 +72,13 @@ most games of each season; or the dates of --dates. They are written like any ot
 with the most minutes are shown. A sample that passes lets the rest of the range begin: publish or run it. One that fails
 keeps it back until the same command passes or approve says why it may begin all the same. run does all this by itself.
 
+The rows of --golden have the columns game_date, game_id, player_lookup and team_abbr, and any others: their values are
+compared, but for clocks and lineage. Their dates are part of the sample.
+
 Examples:
   publisher sample --from 2021-10-01 --to 2024-05-01 && publisher publish --from 2021-10-01 --to 2024-05-01
   publisher sample --season 2021-22 --dates 2022-01-15,2022-01-16
+  publisher sample --season 2021-22 --golden known.csv
   publisher sample --season 2021-22 --detach`
 }
 
@@ -80,10 +86,15 @@ func (c *sampleCommand) Run(e *environment) error {
 	if err := c.told(e); err != nil {
 		return err
 	}
+	golden, err := c.golden()
+	if err != nil {
+		return err
+	}
 	q, err := c.prepare(e, works, nil)
 	if err != nil {
 		return err
 	}
+	q.request.Golden = golden
 	if c.Dates != "" {
 		q.request.Canary = slices.Clone(q.request.Dates)
 		if c.From != "" || c.Season != "" { // the whole range is planned, these dates come first
@@ -100,7 +111,7 @@ func (c *sampleCommand) Run(e *environment) error {
 	if c.Detach {
 		e.announce(result.RunID)
 		return e.print(result, func() {
-			fmt.Fprintf(e.out, "Run %s: %d dates of the sample queued.\n", result.RunID, result.Queued)
+			fmt.Fprintf(e.out, "Run %s: %s of the sample queued.\n", result.RunID, terminal.Plural(result.Queued, "date", "dates"))
 			fmt.Fprintln(e.out, "Next: `worker --drain` does them, the same command without --detach judges them.")
 		})
 	}
@@ -126,6 +137,27 @@ func (c *sampleCommand) Run(e *environment) error {
 	return sampleError(s)
 }
 
+// golden reads the rows that are known to be right, if any.
+func (c *sampleCommand) golden() ([]publisher.Golden, error) {
+	if c.Golden == "" {
+		return nil, nil
+	}
+	file, err := os.Open(c.Golden)
+	if err != nil {
+		return nil, &publisher.UsageError{Problem: "--golden: " + err.Error()}
+	}
+	defer file.Close()
+	golden, err := publisher.ReadGolden(file, summary.Target)
+	if err != nil {
+		return nil, &publisher.UsageError{Problem: fmt.Sprintf("--golden %s: %v", c.Golden, err)}
+	}
+	if r, _, err := c.resolve(); err == nil { // else prepare says what is wrong
+		_, err = publisher.Check(summary.Job(), publisher.Request{Range: r, Golden: golden})
+		return golden, err
+	}
+	return golden, nil
+}
+
 // sampleError is the exit code that follows from a sample.
 func sampleError(s publisher.SampleResult) error {
 	if s.Approved {
@@ -148,7 +180,7 @@ func (q *prepared) judge(e *environment, run string) (publisher.SampleResult, er
 	if err != nil {
 		return publisher.SampleResult{}, err
 	}
-	s, err := q.p.JudgeSample(e.ctx, current, e.actor())
+	s, err := q.p.JudgeSample(e.ctx, current, q.request.Golden, e.actor())
 	if err == nil {
 		e.announce(run)
 	}
@@ -186,7 +218,7 @@ func sampleLine(e *environment, s publisher.SampleResult) {
 	if s.Approved {
 		follows = "the rest of the range may be published"
 	}
-	fmt.Fprintf(e.out, "Sample of %d dates, %s to %s: %s; %s.\n", len(s.Dates), s.Dates[0], s.Dates[len(s.Dates)-1],
+	fmt.Fprintf(e.out, "Sample of %s, %s to %s: %s; %s.\n", terminal.Plural(len(s.Dates), "date", "dates"), s.Dates[0], s.Dates[len(s.Dates)-1],
 		terminal.Paint(e.out, verdictColours[s.Verdict], string(s.Verdict)), follows)
 }
 
@@ -220,7 +252,7 @@ func approvalText(run ledger.Run) string {
 		if verdict == "" {
 			verdict = "under way"
 		}
-		parts = append(parts, fmt.Sprintf("sample of %d dates: %s", len(s.Dates), verdict))
+		parts = append(parts, fmt.Sprintf("sample of %s: %s", terminal.Plural(len(s.Dates), "date", "dates"), verdict))
 	}
 	if a := run.Approval; a != nil {
 		word := "approved"

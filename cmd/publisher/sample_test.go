@@ -112,10 +112,10 @@ func TestNoSample(t *testing.T) {
 func TestDetachedSample(t *testing.T) {
 	t.Parallel()
 	d := loaded(t, league.Options{})
-	contains(t, d.want(exitDone, d.spanOf("sample", "--detach", "--dates", d.league.GameDates[2].String())...).out, "1 dates of the sample queued")
+	contains(t, d.want(exitDone, d.spanOf("sample", "--detach", "--dates", d.league.GameDates[2].String())...).out, "1 date of the sample queued")
 	contains(t, d.want(exitDone, "status").out, "canary", "under way")
 	contains(t, d.want(exitApproval, d.spanOf("publish")...).errout, "under way")
-	contains(t, d.want(exitDone, d.spanOf("sample", "--dates", d.league.GameDates[2].String())...).out, "Sample of 1 dates")
+	contains(t, d.want(exitDone, d.spanOf("sample", "--dates", d.league.GameDates[2].String())...).out, "Sample of 1 date,")
 }
 
 // A plan that publish would refuse for want of a sample says so: the sample makes its hash void.
@@ -156,4 +156,51 @@ func TestPlanHash(t *testing.T) {
 	if now := d.want(exitDone, d.spanOf("plan")...); !strings.Contains(now.out, "1 to do") {
 		t.Errorf("plan after the refusals: got\n%s\nwant 1 date to do", now.out)
 	}
+}
+
+// What export writes is golden until a value is another; a file that cannot be golden is refused before anything is done.
+func TestGoldenFile(t *testing.T) {
+	t.Parallel()
+	d := loaded(t, league.Options{})
+	last := d.league.GameDates[len(d.league.GameDates)-1].String()
+	d.want(exitDone, "run", "--dates", last)
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for _, format := range []string{"csv", "ndjson"} {
+		golden := write(format, d.want(exitDone, "export", "--from", last, "--to", last, "--format", format).out)
+		r := d.want(exitDone, d.spanOf("sample", "--force", "--golden", golden)...)
+		contains(t, r.out, "golden rows", ": pass; the rest of the range may be published.", last)
+		d.want(exitDone, "cancel", "--reason", "the next format")
+	}
+	header, row, _ := strings.Cut(d.want(exitDone, "export", "--from", last, "--to", last).out, "\n")
+	fields, names := strings.Split(strings.SplitN(row, "\n", 2)[0], ","), strings.Split(header, ",")
+	var known, values []string
+	for i, name := range names {
+		switch name {
+		case "game_date", "game_id", "player_lookup", "team_abbr":
+			known, values = append(known, name), append(values, fields[i])
+		case "season_year":
+			known, values = append(known, name), append(values, "1999")
+		}
+	}
+	golden := write("wrong.csv", strings.Join(known, ",")+"\n"+strings.Join(values, ",")+"\n")
+	r := d.want(exitApproval, d.spanOf("sample", "--force", "--golden", golden)...)
+	contains(t, r.out, "fail: golden rows: line 2, "+last, "season_year is 2021, want 1999")
+	contains(t, d.want(exitDone, "status").out, "fail golden rows: 0 of 1 row")
+
+	for text, want := range map[string]string{
+		"game_date,game_id,player_lookup,team_abbr,points_scored\n":     `no column "points_scored"`,
+		"game_date,game_id,player_lookup\n":                             "column team_abbr is missing",
+		"game_date,game_id,player_lookup,team_abbr\n1999-01-01,x,y,z\n": "golden row of line 2 is of 1999-01-01, outside the range",
+	} {
+		contains(t, d.want(exitUsage, d.spanOf("sample", "--golden", write("bad.csv", text))...).errout, want)
+	}
+	contains(t, d.want(exitUsage, d.spanOf("sample", "--golden", filepath.Join(dir, "none"))...).errout, "no such file")
 }

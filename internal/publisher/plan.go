@@ -149,6 +149,8 @@ type Request struct {
 	// Sample does a few dates only, after which the run waits: Canary, or what the job chooses.
 	Sample bool
 	Canary []gamedate.Date
+	// Golden rows are to be found in what a sample builds; their dates are among those it does.
+	Golden []Golden
 }
 
 // Publisher is the operator's engine.
@@ -198,6 +200,11 @@ func Check(j job.Job, r Request) (settings []byte, err error) {
 	for _, d := range r.Dates {
 		if !r.Range.Contains(d) {
 			add("date %s lies outside the range %s", d, r.Range)
+		}
+	}
+	for _, g := range r.Golden {
+		if !r.Range.Contains(g.Date) {
+			add("the golden row of line %d is of %s, outside the range %s", g.Line, g.Date, r.Range)
 		}
 	}
 	var names []string

@@ -10,6 +10,7 @@ import (
 	"gamefill/internal/gamedate"
 	"gamefill/internal/job"
 	"gamefill/internal/ledger"
+	"gamefill/internal/terminal"
 )
 
 // ApprovalError refuses to begin before a sample has passed or somebody has taken it upon himself.
@@ -126,6 +127,9 @@ func (p *Publisher) sampled(r Request, plan *Plan) (*Plan, error) {
 		}
 		chosen = p.job.Sampling.Canary(expected)
 	}
+	for _, g := range r.Golden {
+		chosen = append(slices.Clip(chosen), g.Date)
+	}
 	part := *plan
 	part.Dates = slices.DeleteFunc(slices.Clone(plan.Dates), func(d DatePlan) bool {
 		return d.Units == 0 || !slices.Contains(chosen, d.Date)
@@ -172,11 +176,11 @@ type Spot struct {
 // ErrSampleUnderWay: dates of the sample are not settled yet; nothing was judged.
 var ErrSampleUnderWay = errors.New("dates of the sample are not settled yet: start workers, and judge it again when they are done")
 
-// JudgeSample judges the settled dates of a sampled run, one by one: dead dates, failed attempts, findings, the job's gates and
-// its spot check. The run then waits for the rest of its dates; a sample without a failed check approves them.
+// JudgeSample judges the settled dates of a sampled run, one by one: dead dates, failed attempts, findings, the job's gates,
+// its spot check and the golden rows, where there are any. The run then waits for the rest of its dates; a sample without a failed check approves them.
 //
 // Errors: ErrSampleUnderWay; those of reading.
-func (p *Publisher) JudgeSample(ctx context.Context, run ledger.Run, actor string) (SampleResult, error) {
+func (p *Publisher) JudgeSample(ctx context.Context, run ledger.Run, golden []Golden, actor string) (SampleResult, error) {
 	out := SampleResult{Run: run.ID, State: run.State}
 	if run.Sample == nil || run.State != ledger.RunCanary {
 		return out, fmt.Errorf("run %s is %s: it has no sample to judge", run.ID, run.State)
@@ -189,7 +193,7 @@ func (p *Publisher) JudgeSample(ctx context.Context, run ledger.Run, actor strin
 	if counts[ledger.Pending]+counts[ledger.Leased] > 0 {
 		return out, ErrSampleUnderWay
 	}
-	if err := p.judgeSample(ctx, run, &out); err != nil {
+	if err := p.judgeSample(ctx, run, golden, &out); err != nil {
 		return out, err
 	}
 	out.Verdict = job.Pass
@@ -197,7 +201,7 @@ func (p *Publisher) JudgeSample(ctx context.Context, run ledger.Run, actor strin
 		out.Verdict = job.Worse(out.Verdict, c.Verdict)
 	}
 	out.Approved = job.Worse(out.Verdict, job.Warned) == job.Warned
-	event := ledger.Event{Kind: EventSampled, Actor: actor, Message: fmt.Sprintf("%s: %d dates", out.Verdict, len(out.Dates))}
+	event := ledger.Event{Kind: EventSampled, Actor: actor, Message: fmt.Sprintf("%s: %s", out.Verdict, terminal.Plural(len(out.Dates), "date", "dates"))}
 	run, err = p.ports.Ledger.UpdateRun(ctx, run.ID, event, func(r *ledger.Run) error {
 		r.Sample.Verdict, r.Sample.Checks = out.Verdict, out.Checks
 		if out.Approved {
@@ -214,7 +218,7 @@ func (p *Publisher) JudgeSample(ctx context.Context, run ledger.Run, actor strin
 }
 
 // judgeSample gathers the checks and spots of a sample.
-func (p *Publisher) judgeSample(ctx context.Context, run ledger.Run, out *SampleResult) error {
+func (p *Publisher) judgeSample(ctx context.Context, run ledger.Run, golden []Golden, out *SampleResult) error {
 	thresholds, err := p.job.EffectiveThresholds(run.Settings)
 	if err != nil {
 		return err
@@ -239,6 +243,13 @@ func (p *Publisher) judgeSample(ctx context.Context, run ledger.Run, out *Sample
 	in, err := p.gateInput(ctx, whole, expected, entries, thresholds)
 	if err != nil {
 		return err
+	}
+	if len(golden) > 0 {
+		c, err := p.checkGolden(ctx, golden, in.Facts)
+		if err != nil {
+			return err
+		}
+		out.Checks = append(out.Checks, c)
 	}
 	for _, d := range out.Dates {
 		checks, spot, err := p.sampleDate(ctx, d, in)

@@ -89,7 +89,7 @@ func TestThreeWorkersTellOnce(t *testing.T) {
 	sample.Sample = true
 	w.publish(sample)
 	eventually(t, "the sample is done", func() bool { return len(w.settledDates()) == 3 })
-	_, err := w.publisher().JudgeSample(t.Context(), w.openRun(), "tester")
+	_, err := w.publisher().JudgeSample(t.Context(), w.openRun(), nil, "tester")
 	must(t, err)
 	eventually(t, "the sample is told", e.has(notify.SamplePassed))
 	w.publish(whole)

@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -29,7 +30,7 @@ func (w *world) sample(r publisher.Request) publisher.SampleResult {
 	r.Sample = true
 	result := w.publish(r)
 	w.drain()
-	s, err := w.publisher().JudgeSample(w.t.Context(), w.openRun(), "tester")
+	s, err := w.publisher().JudgeSample(w.t.Context(), w.openRun(), nil, "tester")
 	must(w.t, err)
 	if s.Run != result.RunID {
 		w.t.Fatalf("sampled run: got %s, want %s", s.Run, result.RunID)
@@ -211,7 +212,7 @@ func TestSampleUnderWay(t *testing.T) {
 	if run := w.openRun(); run.State != ledger.RunCanary || result.Queued != 3 {
 		t.Fatalf("run: got %s with %d dates, want canary with 3", run.State, result.Queued)
 	}
-	if _, err := w.publisher().JudgeSample(t.Context(), w.openRun(), "tester"); !errors.Is(err, publisher.ErrSampleUnderWay) {
+	if _, err := w.publisher().JudgeSample(t.Context(), w.openRun(), nil, "tester"); !errors.Is(err, publisher.ErrSampleUnderWay) {
 		t.Errorf("judging too early: got %v, want ErrSampleUnderWay", err)
 	}
 	w.refused(guarded(), "under way")
@@ -281,5 +282,78 @@ func TestRangeAfterASample(t *testing.T) {
 	}
 	if got := w.rollback(publisher.RollbackRequest{Run: run.ID, DryRun: true}); len(got.Dates) != 4 {
 		t.Errorf("rollback of the run: got %+v, want its three dates and that of the sample", got.Dates)
+	}
+}
+
+// eastLines is what a check says of the first n lines of a station that is not there.
+func eastLines(n int) string {
+	var parts []string
+	for i := range n {
+		parts = append(parts, fmt.Sprintf("line %d, 2022-05-01 east: there is no such row", i+2))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// Golden rows are found and equal, or the sample fails and says which is not, in what; their dates are part of it.
+func TestGoldenRows(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, csv string
+		want      job.Check
+	}{
+		{"equal", "day,station,region,tenths\n2022-05-01,north,hills,12\n2022-05-05,south,plain,30\n",
+			job.Check{Verdict: job.Pass, Seen: "2 of 2 rows"}},
+		{"clocks are not compared", "day,station,written_at\n2022-05-01,north,2001-01-01T00:00:00Z\n", job.Check{Verdict: job.Pass, Seen: "1 of 1 row"}},
+		{"other values", "day,station,region,tenths\n2022-05-02,north,,13\n2022-05-01,south,plain,30\n",
+			job.Check{Verdict: job.Failed, Seen: "1 of 2 rows", Advice: `line 2, 2022-05-02 north: region is "hills", want NULL, tenths is 12, want 13`}},
+		{"no such row", "day,station\n2022-05-01,east\n",
+			job.Check{Verdict: job.Failed, Seen: "0 of 1 row", Advice: "line 2, 2022-05-01 east: there is no such row"}},
+		{"many", "day,station\n" + strings.Repeat("2022-05-01,east\n", 7),
+			job.Check{Verdict: job.Failed, Seen: "0 of 7 rows", Advice: eastLines(5) + "; and 2 more"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, fiveDays...)
+			golden, err := publisher.ReadGolden(strings.NewReader(tt.csv), testjob.Target)
+			must(t, err)
+			r := guarded()
+			r.Golden, r.Sample = golden, true
+			w.publish(r)
+			w.drain()
+			s, err := w.publisher().JudgeSample(t.Context(), w.openRun(), golden, "tester")
+			must(t, err)
+			i := slices.IndexFunc(s.Checks, func(c job.Check) bool { return c.Name == "golden rows" })
+			if i < 0 {
+				t.Fatalf("got checks %+v, want golden rows among them", s.Checks)
+			}
+			if got := s.Checks[i]; got.Verdict != tt.want.Verdict || got.Seen != tt.want.Seen || got.Advice != tt.want.Advice {
+				t.Errorf("got %+v, want %+v", got, tt.want)
+			}
+			if s.Approved != (tt.want.Verdict == job.Pass) {
+				t.Errorf("approved: got %v with verdict %s", s.Approved, s.Verdict)
+			}
+		})
+	}
+}
+
+// The golden row of a date that died is not what the table holds from before.
+func TestGoldenRowOfADeadDate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, fiveDays...)
+	w.publish(request(fiveDays[0], fiveDays[0]))
+	w.drain()
+	w.validate(fiveDays[0], fiveDays[0])
+	w.reading(fiveDays[0], testjob.TooWet, 9000)
+	golden, err := publisher.ReadGolden(strings.NewReader("day,station,tenths\n2022-05-01,north,12\n"), testjob.Target)
+	must(t, err)
+	r := guarded()
+	r.Golden, r.Sample = golden, true
+	w.publish(r)
+	w.drain()
+	s, err := w.publisher().JudgeSample(t.Context(), w.openRun(), golden, "tester")
+	must(t, err)
+	if i := slices.IndexFunc(s.Checks, func(c job.Check) bool { return c.Name == "golden rows" }); i < 0 || !strings.Contains(s.Checks[i].Advice, "was not done") {
+		t.Errorf("got checks %+v, want the golden row refused", s.Checks)
 	}
 }
