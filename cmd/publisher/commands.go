@@ -88,12 +88,13 @@ type environment struct {
 	notifier notify.Notifier   // nil: nobody is told
 }
 
-// access says which files of an embedded backend a command may create.
+// access says which files of an embedded backend a command may create, and whether it publishes.
 type access int
 
 const (
 	looks   access = iota // none: the command shows what is there
-	works                 // queue and ledger, beside a warehouse that was loaded before
+	queues                // none, but it publishes
+	works                 // queue and ledger, beside a warehouse that was loaded before; it may publish
 	creates               // all: import starts from nothing
 )
 
@@ -103,12 +104,12 @@ func (e *environment) open(a access) (*backend.Backend, error) {
 		return e.backend, nil
 	}
 	b, err := backend.Open(e.ctx, e.settings.addresses(),
-		backend.Options{MustExist: a == looks, WarehouseMustExist: a != creates, Tables: tables()})
+		backend.Options{MustExist: a == looks || a == queues, WarehouseMustExist: a != creates, Tables: tables()})
 	e.backend = b
 	if err == nil {
 		e.nameEmulators()
 	}
-	if err == nil && a == works { // the command may publish
+	if err == nil && (a == queues || a == works) {
 		_, err = b.CheckQueue(e.ctx)
 	}
 	if err == nil {

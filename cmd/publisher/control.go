@@ -19,14 +19,14 @@ type verbFlags struct {
 }
 
 // change finds the run and applies the verb.
-func (f *verbFlags) change(e *environment, apply func(p *publisher.Publisher, run string) (ledger.Run, error)) (ledger.Run, error) {
+func (f *verbFlags) change(e *environment, a access, apply func(p *publisher.Publisher, run string) (ledger.Run, error)) (ledger.Run, error) {
 	if strings.TrimSpace(f.Reason) == "" {
 		return ledger.Run{}, &publisher.UsageError{Problem: "say why with --reason"}
 	}
 	if err := f.told(e); err != nil {
 		return ledger.Run{}, err
 	}
-	p, err := e.publisher(looks)
+	p, err := e.publisher(a)
 	if err != nil {
 		return ledger.Run{}, err
 	}
@@ -71,7 +71,7 @@ Examples:
 }
 
 func (c *pauseCommand) Run(e *environment) error {
-	run, err := c.change(e, func(p *publisher.Publisher, run string) (ledger.Run, error) {
+	run, err := c.change(e, looks, func(p *publisher.Publisher, run string) (ledger.Run, error) {
 		return p.Pause(e.ctx, run, c.Reason, e.actor())
 	})
 	if err != nil {
@@ -124,7 +124,7 @@ func (*resumeCommand) Help() string {
 }
 
 func (c *resumeCommand) Run(e *environment) error {
-	run, err := c.change(e, func(p *publisher.Publisher, run string) (ledger.Run, error) {
+	run, err := c.change(e, queues, func(p *publisher.Publisher, run string) (ledger.Run, error) {
 		return p.Resume(e.ctx, run, c.Reason, e.actor())
 	})
 	if err != nil {
@@ -146,7 +146,7 @@ Examples:
 }
 
 func (c *cancelCommand) Run(e *environment) error {
-	run, err := c.change(e, func(p *publisher.Publisher, run string) (ledger.Run, error) {
+	run, err := c.change(e, looks, func(p *publisher.Publisher, run string) (ledger.Run, error) {
 		return p.Cancel(e.ctx, run, c.Reason, e.actor())
 	})
 	if err != nil {

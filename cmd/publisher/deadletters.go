@@ -303,7 +303,7 @@ func (c *replayCommand) Run(e *environment) error {
 	if !c.All && !c.given() && filter == (ledger.DeadLetterFilter{}) {
 		return &publisher.UsageError{Problem: "which letters? give a filter such as --dates or --cause, or --all"}
 	}
-	p, err := e.publisher(looks)
+	p, err := e.publisher(queues)
 	if err != nil {
 		return err
 	}

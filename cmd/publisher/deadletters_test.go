@@ -1,12 +1,18 @@
 package main
 
 import (
+	"crypto/rand"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"cloud.google.com/go/pubsub/v2"
+	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
+
 	"gamefill/internal/publisher"
+	"gamefill/test/emulator"
 	"gamefill/test/league"
 )
 
@@ -64,6 +70,44 @@ func TestDeadLetterToTheEnd(t *testing.T) {
 	contains(t, d.want(exitDone, "deadletters").out, "No dead letters match.")
 	contains(t, d.want(exitDone, "deadletters", "--state", "all").out, "replayed", dead)
 	contains(t, d.want(exitDone, append([]string{"run"}, d.span()...)...).out, ": pass. ", "6 complete")
+}
+
+// Where no worker would get what is published, nothing is.
+func TestReplayAndResumeLookAtTheQueue(t *testing.T) {
+	t.Parallel()
+	emulator.PubSub(t)
+	project := "replay-" + strings.ToLower(rand.Text())
+	client, err := pubsub.NewClient(t.Context(), project)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	for _, id := range []string{"dates", "dates-dead"} {
+		if _, err := client.TopicAdminClient.CreateTopic(t.Context(), &pubsubpb.Topic{Name: "projects/" + project + "/topics/" + id}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := client.SubscriptionAdminClient.CreateSubscription(t.Context(), &pubsubpb.Subscription{
+		Name: "projects/" + project + "/subscriptions/dates-dead-fold", Topic: "projects/" + project + "/topics/dates-dead"}); err != nil {
+		t.Fatal(err)
+	}
+	d := loaded(t, league.Options{Dates: 3, NoBoxScores: []int{1}})
+	d.want(exitFailed, append([]string{"run"}, d.span()...)...)
+	refused := func(args ...string) {
+		t.Helper()
+		r := cli(t.Context(), slices.Concat(args, d.addresses(), []string{"--queue", "pubsub://" + project + "/dates"})...)
+		if r.code != exitError {
+			t.Errorf("%s: got exit code %d, want %d\n%s", args[0], r.code, exitError, r.out)
+		}
+		contains(t, r.errout, "subscription dates-worker of project "+project+" is missing: publisher init makes it")
+	}
+	refused("replay", "--all", "--reason", "x")
+	contains(t, d.want(exitDone, "deadletters").out, "source_empty")
+	d.want(exitDone, "replay", "--all", "--reason", "x")
+	d.want(exitDone, "pause", "--reason", "x")
+	refused("resume", "--reason", "x")
+	contains(t, d.want(exitDone, "status").out, "paused")
+	d.want(exitDone, "resume", "--reason", "x")
 }
 
 func TestResolve(t *testing.T) {

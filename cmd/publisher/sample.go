@@ -235,7 +235,7 @@ Examples:
 }
 
 func (c *approveCommand) Run(e *environment) error {
-	run, err := c.change(e, func(p *publisher.Publisher, run string) (ledger.Run, error) {
+	run, err := c.change(e, looks, func(p *publisher.Publisher, run string) (ledger.Run, error) {
 		return p.Approve(e.ctx, run, c.Reason, e.actor())
 	})
 	if err != nil {
