@@ -145,7 +145,11 @@ func snapshotTable(e *environment, snapshots []publisher.Snapshot) {
 	}
 	t := terminal.NewTable("run", "state", "range", "ended", "expires", ">rows", "table")
 	for _, s := range snapshots {
-		t.Row(s.Run, s.State, s.Range, moment(s.Ended), moment(s.Expires), s.Rows, s.Table)
+		expires := moment(s.Expires)
+		if !s.KeptUntil.IsZero() {
+			expires = "from " + s.KeptUntil.Format(time.DateOnly) + ", when the next run begins"
+		}
+		t.Row(s.Run, s.State, s.Range, moment(s.Ended), expires, s.Rows, s.Table)
 	}
 	t.Write(e.out)
 }

@@ -6,11 +6,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"gamefill/internal/ledger"
 	"gamefill/internal/publisher"
+	"gamefill/internal/snapshot"
 	"gamefill/test/league"
 )
 
@@ -160,7 +162,11 @@ func TestSnapshots(t *testing.T) {
 	if len(kept) != 1 || kept[0].Run != run || kept[0].Rows == 0 || kept[0].State != ledger.RunFinished {
 		t.Fatalf("got %+v, want what run %s keeps", kept, run)
 	}
-	contains(t, d.want(exitDone, "snapshots").out, run, kept[0].Table)
+	if want := kept[0].Ended.Add(snapshot.Retention); kept[0].Ended.IsZero() || !kept[0].KeptUntil.Equal(want) {
+		t.Errorf("kept until: got %v, want %v, the retention after the end", kept[0].KeptUntil, want)
+	}
+	contains(t, d.want(exitDone, "snapshots").out, run, kept[0].Table,
+		"from "+kept[0].KeptUntil.Format(time.DateOnly)+", when the next run begins")
 	if r := d.want(exitDone, "snapshots", "drop"); r.out != "0 dropped.\n" {
 		t.Errorf("drop of what is too young: got %q, want no word of what is kept", r.out)
 	}

@@ -20,6 +20,9 @@ type Snapshot struct {
 	Rows    int64           `json:"rows"`
 	Ended   time.Time       `json:"ended,omitzero"`   // of the run; zero while it is open
 	Expires time.Time       `json:"expires,omitzero"` // when the store deletes it by itself; zero for never
+	// KeptUntil is when it may go where the store deletes nothing by itself: the first new run after it drops it. Zero
+	// while the run is open.
+	KeptUntil time.Time `json:"kept_until,omitzero"`
 }
 
 // Snapshots returns what the job's runs keep, the newest run first.
@@ -42,9 +45,14 @@ func (p *Publisher) snapshots(ctx context.Context, wanted func(ledger.Run) bool)
 		if err != nil {
 			return nil, err
 		}
-		if d.Exists {
-			found = append(found, Snapshot{run.ID, run.State, run.Range, d.Table, d.Rows, run.FinishedAt, d.Expires})
+		if !d.Exists {
+			continue
 		}
+		s := Snapshot{Run: run.ID, State: run.State, Range: run.Range, Table: d.Table, Rows: d.Rows, Ended: run.FinishedAt, Expires: d.Expires}
+		if s.Expires.IsZero() && !s.Ended.IsZero() {
+			s.KeptUntil = s.Ended.Add(snapshot.Retention)
+		}
+		found = append(found, s)
 	}
 	return found, nil
 }
