@@ -2,6 +2,7 @@ package cloud_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"gamefill/internal/price"
@@ -77,6 +78,13 @@ func TestCosts(t *testing.T) {
 	p.JSON(t, 0, &story, "explain", l.GameDates[0].String())
 	if story.Facts == nil || story.Facts.UploadedBytes == 0 || story.Facts.KeptBytes != 0 {
 		t.Errorf("facts of a date: got %+v, want bytes uploaded, and none kept", story.Facts)
+	}
+
+	if told := p.Publish(t, 0, "explain", l.GameDates[0].String()).Stdout; !strings.Contains(told, price.Size(story.Facts.UploadedBytes)+", and 0 B to keep") {
+		t.Errorf("explain: got\n%s\nwant it to say what was uploaded", told)
+	}
+	if told := p.Publish(t, 0, append([]string{"publish", "--dry-run", "--force"}, span...)...).Stdout; !strings.Contains(told, "Not covered: storage;") {
+		t.Errorf("dry run: got\n%s\nwant it to say what it will cost", told)
 	}
 
 	// Once a run is measured, a plan over the same dates uploads as much, and keeps as much again.
