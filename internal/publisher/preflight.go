@@ -110,7 +110,7 @@ func (p *Publisher) Preflight(ctx context.Context, r Request, plan *Plan) (Prefl
 			in.Queued[d] = true
 		}
 		if t, ok := thresholds[job.ThresholdPartitionWrites]; ok && !out.Embedded {
-			used, err := p.writtenSince(ctx, time.Now().Add(-quotaPeriod))
+			used, _, err := RecentWrites(ctx, p.ports.Ledger, p.job.Name, time.Now())
 			if err != nil {
 				return out, err
 			}
@@ -380,61 +380,6 @@ func withUnits(r gamedate.Range, expected map[gamedate.Date]job.Expectation) (da
 		}
 	}
 	return dates
-}
-
-// quotaPeriod is how far back writes count against a daily quota. Source: BigQuery documentation, "Quotas and limits", quota
-// replenishment: daily quotas come back at intervals throughout the day, not at one hour of it; so no write of the last 24
-// hours is taken for forgotten.
-const quotaPeriod = 24 * time.Hour
-
-const (
-	// usedRuns is how many of the newest runs are looked through for writes.
-	usedRuns = 50
-	// usedAttempts are read of a run at first, and maxUsed at most: one more than any quota of partition modifications.
-	usedAttempts = 1000
-	maxUsed      = 30_001
-)
-
-// writtenSince is how many partitions of the target the job's attempts have written since, as far as the ledger knows: those that
-// reached their write, and of a run maxUsed at most. Writes of a rollback and of other programs are not among them.
-func (p *Publisher) writtenSince(ctx context.Context, since time.Time) (int, error) {
-	runs, err := p.ports.Ledger.ListRuns(ctx, p.job.Name, usedRuns)
-	if err != nil {
-		return 0, fmt.Errorf("list runs: %w", err)
-	}
-	n := 0
-	for _, run := range runs {
-		if run.State.Closed() && run.UpdatedAt.Before(since) {
-			continue
-		}
-		recent, err := p.attemptsSince(ctx, run.ID, since)
-		if err != nil {
-			return 0, fmt.Errorf("read attempts of run %s: %w", run.ID, err)
-		}
-		for _, a := range recent {
-			if wrote(a) {
-				n++
-			}
-		}
-	}
-	return n, nil
-}
-
-// attemptsSince are a run's newest attempts that ended since, maxUsed at most.
-func (p *Publisher) attemptsSince(ctx context.Context, run string, since time.Time) ([]ledger.Attempt, error) {
-	for limit := usedAttempts; ; limit = maxUsed {
-		attempts, err := p.ports.Ledger.Attempts(ctx, ledger.AttemptFilter{Job: p.job.Name, Run: run, EndedOnly: true}, limit)
-		if err != nil {
-			return nil, err
-		}
-		end := slices.IndexFunc(attempts, func(a ledger.Attempt) bool { return a.EndedAt.Before(since) })
-		switch {
-		case end >= 0:
-			return attempts[:end], nil
-		case len(attempts) < limit || limit == maxUsed:
-			return attempts, nil
-		}
-	}
 }
 
 // checkWrites judges the writes of the last 24 hours and those of the dates that the run is to do.

@@ -31,6 +31,11 @@ const (
 	// perEntry is how much later single entries are read again for each one read: twenty reads a second and worker at
 	// most, which is 0.04 USD an hour at Firestore's 0.06 USD for 100,000 reads. The counts by state stay fresh.
 	perEntry = 50 * time.Millisecond
+	// writesEvery and perWrite are the same for the writes of the last day: five reads a second and worker at most, since a
+	// quota of thousands can wait. When they cannot be counted in time, they are left alone for writesAway.
+	writesEvery = 5 * time.Minute
+	perWrite    = 200 * time.Millisecond
+	writesAway  = time.Hour
 	// readTimeout bounds one look at the ledger; Prometheus gives up a scrape after 10 s unless told otherwise.
 	readTimeout = 5 * time.Second
 	// recentAttempts is how many of the newest attempts the rate is taken from.
@@ -59,7 +64,7 @@ type runGauges struct {
 	job    string
 	log    *slog.Logger
 
-	dates, claimable, paused, oldest, progress, eta, verdict *prometheus.Desc
+	dates, claimable, paused, oldest, progress, eta, verdict, writes *prometheus.Desc
 
 	mu     sync.Mutex // guards what follows, and lets one scrape at a time read
 	readAt time.Time
@@ -70,7 +75,10 @@ type runGauges struct {
 	checks map[checkKey]float64 // by verdictValues
 
 	detailedAt time.Time
-	details    int // entries and attempts read
+	details    int       // entries and attempts read
+	writesDue  time.Time // when writes are counted again
+	written    int       // partitions, in the day before they were counted
+	counted    bool      // they could be
 	notBefore  []time.Time
 	standing   publisher.Standing
 	settledAt  time.Time // when a date was settled last, or the run was opened
@@ -87,12 +95,13 @@ func newRunGauges(l Ledger, jobName string, log *slog.Logger) *runGauges {
 		eta:       prometheus.NewDesc("gamefill_eta_seconds", "Seconds until the run is settled at its present rate.", nil, nil),
 		verdict: prometheus.NewDesc("gamefill_check_verdict",
 			"Verdict of a check of the newest run: 0 pass or only shown, 1 warn, 2 fail.", []string{"check", "scope"}, nil),
+		writes: prometheus.NewDesc("gamefill_partition_writes_last_day", "Partitions of the target written in the last 24 hours.", nil, nil),
 	}
 }
 
 // Describe names the gauges.
 func (g *runGauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.dates, g.claimable, g.paused, g.oldest, g.progress, g.eta, g.verdict} {
+	for _, d := range []*prometheus.Desc{g.dates, g.claimable, g.paused, g.oldest, g.progress, g.eta, g.verdict, g.writes} {
 		ch <- d
 	}
 }
@@ -108,6 +117,8 @@ func (g *runGauges) Collect(ch chan<- prometheus.Metric) {
 		defer cancel()
 		if g.err = g.read(ctx, now); g.err != nil {
 			g.log.WarnContext(ctx, "read the run for its metrics", "error", g.err.Error())
+		} else if !now.Before(g.writesDue) {
+			g.readWrites(ctx, now)
 		}
 		g.readAt = now
 	}
@@ -141,6 +152,9 @@ func (g *runGauges) Collect(ch chan<- prometheus.Metric) {
 	}
 	if left := g.standing.Left; g.open && left != nil {
 		gauge(g.eta, left.Likely.Seconds())
+	}
+	if g.counted {
+		gauge(g.writes, float64(g.written))
 	}
 	for key, value := range g.checks {
 		gauge(g.verdict, value, key.check, key.scope)
@@ -186,6 +200,16 @@ func (g *runGauges) read(ctx context.Context, now time.Time) error {
 	}
 	g.run, g.open, g.counts, g.checks = run, true, counts, verdicts(run)
 	return nil
+}
+
+// readWrites counts the writes of the last day. Attempts may be many: when they take too long, the other gauges stay.
+func (g *runGauges) readWrites(ctx context.Context, now time.Time) {
+	written, read, err := publisher.RecentWrites(ctx, g.ledger, g.job, now)
+	g.written, g.counted, g.writesDue = written, err == nil, now.Add(max(writesEvery, time.Duration(read)*perWrite))
+	if err != nil {
+		g.writesDue = now.Add(writesAway)
+		g.log.WarnContext(ctx, "count the writes of the last day for the metrics", "error", err.Error())
+	}
 }
 
 // verdicts are those of a run's latest validation, and those of its sample while the run waits for it: of a check the worst

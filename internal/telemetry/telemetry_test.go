@@ -39,7 +39,9 @@ type records struct {
 	pending         []ledger.Entry
 	attempts        []ledger.Attempt
 	err             error
+	runsErr         error // of listing runs
 	looks, detailed int
+	listed          int
 }
 
 func (r *records) OpenRun(context.Context, string) (ledger.Run, bool, error) {
@@ -48,8 +50,9 @@ func (r *records) OpenRun(context.Context, string) (ledger.Run, bool, error) {
 }
 
 func (r *records) ListRuns(context.Context, string, int) ([]ledger.Run, error) {
-	if r.run.ID == "" {
-		return nil, r.err
+	r.listed++
+	if r.run.ID == "" || r.runsErr != nil {
+		return nil, r.runsErr
 	}
 	return []ledger.Run{r.run}, r.err
 }
@@ -63,8 +66,8 @@ func (r *records) RunEntries(context.Context, string, string, ...ledger.State) (
 	return r.pending, r.err
 }
 
-func (r *records) Attempts(context.Context, ledger.AttemptFilter, int) ([]ledger.Attempt, error) {
-	return r.attempts, r.err
+func (r *records) Attempts(_ context.Context, _ ledger.AttemptFilter, limit int) ([]ledger.Attempt, error) {
+	return r.attempts[:min(limit, len(r.attempts))], r.err
 }
 
 var quiet = slog.New(slog.DiscardHandler)
@@ -225,6 +228,40 @@ func TestVerdictsOfTheRun(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestWritesOfTheLastDay: counted every five minutes, the less often the more there are, and gone alone when they take too long.
+func TestWritesOfTheLastDay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := &records{run: ledger.Run{ID: "r", State: ledger.RunOpen}, counts: map[ledger.State]int{ledger.Complete: 2}}
+		wrote := ledger.Attempt{Result: ledger.ResultComplete, Outcome: ledger.Replaced, EndedAt: time.Now()}
+		r.attempts = []ledger.Attempt{wrote, {Result: ledger.ResultComplete, Outcome: ledger.Unchanged, EndedAt: time.Now()}}
+		m := telemetry.NewMetrics(r, jobName, quiet)
+		check := func(after time.Duration, want float64, there bool, listed int) {
+			t.Helper()
+			time.Sleep(after)
+			all := scrape(t, m)
+			if got, ok := all["gamefill_partition_writes_last_day"]; got != want || ok != there || r.listed != listed {
+				t.Errorf("got %v, there %v, after %d looks, want %v, %v and %d", got, ok, r.listed, want, there, listed)
+			}
+			if all[`gamefill_dates{state="complete"}`] != 2 {
+				t.Errorf("got %v, want the dates whatever becomes of the writes", all)
+			}
+		}
+		check(0, 1, true, 1)
+		for len(r.attempts) < 2000 {
+			r.attempts = append(r.attempts, wrote)
+		}
+		check(4*time.Minute, 1, true, 1)
+		check(time.Minute, 1999, true, 2)
+		check(10*time.Minute, 1999, true, 2) // 3,001 records were read for it
+		r.runsErr = errors.New("too slow")
+		check(time.Minute, 0, false, 3)
+		r.runsErr = nil
+		check(59*time.Minute, 0, false, 3)
+		check(time.Minute, 1999, true, 4)
+	})
 }
 
 // TestLedgerIsReadSeldom: however often metrics are asked for, and single dates the less often the more there are.
