@@ -139,7 +139,7 @@ func TestMetricsAreTheLedgers(t *testing.T) {
 	want := map[string]float64{
 		"gamefill_claimable_dates": 0, "gamefill_lease_lost_total": 0, "gamefill_duplicates_total": 0, "gamefill_oldest_pending_seconds": 0,
 		`gamefill_run_paused{cause="operator"}`: 0, `gamefill_run_paused{cause="breaker"}`: 0,
-		"gamefill_partition_writes_last_day":              float64(counts[ledger.Complete]),
+		"gamefill_partition_writes_last_day":             float64(counts[ledger.Complete]),
 		`gamefill_stage_seconds_count{stage="claim"}`:    float64(len(attempts)),
 		`gamefill_stage_seconds_count{stage="read"}`:     float64(len(attempts)),
 		`gamefill_stage_seconds_count{stage="complete"}`: float64(counts[ledger.Complete]),
