@@ -27,26 +27,24 @@ func told(checks []job.Check) (short []string) {
 	return short
 }
 
-// Every property of a live table is judged alone, and beside its edge nothing is said.
-func TestJudgeTables(t *testing.T) {
-	t.Parallel()
-	r := gamedate.Range{From: gamedate.MustParse("2022-01-10"), To: gamedate.MustParse("2022-01-16")}
-	now := time.Date(2022, 2, 9, 12, 0, 0, 0, time.UTC) // 30 days after the first date
-	const (
-		day    = 24 * time.Hour
-		target = "weather.rain_per_day"
-		source = "weather.readings"
-	)
+var (
+	tableRange = gamedate.Range{From: gamedate.MustParse("2022-01-10"), To: gamedate.MustParse("2022-01-16")}
+	tableNow   = time.Date(2022, 2, 9, 12, 0, 0, 0, time.UTC) // 30 days after the first date
+)
+
+const (
+	target = "weather.rain_per_day"
+	source = "weather.readings"
+)
+
+// tableCases change one property of a live table each.
+var tableCases = func() []tableCase {
+	const day = 24 * time.Hour
 	station, tenths := testjob.Readings.Columns[1], testjob.Readings.Columns[3] // REQUIRED, and one that may be NULL
-	tests := []struct {
-		name         string
-		change       func(target, source *warehouse.Description)
-		want         []string
-		seen, advice string // of the last check
-	}{
+	return []tableCase{
 		{name: "all as wanted", change: func(_, _ *warehouse.Description) {}},
 		{name: "no target", change: func(t, _ *warehouse.Description) { t.Exists = false }, want: []string{"fail table exists " + target}, advice: "init"},
-		{name: "no source", change: func(_, s *warehouse.Description) { s.Exists = false }, want: []string{"fail table exists " + source}, advice: "load"},
+		{name: "no source", change: func(_, s *warehouse.Description) { s.Exists = false }, want: []string{"fail table exists " + source}, advice: "nothing here makes it"},
 		{name: "a column of the target", change: func(t, _ *warehouse.Description) { t.Missing = []table.Column{tenths} },
 			want: []string{"fail columns are there " + target}, seen: "tenths", advice: "init"},
 		{name: "a needed column of a source", change: func(_, s *warehouse.Description) { s.Missing = []table.Column{station, tenths} },
@@ -62,7 +60,7 @@ func TestJudgeTables(t *testing.T) {
 		{name: "rows streamed into the target", change: func(t, _ *warehouse.Description) { t.StreamingBuffer = true },
 			want: []string{"fail no streaming buffer " + target}, advice: "90 minutes"},
 		{name: "rows streamed into a source", change: func(_, s *warehouse.Description) { s.StreamingBuffer = true }, want: []string{"warn no streaming buffer " + source}},
-		{name: "the target expires", change: func(t, _ *warehouse.Description) { t.Expires = now.AddDate(1, 0, 0) },
+		{name: "the target expires", change: func(t, _ *warehouse.Description) { t.Expires = tableNow.AddDate(1, 0, 0) },
 			want: []string{"fail nothing expires " + target}, seen: "2023-02-09"},
 		{name: "partitions expire within the range", change: func(_, s *warehouse.Description) { s.PartitionExpiration = 29 * day },
 			want: []string{"fail nothing expires " + source}, seen: "29 days"},
@@ -72,15 +70,36 @@ func TestJudgeTables(t *testing.T) {
 		{name: "other clustering", change: func(t, _ *warehouse.Description) { t.Cluster = []string{"station"} }, want: []string{"warn clustered " + target}},
 		{name: "two locations", change: func(_, s *warehouse.Description) { s.Location = "US" }, want: []string{"fail one location"},
 			seen: "US: " + source + "; us-west2: " + target},
+		{name: "time travel of less than seven days", change: func(t, _ *warehouse.Description) { t.TimeTravel = 167 * time.Hour },
+			want: []string{"warn time travel " + target}, seen: "167 hours"},
+		{name: "time travel of seven days", change: func(t, _ *warehouse.Description) { t.TimeTravel = 168 * time.Hour }},
+		{name: "time travel of a source", change: func(_, s *warehouse.Description) { s.TimeTravel = 48 * time.Hour }},
 	}
-	for _, tt := range tests {
+}()
+
+// tableCase is a change of one live table and what is said of it.
+type tableCase struct {
+	name         string
+	change       func(target, source *warehouse.Description)
+	want         []string
+	seen, advice string // of the first check that does not pass
+}
+
+// judged are the checks of both tables after the change.
+func (tt tableCase) judged() []job.Check {
+	a, b := warehouse.Description{Exists: true, Location: "us-west2"}, warehouse.Description{Exists: true, Location: "us-west2"}
+	tt.change(&a, &b)
+	return judgeTables([]liveTable{{testjob.Target, a}, {testjob.Readings, b}}, testjob.Target, tableRange, tableNow)
+}
+
+// Every property of a live table is judged alone, and beside its edge nothing is said.
+func TestJudgeTables(t *testing.T) {
+	t.Parallel()
+	for _, tt := range tableCases {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			a, b := warehouse.Description{Exists: true, Location: "us-west2"}, warehouse.Description{Exists: true, Location: "us-west2"}
-			tt.change(&a, &b)
-			checks := judgeTables([]liveTable{{testjob.Target, a}, {testjob.Readings, b}}, testjob.Target, r, now)
 			var bad []job.Check
-			for _, c := range checks {
+			for _, c := range tt.judged() {
 				if c.Verdict != job.Pass {
 					bad = append(bad, c)
 				}
@@ -100,6 +119,10 @@ func TestTablesOfAFileHaveNoLocation(t *testing.T) {
 	got := told(judgeTables([]liveTable{{testjob.Target, warehouse.Description{Exists: true}}}, testjob.Target, gamedate.Range{}, time.Time{}))
 	if diff := cmp.Diff([]string{"pass table is as needed"}, got); diff != "" {
 		t.Errorf("checks (-want +got):\n%s", diff)
+	}
+	missing := judgeTables([]liveTable{{testjob.Stations, warehouse.Description{}}}, testjob.Target, gamedate.Range{}, time.Time{})
+	if diff := cmp.Diff([]string{"fail table exists weather.stations"}, told(missing)); diff != "" || missing[0].Advice != "`publisher import` loads it" {
+		t.Errorf("a missing one: got %+v, want who loads it", missing)
 	}
 }
 

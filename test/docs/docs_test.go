@@ -242,8 +242,13 @@ func TestMakefileHasTheTargets(t *testing.T) {
 // rowsOf returns the cells of a document's table rows whose first cell is code, by that code.
 func rowsOf(t *testing.T, path string) map[string][]string {
 	t.Helper()
+	return rowsIn(read(t, path))
+}
+
+// rowsIn is rowsOf for a part of a document.
+func rowsIn(text string) map[string][]string {
 	rows := map[string][]string{}
-	for line := range strings.Lines(read(t, path)) {
+	for line := range strings.Lines(text) {
 		if !strings.HasPrefix(line, "| `") {
 			continue
 		}
@@ -293,6 +298,37 @@ func TestChecks(t *testing.T) {
 	}
 }
 
+// dated is a date in a bound, which moves with the clock.
+var dated = regexp.MustCompile(`\d{4}-\d{2}-\d{2}`)
+
+// docs/rules.md has every check of the raw box scores with its bound, and no other, and the bounds of the engine's checks
+// as they are in a file. That it has all of the engine's, a test of that package sees to.
+func TestChecksBeforeTheFirstWrite(t *testing.T) {
+	t.Parallel()
+	_, text, _ := strings.Cut(read(t, "docs/rules.md"), "\n## Checks before the first write\n")
+	engine, rest, _ := strings.Cut(text, "\n### Of the raw box scores\n")
+	ours, _, _ := strings.Cut(rest, "\n## ")
+	var f publisher.Preflight
+	examples(t).JSON(t, 0, &f, "preflight", "--from", "2022-01-10", "--to", "2022-01-16")
+	want, got := map[string]string{}, map[string]string{}
+	for _, c := range f.Checks {
+		if c.Scope == "" {
+			want[c.Name] = dated.ReplaceAllString(c.Bound, "that date")
+		}
+	}
+	for part, whole := range map[string]bool{engine: false, ours: true} {
+		for name, cells := range rowsIn(part) {
+			name = strings.TrimSuffix(name, " (5)")
+			if _, made := want[name]; made || whole {
+				got[name] = cells[1]
+			}
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("docs/rules.md (-program +document):\n%s", diff)
+	}
+}
+
 // docs/rules.md has every threshold with its default, and no other.
 func TestThresholds(t *testing.T) {
 	t.Parallel()
@@ -314,21 +350,27 @@ func TestThresholds(t *testing.T) {
 	}
 }
 
-// judged runs the example games and returns the checks of the whole range.
-func judged(t *testing.T) []job.Check {
+// examples is a fresh file with the example games.
+func examples(t *testing.T) program.File {
 	t.Helper()
 	set, err := program.Build(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	examples, err := filepath.Glob(filepath.Join(root(t), "examples", "first-games", "*.csv"))
-	if err != nil || len(examples) != 4 {
-		t.Fatalf("got examples %v, %v", examples, err)
+	files, err := filepath.Glob(filepath.Join(root(t), "examples", "first-games", "*.csv"))
+	if err != nil || len(files) != 4 {
+		t.Fatalf("got examples %v, %v", files, err)
 	}
 	file := program.File{Set: set, Path: filepath.Join(t.TempDir(), "examples.db")}
-	file.Publish(t, 0, append([]string{"import"}, examples...)...)
+	file.Publish(t, 0, append([]string{"import"}, files...)...)
+	return file
+}
+
+// judged runs the example games and returns the checks of the whole range.
+func judged(t *testing.T) []job.Check {
+	t.Helper()
 	var j publisher.Judgement
-	file.JSON(t, 0, &j, "run", "--from", "2022-01-10", "--to", "2022-01-16", "--baseline-active", "180")
+	examples(t).JSON(t, 0, &j, "run", "--from", "2022-01-10", "--to", "2022-01-16", "--baseline-active", "180")
 	if j.Verdict != job.Pass || j.Range != (gamedate.Range{From: gamedate.MustParse("2022-01-10"), To: gamedate.MustParse("2022-01-16")}) {
 		t.Errorf("got %s over %s, want the example games to pass", j.Verdict, j.Range)
 	}
