@@ -15,7 +15,8 @@ import (
 )
 
 // Note is what goes with every bill.
-const Note = "List prices in US dollars for the United States as known in 2025, which may have changed; free amounts and discounts are not taken off."
+const Note = "List prices in US dollars for the United States as known in 2025, which may have changed; " +
+	"free amounts and discounts are not taken off."
 
 // Dollars are an amount of US dollars, in millionths.
 type Dollars int64

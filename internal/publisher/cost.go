@@ -236,7 +236,8 @@ func (p *Publisher) expect(plan *Plan, e Estimate, up uploads, q asked) price.Bi
 			upload.Basis = fmt.Sprintf("%s a date, the mean of %d dates of run %s", price.Size(up.bytes/up.dates), up.dates, up.run)
 		}
 		b.Add(upload, price.Load)
-		b.Add(price.Line{Item: itemDeleted, Quantity: emptied, Unit: "partitions", Known: price.Estimated, Basis: "dates without games that have rows"}, price.Load)
+		b.Add(price.Line{Item: itemDeleted, Quantity: emptied, Unit: "partitions", Known: price.Estimated,
+			Basis: "dates without games that have rows"}, price.Load)
 		basis := "as the commands of run " + q.run
 		if q.run == "" {
 			q.Queries, basis = p.ports.Store.Queries(), "at least: what this plan itself has asked; "+notMeasured+" of the rest"
@@ -276,7 +277,8 @@ func addDocuments(b *price.Bill, reads, writes int64, basis string) {
 
 func addMessages(b *price.Bill, requests int64, basis string) {
 	b.Show(price.Line{Item: "Pub/Sub requests", Quantity: requests, Unit: "requests", Known: price.Estimated, Basis: basis})
-	b.Add(price.Line{Item: "Pub/Sub bytes", Quantity: requests * price.MessageBytes, Unit: price.Bytes, Known: price.Estimated, Basis: basis}, price.Throughput)
+	b.Add(price.Line{Item: "Pub/Sub bytes", Quantity: requests * price.MessageBytes, Unit: price.Bytes, Known: price.Estimated,
+		Basis: basis}, price.Throughput)
 }
 
 // addWorkers bills busy workers, rounded up to a second, as a Cloud Run instance of 1 vCPU and 1 GiB each.
@@ -375,14 +377,17 @@ func (g *gathering) costs(r *report.Report, services price.Services) {
 	}
 	if services.Warehouse {
 		b.Add(price.Line{Item: itemLoads, Quantity: loads + kept, Unit: "jobs", Known: price.Measured,
-			Basis: fmt.Sprintf("attempts that wrote or may have, %d that kept rows first, rollbacks; loads that were sent again within an attempt are not counted", kept)}, price.Load)
+			Basis: fmt.Sprintf("attempts that wrote or may have, %d that kept rows first, and rollbacks; "+
+				"loads that were sent again within an attempt are not counted", kept)}, price.Load)
 		uploaded := price.Line{Item: itemUploaded, Quantity: up.bytes + up.keptBytes, Unit: price.Bytes, Known: price.Measured,
-			Basis: fmt.Sprintf("recorded with %d of %d dates that were written, %s of it to keep what was there", up.dates, len(written), price.Size(up.keptBytes))}
+			Basis: fmt.Sprintf("recorded with %d of %d dates that were written, %s of it to keep what was there",
+				up.dates, len(written), price.Size(up.keptBytes))}
 		if up.dates == 0 && len(written) > 0 {
 			uploaded.Known = price.Unknown
 		}
 		b.Add(uploaded, price.Load)
-		b.Add(price.Line{Item: itemDeleted, Quantity: deleted, Unit: "partitions", Known: price.Measured, Basis: "dates without games that had rows, and rollbacks to nothing"}, price.Load)
+		b.Add(price.Line{Item: itemDeleted, Quantity: deleted, Unit: "partitions", Known: price.Measured,
+			Basis: "dates without games that had rows, and rollbacks to nothing"}, price.Load)
 		b.Show(price.Line{Item: itemKept, Quantity: kept, Unit: "partitions", Known: price.Measured, Basis: "among the load jobs"})
 		q, known, basis := queriesOf(g.events), price.Measured, "recorded by publish, and by the validation that closed the run"
 		if q.Jobs == 0 {
@@ -399,7 +404,8 @@ func (g *gathering) costs(r *report.Report, services price.Services) {
 	}
 	if services.Queue {
 		addMessages(b, int64(len(published)+len(g.attempts)+2*len(g.letters)),
-			fmt.Sprintf("at least: %d messages, %d deliveries, %d dead letters, each as %s", len(published), len(g.attempts), len(g.letters), price.Size(price.MessageBytes)))
+			fmt.Sprintf("at least: %d messages, %d deliveries, %d dead letters, each as %s",
+				len(published), len(g.attempts), len(g.letters), price.Size(price.MessageBytes)))
 	}
 	addWorkers(b, busy(g.attempts), price.Estimated, "the time in which workers had dates in hand, from the attempts")
 }

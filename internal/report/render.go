@@ -62,8 +62,12 @@ var htmlText string
 var markdownText string
 
 var functions = map[string]any{
-	"brief": brief, "count": count, "groups": groups, "head": head, "join": func(list []string) string { return strings.Join(list, ", ") },
-	"list": func(items []string) string { return strings.Join(items, "; ") }, "listPrices": func() string { return price.Note }, "more": more, "rows": rows, "quiet": quiet, "telling": telling, "share": Counts.Share, "plural": plural, "short": short, "undone": undone, "stamp": stamp, "verdict": verdict, "words": words, "wide": wide, "groupShare": groupShare,
+	"brief": brief, "count": count, "groups": groups, "groupShare": groupShare, "head": head, "more": more, "plural": plural,
+	"quiet": quiet, "rows": rows, "share": Counts.Share, "short": short, "stamp": stamp, "telling": telling, "undone": undone,
+	"verdict": verdict, "wide": wide, "words": words,
+	"join":       func(list []string) string { return strings.Join(list, ", ") },
+	"list":       func(items []string) string { return strings.Join(items, "; ") },
+	"listPrices": func() string { return price.Note },
 }
 
 var (
