@@ -58,6 +58,11 @@ generated: ## Check that generated files are what their generators make
 manifests: ## Decode the Dockerfile and all manifests strictly, as their APIs' types have it
 	cd deploy/validate && $(GO) vet ./... && $(GO) test -count=1 ./...
 
+.PHONY: terraform
+terraform: ## Validate and plan both Terraform examples with the provider's mock; fetches the provider
+	for example in deploy/terraform/examples/*; do \
+		terraform -chdir=$$example init -backend=false && terraform -chdir=$$example validate && terraform -chdir=$$example test || exit 1; done
+
 .PHONY: check
 check: lint generated test race ## Everything that CI runs
 
