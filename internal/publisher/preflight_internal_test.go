@@ -201,7 +201,11 @@ func TestCheckCalendar(t *testing.T) {
 
 func TestCheckWrites(t *testing.T) {
 	t.Parallel()
-	threshold := job.Defaults(job.EngineThresholds())[job.ThresholdPartitionWrites]
+	engine := job.Defaults(job.EngineThresholds())
+	if len(engine) != 1 {
+		t.Errorf("got thresholds %v of the engine, want the one whose bounds are walked here", engine)
+	}
+	threshold := engine[job.ThresholdPartitionWrites]
 	for used, want := range map[int]job.Verdict{0: job.Pass, 988: job.Pass, 989: job.Warned, 29_988: job.Warned, 29_989: job.Failed} {
 		got := checkWrites(threshold, used, 12)
 		if seen := fmt.Sprintf("used %d in the last 24 hours + planned 12 of 30000", used); got.Verdict != want || got.Seen != seen || (got.Advice == "") != (want == job.Pass) {
