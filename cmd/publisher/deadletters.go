@@ -225,8 +225,8 @@ func (c *lettersShow) Run(e *environment) error {
 	}
 	v := viewLetter(letters[i])
 	return e.print(v, func() {
-		fmt.Fprintf(e.out, "Dead letter %s: %s\n  job       %s\n  date      %s\n  run       %s, seq %d\n  failed    %s in stage %s after %d attempts: %s\n  message   %s\n  since     %s\n  body      %s\n",
-			v.ID, v.State, v.Job, textOf(v.Date), v.Run, v.Seq, v.Class, v.Stage, v.Attempts, v.Reason, v.Message, v.PublishedAt.Format(time.RFC3339), v.Body)
+		fmt.Fprintf(e.out, "Dead letter %s: %s\n  job       %s\n  date      %s\n  run       %s, seq %d\n  failed    %s in stage %s after %s: %s\n  message   %s\n  since     %s\n  body      %s\n",
+			v.ID, v.State, v.Job, textOf(v.Date), v.Run, v.Seq, v.Class, v.Stage, terminal.Plural(v.Attempts, "attempt", "attempts"), v.Reason, v.Message, v.PublishedAt.Format(time.RFC3339), v.Body)
 		if v.Note != "" {
 			fmt.Fprintf(e.out, "  settled   %s by %s: %s\n", v.SettledAt.Format(time.RFC3339), v.Actor, v.Note)
 		}
@@ -319,7 +319,8 @@ func (c *replayCommand) Run(e *environment) error {
 		if c.DryRun {
 			verb = "would be replayed"
 		}
-		fmt.Fprintf(e.out, "%d letters read: %d dates %s, %d duplicates, %d skipped.\n", result.Read, len(result.Dates), verb, result.Duplicates, len(result.Skipped))
+		fmt.Fprintf(e.out, "%s read: %s %s, %s, %d skipped.\n", terminal.Plural(result.Read, "letter", "letters"),
+			terminal.Plural(len(result.Dates), "date", "dates"), verb, terminal.Plural(result.Duplicates, "duplicate", "duplicates"), len(result.Skipped))
 		for _, s := range result.Skipped {
 			fmt.Fprintf(e.out, "  skipped %s %s: %s\n", textOf(s.Date), s.ID, s.Why)
 		}
@@ -380,6 +381,6 @@ func (c *resolveCommand) Run(e *environment) error {
 		if c.DryRun {
 			verb = "would be resolved"
 		}
-		fmt.Fprintf(e.out, "%d letters %s, %d were not open.\n", n, verb, len(c.IDs)-n)
+		fmt.Fprintf(e.out, "%s %s, %s not open.\n", terminal.Plural(n, "letter", "letters"), verb, terminal.Plural(len(c.IDs)-n, "was", "were"))
 	})
 }

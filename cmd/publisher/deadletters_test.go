@@ -63,9 +63,9 @@ func TestDeadLetterToTheEnd(t *testing.T) {
 
 	contains(t, d.want(exitUsage, "replay").errout, "--all")
 	contains(t, d.want(exitUsage, "replay", "--all").errout, "--reason")
-	contains(t, d.want(exitDone, "replay", "--all", "--dry-run").out, "1 dates would be replayed")
+	contains(t, d.want(exitDone, "replay", "--all", "--dry-run").out, "1 date would be replayed")
 	contains(t, d.want(exitDone, "deadletters").out, dead)
-	contains(t, d.want(exitDone, "replay", "--dates", dead, "--reason", "box scores loaded").out, "1 letters read: 1 dates replayed", "worker --drain")
+	contains(t, d.want(exitDone, "replay", "--dates", dead, "--reason", "box scores loaded").out, "1 letter read: 1 date replayed", "worker --drain")
 	contains(t, d.want(exitDone, "replay", "--all", "--reason", "again").out, "0 letters read")
 	contains(t, d.want(exitDone, "deadletters").out, "No dead letters match.")
 	contains(t, d.want(exitDone, "deadletters", "--state", "all").out, "replayed", dead)
@@ -118,9 +118,9 @@ func TestResolve(t *testing.T) {
 	d.document(exitDone, &listed, "deadletters")
 	id := listed.Letters[0].ID
 	contains(t, d.want(exitError, "resolve", "nobody", "--reason", "x").errout, "nobody")
-	contains(t, d.want(exitDone, "resolve", id, "--reason", "forfeited", "--dry-run").out, "1 letters would be resolved")
-	contains(t, d.want(exitDone, "resolve", id, "--reason", "forfeited").out, "1 letters resolved")
-	contains(t, d.want(exitDone, "resolve", id, "--reason", "forfeited").out, "0 letters resolved, 1 were not open")
+	contains(t, d.want(exitDone, "resolve", id, "--reason", "forfeited", "--dry-run").out, "1 letter would be resolved")
+	contains(t, d.want(exitDone, "resolve", id, "--reason", "forfeited").out, "1 letter resolved")
+	contains(t, d.want(exitDone, "resolve", id, "--reason", "forfeited").out, "0 letters resolved, 1 was not open")
 	contains(t, d.want(exitDone, "deadletters", "show", id).out, "resolved", "forfeited")
 }
 
@@ -152,7 +152,7 @@ func TestUnresolvedToAlias(t *testing.T) {
 	if !found {
 		t.Fatalf("unresolved: got %+v, want %s (games of %s)", names, known, day)
 	}
-	contains(t, d.want(exitDone, "unresolved").out, known, "1 letters differ, same team and season")
+	contains(t, d.want(exitDone, "unresolved").out, known, "1 letter differs, same team and season")
 
 	contains(t, d.want(exitError, "alias", "add", known, "no such person", "--reason", "x").errout, "knows nobody")
 	contains(t, d.want(exitUsage, "alias", "add", "A. B.", "ab", "--reason", "x").errout, "no alias is needed")
@@ -166,7 +166,17 @@ func TestUnresolvedToAlias(t *testing.T) {
 	contains(t, d.want(exitDone, "runs", "show").out, "run_opened")
 	_, rest, _ := strings.Cut(added, "publisher run --dates ")
 	dates, _, _ := strings.Cut(rest, "`")
+	attempts := func() (did []string) {
+		text := ""
+		d.sql(&text, `SELECT COALESCE(group_concat(date, ','), '') FROM (SELECT DISTINCT date FROM ledger_attempt WHERE run =
+			(SELECT id FROM ledger_run ORDER BY created_at DESC LIMIT 1) ORDER BY date)`)
+		return strings.Split(text, ",")
+	}
+	whole := len(attempts())
 	d.do("run", "--dates", dates)
+	if got := attempts(); strings.Join(got, ",") != dates || len(got) == whole {
+		t.Errorf("the command that alias add printed did %v of %d dates, want just %s", got, whole, dates)
+	}
 	names = nil
 	d.document(exitDone, &names, "unresolved")
 	for _, u := range names {
@@ -174,4 +184,19 @@ func TestUnresolvedToAlias(t *testing.T) {
 			t.Errorf("after the alias: %s is still unresolved", known)
 		}
 	}
+}
+
+// A run that is open builds with the registry it began with: what an alias is for waits for its end.
+func TestAliasBesideAnOpenRun(t *testing.T) {
+	t.Parallel()
+	d := loaded(t, league.Options{Dates: 3})
+	var known string
+	d.sql(&known, `SELECT player_lookup FROM nbac_gamebook_player_stats WHERE player_status = 'active' AND game_date = ? LIMIT 1`, d.league.GameDates[0].String())
+	d.sql(nil, `UPDATE nba_players_registry SET player_lookup = player_lookup || 'x' WHERE player_lookup = ?`, known)
+	d.do(d.spanOf("run")...)
+	var published publisher.Result
+	d.document(exitDone, &published, d.spanOf("publish", "--force")...)
+	added := d.want(exitDone, "alias", "add", known, known+"x", "--reason", "misspelt").out
+	contains(t, added, "Run "+published.RunID+" is open and keeps the registry it began with", "publisher validate")
+	contains(t, d.want(exitDone, "alias", "add", known+"y", known+"x", "--reason", "misspelt").out, "No completed date has that name unresolved.")
 }

@@ -101,7 +101,7 @@ func (c *demoCommand) Run(e *environment) error {
 	}
 	view := c.view(l, report)
 	if !e.settings.JSON {
-		fmt.Fprintf(e.out, "An invented league: %s, %d game dates, %s games, %s players, in %s.\n", seasonsText(c.Seasons), view.GameDates,
+		fmt.Fprintf(e.out, "An invented league: %s, %d game dates, %s games, %s players, in %s.\n", terminal.Plural(c.Seasons, "season", "seasons"), view.GameDates,
 			terminal.Count(int64(view.Games)), terminal.Count(int64(view.Players)), c.File)
 		loadedTable(e, report)
 		fmt.Fprintf(e.out, "Loaded in %s. ", terminal.Duration(time.Since(began)))
@@ -286,7 +286,8 @@ func (c *demoCommand) tell(e *environment, view demoView) {
 	}
 	t.Write(e.out)
 	if len(view.Failing) > 0 {
-		fmt.Fprintf(e.out, "\n%d dates were spoilt on purpose and are dead; all others are done. Find out why, mend them, do them again:\n", len(view.Failing))
+		fmt.Fprintf(e.out, "\n%s spoilt on purpose and dead; all others are done. Find out why, mend what is wrong, do it again:\n",
+			terminal.Plural(len(view.Failing), "date is", "dates are"))
 	} else {
 		fmt.Fprintln(e.out, "\nEvery date is done. Look around:")
 	}
@@ -373,12 +374,4 @@ func quoted(word string) string {
 		return word
 	}
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}
-
-// seasonsText is "1 season" or "3 seasons".
-func seasonsText(n int) string {
-	if n == 1 {
-		return "1 season"
-	}
-	return fmt.Sprintf("%d seasons", n)
 }

@@ -150,7 +150,7 @@ func TestDemoForPeople(t *testing.T) {
 		t.Fatalf("got exit code %d\n%s", r.code, r.errout)
 	}
 	rest := r.out
-	for _, want := range []string{"An invented league: 1 season, ", "Loaded in ", "3 dead", "3 dates were spoilt on purpose", "export GAMEFILL_QUEUE=sqlite:",
+	for _, want := range []string{"An invented league: 1 season, ", "Loaded in ", "3 dead", "3 dates are spoilt on purpose", "export GAMEFILL_QUEUE=sqlite:",
 		"publisher status", "publisher deadletters list", "publisher demo --mend --file ", "publisher replay --all --reason ", "publisher validate"} {
 		_, after, ok := strings.Cut(rest, want)
 		if !ok {

@@ -91,7 +91,7 @@ func (c *diffCommand) Run(e *environment) error {
 	}
 	switch {
 	case d.Failed > 0:
-		return &codeError{exitError, fmt.Sprintf("%d of %d dates cannot be built", d.Failed, d.Failed+d.Total.Dates)}
+		return &codeError{exitError, fmt.Sprintf("%d of %s cannot be built", d.Failed, terminal.Plural(d.Failed+d.Total.Dates, "date", "dates"))}
 	case d.Total.Differ():
 		return &codeError{code: exitDifferences}
 	}
@@ -112,14 +112,15 @@ func differences(e *environment, d *publisher.Diff) {
 		}
 	}
 	t := d.Total
-	fmt.Fprintf(e.out, "%s: %s dates compared, %s differ: %s rows added, %s removed, %s changed, %s with another lineage only, %s the same.\n",
-		d.Range, count(t.Dates), count(t.Differing), count(t.Added), count(t.Removed), count(t.Changed), count(t.Lineage), count(t.Same))
+	fmt.Fprintf(e.out, "%s: %s compared, %s differ: %s added, %s removed, %s changed, %s with another lineage only, %s the same.\n",
+		d.Range, terminal.Plural(t.Dates, "date", "dates"), count(t.Differing), terminal.Plural(t.Added, "row", "rows"), count(t.Removed), count(t.Changed), count(t.Lineage), count(t.Same))
 	if t.Erasing > 0 {
 		fmt.Fprintln(e.out, terminal.Paint(e.out, terminal.Yellow, fmt.Sprintf(
-			"Warning: %s rows would lose values in columns that gamefill does not fill; --unowned=carry keeps those of rows that stay.", count(t.Erasing))))
+			"Warning: %s would lose values in columns that gamefill does not fill; --unowned=carry keeps those of rows that stay.",
+			terminal.Plural(t.Erasing, "row", "rows"))))
 	}
 	if t.Duplicates > 0 {
-		fmt.Fprintln(e.out, terminal.Paint(e.out, terminal.Yellow, fmt.Sprintf("Warning: %s keys have several rows.", count(t.Duplicates))))
+		fmt.Fprintln(e.out, terminal.Paint(e.out, terminal.Yellow, fmt.Sprintf("Warning: several rows have the same key: %s.", terminal.Plural(t.Duplicates, "key", "keys"))))
 	}
 	fmt.Fprintf(e.out, "Built with transform version %s and %s; nothing was written.\n", d.Version, references(d))
 }
@@ -154,7 +155,7 @@ func diffDates(e *environment, dates []publisher.DateDiff) {
 	}
 	t.Write(e.out)
 	if more := len(found) - listedDates; more > 0 {
-		fmt.Fprintf(e.out, "… %d more dates differ; --json and --html list all\n", more)
+		fmt.Fprintf(e.out, "… %s; --json and --html list all\n", terminal.Plural(more, "more date differs", "more dates differ"))
 	}
 	fmt.Fprintln(e.out)
 }
@@ -204,7 +205,7 @@ func diffRows(e *environment, x diff.Examples) {
 		t.Row("changed", row.Date, row.Key, strings.Join(columns, ", "))
 	}
 	for _, d := range x.Duplicates {
-		t.Row("duplicate key", d.Date, d.Key, fmt.Sprintf("%d rows before, %d after", d.Before, d.After))
+		t.Row("duplicate key", d.Date, d.Key, fmt.Sprintf("%s before, %d after", terminal.Plural(d.Before, "row", "rows"), d.After))
 	}
 	if t.Len() > 0 {
 		t.Write(e.out)

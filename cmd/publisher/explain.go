@@ -63,7 +63,7 @@ func tell(e *environment, s publisher.Story) {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(e.out, "  %-12s %s\n", name, fmt.Sprintf(format, args...))
 	}
-	line("calendar", "%d games final, %d not final, %d not counted%s", s.Expected.Units, s.Expected.NotFinal, s.Expected.Excluded, listed(s.Expected.Names))
+	line("calendar", "%s final, %d not final, %d not counted%s", terminal.Plural(s.Expected.Units, "game", "games"), s.Expected.NotFinal, s.Expected.Excluded, listed(s.Expected.Names))
 	if s.Run != "" {
 		line("run", "%s, publication %d%s", s.Run, s.Seq, prefixed(", because: ", s.Reason))
 	}
@@ -76,7 +76,7 @@ func tell(e *environment, s publisher.Story) {
 	if f := s.Failure; f != nil {
 		line("failure", "%s in stage %s: %s: %s", f.Class, f.Stage, f.Reason, f.Message)
 	}
-	line("partition", "%d rows, fingerprint %.16s", s.Now.Rows, s.Now.Fingerprint)
+	line("partition", "%s, fingerprint %.16s", terminal.Plural(s.Now.Rows, "row", "rows"), s.Now.Fingerprint)
 	if w := s.Write; w.ID != "" {
 		what := "written"
 		if w.Rollback {
@@ -158,7 +158,7 @@ func tellFacts(e *environment, line func(string, string, ...any), s publisher.St
 	if f.PreImage == table.Empty {
 		line("replaced", "nothing: the partition was empty")
 	} else {
-		line("replaced", "%d rows, fingerprint %.16s", f.PreImageRows, f.PreImage)
+		line("replaced", "%s, fingerprint %.16s", terminal.Plural(f.PreImageRows, "row", "rows"), f.PreImage)
 	}
 	if f.UploadedBytes+f.KeptBytes > 0 {
 		line("uploaded", "%s, and %s to keep what was replaced", price.Size(f.UploadedBytes), price.Size(f.KeptBytes))
@@ -178,7 +178,7 @@ func tellFacts(e *environment, line func(string, string, ...any), s publisher.St
 		}
 		line("acceptance", "%s (%s): %s", r.Rule, r.Result, r.Message)
 	}
-	line("acceptance", "%d rules passed", passed)
+	line("acceptance", "%s passed", terminal.Plural(passed, "rule", "rules"))
 	rejected := 0
 	for _, n := range f.Counts.RejectedBy {
 		rejected += int(n)

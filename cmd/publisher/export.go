@@ -74,7 +74,7 @@ func (c *exportCommand) Run(e *environment) error {
 		return err
 	}
 	return e.print(map[string]any{"file": c.Output, "rows": rows, "table": t.FullName(), "range": r}, func() {
-		fmt.Fprintf(e.out, "%s: %s rows of %s, %s.\n", c.Output, terminal.Count(int64(rows)), t.FullName(), r)
+		fmt.Fprintf(e.out, "%s: %s of %s, %s.\n", c.Output, terminal.Plural(rows, "row", "rows"), t.FullName(), r)
 	})
 }
 
@@ -89,7 +89,7 @@ func (c *exportCommand) hive(e *environment, store warehouse.Tables, t *table.Sc
 		return err
 	}
 	return e.print(map[string]any{"directory": c.Output, "rows": rows, "files": files, "table": t.FullName(), "range": r}, func() {
-		fmt.Fprintf(e.out, "%s: %s rows of %s, %s, in %d files.\n", c.Output, terminal.Count(int64(rows)), t.FullName(), r, files)
+		fmt.Fprintf(e.out, "%s: %s of %s, %s, in %s.\n", c.Output, terminal.Plural(rows, "row", "rows"), t.FullName(), r, terminal.Plural(files, "file", "files"))
 		if format == export.Parquet {
 			fmt.Fprintf(e.out, "DuckDB: SELECT * FROM read_parquet('%s/*/*.parquet', hive_partitioning = true)\n", strings.TrimSuffix(c.Output, "/"))
 		}

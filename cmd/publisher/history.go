@@ -7,6 +7,7 @@ import (
 	"gamefill/internal/export"
 	"gamefill/internal/history"
 	"gamefill/internal/publisher"
+	"gamefill/internal/terminal"
 )
 
 type runsExport struct {
@@ -47,6 +48,6 @@ func (c *runsExport) Run(e *environment) error {
 		return err
 	}
 	return e.print(map[string]any{"file": c.Output, "run": run.ID, "lines": lines}, func() {
-		fmt.Fprintf(e.out, "%s: %d records of run %s.\n", c.Output, lines, run.ID)
+		fmt.Fprintf(e.out, "%s: %s of run %s.\n", c.Output, terminal.Plural(lines, "record", "records"), run.ID)
 	})
 }

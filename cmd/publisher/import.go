@@ -112,7 +112,7 @@ func (c *importCommand) table(e *environment, reports []feed.Report) {
 	t.Write(e.out)
 	for _, r := range reports {
 		for _, reason := range slices.Sorted(maps.Keys(r.RejectedBy)) {
-			fmt.Fprintf(e.out, "%s: %d lines rejected: %s\n", filepath.Base(r.File), r.RejectedBy[reason], reason)
+			fmt.Fprintf(e.out, "%s: %s rejected: %s\n", filepath.Base(r.File), terminal.Plural(r.RejectedBy[reason], "line", "lines"), reason)
 		}
 		for i, rejection := range r.Rejections {
 			if i == shownRejections {
@@ -128,7 +128,7 @@ func (c *importCommand) table(e *environment, reports []feed.Report) {
 	}
 	for _, r := range slices.Backward(reports) {
 		if r.Registry+r.Aliases > 0 { // a schedule leaves both alone
-			fmt.Fprintf(e.out, "Registry: %s rows, %d aliases.\n", terminal.Count(int64(r.Registry)), r.Aliases)
+			fmt.Fprintf(e.out, "Registry: %s, %s.\n", terminal.Plural(r.Registry, "row", "rows"), terminal.Plural(r.Aliases, "alias", "aliases"))
 			break
 		}
 	}

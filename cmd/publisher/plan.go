@@ -166,7 +166,7 @@ func dateTable(e *environment, plan *publisher.Plan, all bool) {
 
 // planSummary prints what a plan comes to.
 func planSummary(e *environment, plan *publisher.Plan) {
-	fmt.Fprintf(e.out, "%s, %d dates: %d to do, %d left as they are", plan.Range, len(plan.Dates), plan.Count(publisher.Queue), plan.Count(publisher.Left))
+	fmt.Fprintf(e.out, "%s, %s: %d to do, %d left as they are", plan.Range, terminal.Plural(len(plan.Dates), "date", "dates"), plan.Count(publisher.Queue), plan.Count(publisher.Left))
 	for _, v := range []publisher.Verdict{publisher.Known, publisher.NoGames, publisher.NoSchedule, publisher.NotFinal, publisher.Undone} {
 		if n := plan.Count(v); n > 0 {
 			fmt.Fprintf(e.out, ", %d %s", n, verdictWords[v])
@@ -249,10 +249,11 @@ func (c *publishCommand) Run(e *environment) error {
 			fmt.Fprintln(e.out, nothingToDo(q.plan))
 			return
 		}
-		fmt.Fprintf(e.out, "Run %s: %d dates queued, %d known before, %d settled as without games, %d messages published.\n",
-			result.RunID, result.Queued, result.Known, result.Settled, result.Published)
+		fmt.Fprintf(e.out, "Run %s: %s queued, %d known before, %d settled as without games, %s published.\n", result.RunID,
+			terminal.Plural(result.Queued, "date", "dates"), result.Known, result.Settled, terminal.Plural(result.Published, "message", "messages"))
 		if len(result.Held) > 0 {
-			fmt.Fprintf(e.out, "%d dates are still held by workers of a cancelled run, the first is %s; publish again when their leases have ended.\n", len(result.Held), result.Held[0])
+			fmt.Fprintf(e.out, "%s still held by workers of a cancelled run, the first is %s; publish again when the leases have ended.\n",
+				terminal.Plural(len(result.Held), "date is", "dates are"), result.Held[0])
 		}
 		if result.Run.State == ledger.RunPaused {
 			fmt.Fprintf(e.out, "It was paused meanwhile (%s: %s) and stays so: `publisher resume --reason …` lets workers at it.\n",

@@ -89,7 +89,7 @@ func TestLiveDatesAreRefused(t *testing.T) {
 	}
 	with := func(command string, more ...string) []string { return d.spanOf(command, append(window, more...)...) }
 	for _, command := range [][]string{with("publish"), with("run"), with("sample"), with("publish", "--dry-run"), with("run", "--dry-run")} {
-		contains(t, d.want(exitUsage, command...).errout, "1 dates to do lie within", last.String(), "--to "+last.AddDays(-1).String(), "--include-live")
+		contains(t, d.want(exitUsage, command...).errout, "1 date to do lies within", last.String(), "--to "+last.AddDays(-1).String(), "--include-live")
 	}
 	r := d.want(exitUsage, with("plan")...)
 	contains(t, r.out, "3 to do")
@@ -113,7 +113,7 @@ func TestLiveDatesAreRefused(t *testing.T) {
 	}
 	contains(t, d.want(exitWarnings, with("preflight", "--include-live")...).out, "warn", "no live dates")
 	contains(t, d.want(exitDone, with("publish", "--include-live")...).out, "3 dates queued")
-	contains(t, d.want(exitDone, "status").out, "Live dates included: 1 dates: "+last.String(), "Pre-flight: warn: 1 check: no live dates\n")
+	contains(t, d.want(exitDone, "status").out, "Live dates included: 1 date: "+last.String(), "Pre-flight: warn: 1 check: no live dates\n")
 	contains(t, d.want(exitDone, "runs", "show").out, publisher.EventLiveIncluded)
 }
 

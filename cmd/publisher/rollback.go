@@ -62,14 +62,14 @@ func (c *rollbackCommand) Run(e *environment) error {
 		return err
 	}
 	if n := result.Count(publisher.PutBack); n > 0 && !c.DryRun {
-		e.tell(notify.Message{Kind: notify.RolledBack, Run: result.Run, Title: fmt.Sprintf("Run %s: %d dates were put back", result.Run, n),
+		e.tell(notify.Message{Kind: notify.RolledBack, Run: result.Run, Title: fmt.Sprintf("Run %s: %s put back", result.Run, terminal.Plural(n, "date was", "dates were")),
 			Lines: []string{rollbackCounts(result), fmt.Sprintf("By %s: %s", request.Actor, c.Reason)}})
 	}
 	if err := e.print(result, func() { rollbackSummary(e, result) }); err != nil {
 		return err
 	}
 	if n := result.Count(publisher.Refused) + result.Count(publisher.NotPutBack); n > 0 {
-		return &codeError{exitFailed, fmt.Sprintf("%d of %d dates are as they were", n, len(result.Dates))}
+		return &codeError{exitFailed, fmt.Sprintf("as they were: %d of %s", n, terminal.Plural(len(result.Dates), "date", "dates"))}
 	}
 	return nil
 }

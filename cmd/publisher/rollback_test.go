@@ -139,7 +139,7 @@ func TestRollbackRefuses(t *testing.T) {
 	written := d.table()
 	r := d.want(exitFailed, "rollback", "--run", run, "--reason", "a test", "--from", d.league.GameDates[0].String(), "--to", d.league.GameDates[0].String())
 	contains(t, r.out, d.league.GameDates[0].String()+"  refused", "somebody wrote it since", "the run wrote")
-	contains(t, r.errout, "1 of 1 dates are as they were")
+	contains(t, r.errout, "as they were: 1 of 1 date")
 	d.same("after the refusal", written)
 
 	contains(t, d.want(exitError, "rollback", "--run", "nobody", "--reason", "a test").errout, "no such run", "publisher runs")

@@ -297,7 +297,7 @@ func (s status) write(e *environment) {
 // writeChecks prints the checks that ask for something, with scopes those of single scopes too.
 func writeChecks(e *environment, checks []job.Check, scopes bool) {
 	asking := slices.DeleteFunc(slices.Clone(checks), func(c job.Check) bool { return good(c) || c.Scope != "" && !scopes })
-	atMost(e, "checks", asking, func(c job.Check) string {
+	atMost(e, "not passed", asking, func(c job.Check) string {
 		return fmt.Sprintf("  %s %s: %s, bound %s", c.Verdict, strings.TrimSpace(c.Name+" "+c.Scope), c.Seen, c.Bound)
 	})
 }
@@ -317,7 +317,7 @@ func (s status) writeMonths(e *environment) {
 		case m.KnownDates == 0:
 			rows, share = "not known", "not known"
 		case m.KnownDates < m.Dates:
-			share += fmt.Sprintf(" of %d dates", m.KnownDates)
+			share += " of " + terminal.Plural(m.KnownDates, "date", "dates")
 		}
 		t.Row(m.Month, m.Dates, rows, share, terminal.Count(m.Now.Rows), m.Now.Share())
 	}

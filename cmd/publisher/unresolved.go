@@ -134,12 +134,23 @@ func (c *aliasAdd) Run(e *environment) error {
 	if i := slices.IndexFunc(names, func(u publisher.Unknown) bool { return u.Lookup == alias }); i >= 0 {
 		dates = names[i].Dates
 	}
+	open, _, err := e.backend.Ledger.OpenRun(e.ctx, summary.Job().Name)
+	if err != nil {
+		return err
+	}
 	if !c.DryRun {
 		if err := c.write(e, alias, person); err != nil {
 			return err
 		}
 	}
-	return e.print(map[string]any{"alias": alias, "person": person, "dates": dates, "dry_run": c.DryRun}, func() { c.table(e, alias, person, dates) })
+	view := map[string]any{"alias": alias, "person": person, "dates": dates, "open_run": open.ID, "dry_run": c.DryRun}
+	return e.print(view, func() {
+		c.table(e, alias, person, dates)
+		if open.ID != "" {
+			fmt.Fprintf(e.out, "Run %s is open and keeps the registry it began with: end it with `publisher validate` first; "+
+				"`publisher run --stale` over its range then does again what it built without the alias.\n", open.ID)
+		}
+	})
 }
 
 // check refuses an alias to nobody, of somebody known, or that is there already.
@@ -215,6 +226,7 @@ func (c *aliasAdd) table(e *environment, alias, person string, dates []gamedate.
 	for i, d := range dates {
 		texts[i] = d.String()
 	}
-	fmt.Fprintf(e.out, "%d dates have it unresolved. Next: `publisher run --dates %s` does them again.\n", len(dates), strings.Join(texts, ","))
+	fmt.Fprintf(e.out, "%s it unresolved. Next: `publisher run --dates %s` does just these again.\n",
+		terminal.Plural(len(dates), "date has", "dates have"), strings.Join(texts, ","))
 	fmt.Fprintln(e.out, "The registry counts as changed for every other date too: a run over more dates builds those, finds them equal and writes nothing.")
 }

@@ -162,7 +162,7 @@ func TestEnvironment(t *testing.T) {
 	}
 	contains(t, r.out, d.league.Range.String()+", 2 dates: 2 to do")
 
-	contains(t, cli(t.Context(), "plan", "--to", d.league.Range.From.String()).out, "1 dates: 1 to do")
+	contains(t, cli(t.Context(), "plan", "--to", d.league.Range.From.String()).out, "1 date: 1 to do")
 
 	t.Setenv("GAMEFILL_LEDGER", "kafka:x")
 	if r := cli(t.Context(), "plan"); r.code != exitUsage || !strings.Contains(r.errout, "unknown scheme") {

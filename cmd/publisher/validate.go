@@ -129,7 +129,8 @@ func checkTable(e *environment, checks []job.Check, scopes string, all bool) {
 	}
 	t.Write(e.out)
 	if hidden > 0 {
-		fmt.Fprintf(e.out, "%d checks of single %s ask for nothing and are not shown; --all shows them.\n", hidden, scopes)
+		fmt.Fprintf(e.out, "%s not shown; --all shows everything.\n", terminal.Plural(hidden,
+			"check of single "+scopes+" asks for nothing and is", "checks of single "+scopes+" ask for nothing and are"))
 	}
 	fmt.Fprintln(e.out)
 	told := map[string]bool{} // seasons repeat the advice of the whole range
@@ -146,7 +147,7 @@ func judgement(e *environment, j publisher.Judgement, all bool) {
 	checkTable(e, j.Checks, "seasons", all)
 	for i, d := range j.DeadDates {
 		if i == listedDates {
-			fmt.Fprintf(e.out, "… %d more dead dates; --json lists all\n", len(j.DeadDates)-listedDates)
+			fmt.Fprintf(e.out, "… %s; --json lists all\n", terminal.Plural(len(j.DeadDates)-listedDates, "more dead date", "more dead dates"))
 			break
 		}
 		fmt.Fprintf(e.out, "dead %s: %s: %s\n", d.Date, d.Reason, d.Message)

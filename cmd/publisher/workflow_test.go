@@ -223,7 +223,7 @@ func TestPauseResumeCancel(t *testing.T) {
 	contains(t, d.want(exitError, "resume", "--reason", "x").errout, "not paused")
 	contains(t, d.want(exitDone, "pause", "--reason", "maintenance", "--wait").out, "is paused", "publisher resume")
 	contains(t, d.want(exitDone, "status").out, "paused", "Cause: maintenance")
-	contains(t, d.want(exitError, append([]string{"publish"}, d.span()...)...).errout, "is paused (maintenance)", "resume it first")
+	contains(t, d.want(exitError, append([]string{"publish"}, d.span()...)...).errout, "is paused (operator: maintenance)", "publisher resume --reason")
 	d.want(exitDone, "resume", "--reason", "over")
 	contains(t, d.want(exitDone, "cancel", "--reason", "wrong range").out, "is cancelled")
 	contains(t, d.want(exitError, "cancel", "--reason", "again").errout, "no run is open")

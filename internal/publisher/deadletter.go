@@ -10,6 +10,7 @@ import (
 	"gamefill/internal/gamedate"
 	"gamefill/internal/ledger"
 	"gamefill/internal/queue"
+	"gamefill/internal/terminal"
 )
 
 // Cause groups dead letters that ended for the same reason.
@@ -200,7 +201,7 @@ func (p *Publisher) replay(ctx context.Context, r ReplayRequest, run ledger.Run,
 	if len(sent.Failed) > 0 {
 		return &UnsentError{sent.Failed}
 	}
-	event := ledger.Event{Kind: "replayed", Actor: r.Actor, Message: fmt.Sprintf("%d dates: %s", len(result.Dates), r.Reason)}
+	event := ledger.Event{Kind: "replayed", Actor: r.Actor, Message: terminal.Plural(len(result.Dates), "date", "dates") + ": " + r.Reason}
 	if _, err := p.ports.Ledger.UpdateRun(ctx, run.ID, event, func(run *ledger.Run) error {
 		if run.State == ledger.RunPlanning {
 			return run.Move(run.WorkingState())

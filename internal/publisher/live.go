@@ -9,6 +9,7 @@ import (
 	"gamefill/internal/gamedate"
 	"gamefill/internal/job"
 	"gamefill/internal/ledger"
+	"gamefill/internal/terminal"
 )
 
 // DefaultLiveWindow is for how many days after a game date another pipeline, which knows nothing of leases, may still be
@@ -65,7 +66,8 @@ func (p *Plan) CheckLive(r Request) error {
 }
 
 func (r Request) seenLive(live []gamedate.Date) string {
-	return fmt.Sprintf("%d dates to do lie within the last %d days, today being %s in New York (%s)", len(live), r.LiveWindow, r.today(), some(live))
+	return fmt.Sprintf("%s within the last %s, today being %s in New York (%s)",
+		terminal.Plural(len(live), "date to do lies", "dates to do lie"), terminal.Plural(r.LiveWindow, "day", "days"), r.today(), some(live))
 }
 
 // liveAdvice says how to go on without the dates, or with them.
@@ -102,7 +104,7 @@ func (p *Publisher) recordLive(ctx context.Context, run string, r Request, plan 
 	if len(live) == 0 {
 		return nil
 	}
-	message := fmt.Sprintf("%d dates: %s", len(live), some(live))
+	message := terminal.Plural(len(live), "date", "dates") + ": " + some(live)
 	if !r.IncludeLive {
 		message += fmt.Sprintf("; --live-window %d", r.LiveWindow)
 	}

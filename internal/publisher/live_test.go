@@ -48,8 +48,8 @@ func TestPublishRefusesLiveDates(t *testing.T) {
 		request publisher.Request
 		want    string
 	}{
-		{included, "1 dates: 2022-01-05: the feed is down"},
-		{narrow, "1 dates: 2022-01-05; --live-window 2"},
+		{included, "1 date: 2022-01-05: the feed is down"},
+		{narrow, "1 date: 2022-01-05; --live-window 2"},
 		{later, ""},
 	} {
 		p, ports := open(t, testjob.Job(nil))

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gamefill/internal/gamedate"
+	"gamefill/internal/terminal"
 )
 
 // minHash is how many digits of a plan's hash name it: 48 bits, far more than the plans that anybody looks at.
@@ -79,7 +80,7 @@ func (p *Plan) HoldsAs(before *Plan) error {
 		dates = append(dates, fmt.Sprintf("%s: was %s, is not planned", d, was[d].text()))
 	}
 	if n := len(dates) - shownDates; n > 0 {
-		dates = append(dates[:shownDates], fmt.Sprintf("and %d dates more", n))
+		dates = append(dates[:shownDates], "and "+terminal.Plural(n, "date more", "dates more"))
 	}
 	return &MovedError{Asked: before.Hash, Now: p.Hash, Moved: append(moved, dates...)}
 }

@@ -15,6 +15,7 @@ import (
 	"gamefill/internal/ledger"
 	"gamefill/internal/snapshot"
 	"gamefill/internal/table"
+	"gamefill/internal/terminal"
 	"gamefill/internal/warehouse"
 )
 
@@ -141,8 +142,8 @@ func (p *Publisher) atRest(ctx context.Context, run ledger.Run) error {
 	}
 	held, err := p.ports.Ledger.RunEntries(ctx, run.Job, run.ID, ledger.Leased)
 	if err == nil && len(held) > 0 {
-		err = fmt.Errorf("%d dates of run %s are in flight, the first is %s: wait for them (publisher pause --run %s --wait --reason …)",
-			len(held), run.ID, held[0].Date, run.ID)
+		err = fmt.Errorf("%s in flight in run %s, the first is %s: wait for the end (publisher pause --run %s --wait --reason …)",
+			terminal.Plural(len(held), "date is", "dates are"), run.ID, held[0].Date, run.ID)
 	}
 	return err
 }
@@ -310,8 +311,8 @@ func (p *Publisher) kept(ctx context.Context, e ledger.Entry) ([]table.Row, erro
 		return nil, fmt.Errorf("read what is kept: %w", err)
 	}
 	if found := t.Fingerprint(partition.Rows); found != e.Facts.PreImage {
-		return nil, refuse("%s holds %d rows with fingerprint %.12s, the run replaced %d with %.12s", t.FullName(),
-			len(partition.Rows), found, e.Facts.PreImageRows, e.Facts.PreImage)
+		return nil, refuse("%s holds %s with fingerprint %.12s, the run replaced %d with %.12s", t.FullName(),
+			terminal.Plural(len(partition.Rows), "row", "rows"), found, e.Facts.PreImageRows, e.Facts.PreImage)
 	}
 	return partition.Rows, nil
 }

@@ -9,6 +9,7 @@ import (
 	"gamefill/internal/gamedate"
 	"gamefill/internal/ledger"
 	"gamefill/internal/snapshot"
+	"gamefill/internal/terminal"
 )
 
 // Snapshot is what one run keeps of what it replaced.
@@ -81,7 +82,7 @@ func (p *Publisher) drop(ctx context.Context, snapshots []Snapshot, actor string
 			return snapshots[:i], err
 		}
 		event := ledger.Event{Job: p.job.Name, Run: s.Run, Kind: "snapshot_dropped", Actor: actor,
-			Message: fmt.Sprintf("%s with %d rows; the run cannot be rolled back any more", s.Table, s.Rows)}
+			Message: fmt.Sprintf("%s with %s; the run cannot be rolled back any more", s.Table, terminal.Plural(s.Rows, "row", "rows"))}
 		if err := p.ports.Ledger.AddEvent(ctx, event); err != nil {
 			return snapshots[:i+1], err
 		}

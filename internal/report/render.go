@@ -62,7 +62,7 @@ var htmlText string
 var markdownText string
 
 var functions = map[string]any{
-	"brief": brief, "count": count, "groups": groups, "groupShare": groupShare, "head": head, "more": more, "plural": plural,
+	"brief": brief, "count": count, "groups": groups, "groupShare": groupShare, "head": head, "more": more, "plural": terminal.Plural[int],
 	"quiet": quiet, "rows": rows, "share": Counts.Share, "short": short, "stamp": stamp, "telling": telling, "undone": undone,
 	"verdict": verdict, "wide": wide, "words": words,
 	"join":       func(list []string) string { return strings.Join(list, ", ") },

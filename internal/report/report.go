@@ -12,6 +12,7 @@ import (
 	"gamefill/internal/gamedate"
 	"gamefill/internal/job"
 	"gamefill/internal/price"
+	"gamefill/internal/terminal"
 )
 
 // Report is everything that is told about one run. Lists are whole; renderings cap them and say so.
@@ -223,17 +224,17 @@ func Summarise(r *Report) string {
 	case len(r.Checks) == 0:
 		checks = "nothing was judged"
 	case bad > 0 && judged[job.Warned] > 0:
-		checks = fmt.Sprintf("%s and %s", plural(bad, "check fails", "checks fail"), plural(judged[job.Warned], "warns", "warn"))
+		checks = fmt.Sprintf("%s and %s", terminal.Plural(bad, "check fails", "checks fail"), terminal.Plural(judged[job.Warned], "warns", "warn"))
 	case bad > 0:
-		checks = plural(bad, "check fails", "checks fail")
+		checks = terminal.Plural(bad, "check fails", "checks fail")
 	case judged[job.Warned] > 0:
-		checks = plural(judged[job.Warned], "check warns", "checks warn")
+		checks = terminal.Plural(judged[job.Warned], "check warns", "checks warn")
 	}
 	states := map[string]int{}
 	for _, d := range r.Dates {
 		states[d.State]++
 	}
-	dates := fmt.Sprintf("%d of %s complete", states["complete"], plural(len(r.Dates), "date", "dates"))
+	dates := fmt.Sprintf("%d of %s complete", states["complete"], terminal.Plural(len(r.Dates), "date", "dates"))
 	for _, s := range []struct{ state, words string }{
 		{"no_games", "without " + r.Unit + "s"}, {"no_schedule", "in a silence of the calendar"}, {"pending", "waiting"}, {"leased", "in progress"},
 		{"dead", "dead"}, {"cancelled", "cancelled"}, {"rolled_back", "rolled back"}, {"", "not in the ledger"},
@@ -243,11 +244,4 @@ func Summarise(r *Report) string {
 		}
 	}
 	return fmt.Sprintf("The run is %s: %s; %s.", r.Run.State, dates, checks)
-}
-
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }

@@ -41,6 +41,9 @@ func suggest(references map[string][]table.Row, u job.Unresolved, most int) []jo
 		}
 		c := candidate{Suggestion: job.Suggestion{Lookup: lookup, Name: row[registryAt.name].Str(), ID: row[registryAt.id].Str()}, rank: 2, distance: distance}
 		c.Why = fmt.Sprintf("%d letters differ", distance)
+		if distance == 1 {
+			c.Why = "1 letter differs"
+		}
 		if distance > maxDistance {
 			c.Why = "same surname"
 		}

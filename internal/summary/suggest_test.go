@@ -28,8 +28,8 @@ func TestSuggest(t *testing.T) {
 		most int
 		want []string
 	}{
-		{"Anm Tolliver", 3, []string{"anntolliver: 1 letters differ, same team and season", "anatolliver: 1 letters differ, same season", "annetolliver: 2 letters differ"}},
-		{"Anm Tolliver", 1, []string{"anntolliver: 1 letters differ, same team and season"}},
+		{"Anm Tolliver", 3, []string{"anntolliver: 1 letter differs, same team and season", "anatolliver: 1 letter differs, same season", "annetolliver: 2 letters differ"}},
+		{"Anm Tolliver", 1, []string{"anntolliver: 1 letter differs, same team and season"}},
 		{"Charles Brown", 3, []string{"charliebrownjr: same surname, same team and season"}},
 		{"Brown", 3, []string{"charliebrownjr: same surname, same team and season", "bobrown: 2 letters differ, same season"}},
 		{"Quite Another", 3, nil},

@@ -175,12 +175,12 @@ func Duration(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
-// Plural is n with the word that fits it: "1 date", "12 dates".
-func Plural(n int, one, many string) string {
+// Plural is n with the words that fit it: "1 date", "130,425 rows".
+func Plural[N int | int64](n N, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}
-	return fmt.Sprintf("%d %s", n, many)
+	return Count(int64(n)) + " " + many
 }
 
 // Count is n with thousands separated: 130,425.
