@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -189,6 +190,14 @@ func TestEndToEndCloud(t *testing.T) {
 	p.scrape(poison)
 	var report struct{ Findings []setup.Finding }
 	p.JSON(t, exitDead, &report, "init", "--check") // nothing is there yet
+	whole := []string{"preflight", "--from", l.Range.From.String(), "--to", l.Range.To.String()}
+	var f publisher.Preflight
+	p.JSON(t, exitDead, &f, whole...)
+	for _, c := range f.Checks {
+		if c.Verdict == job.NotChecked || c.Verdict == job.Failed && (c.Seen == "" || c.Advice == "") {
+			t.Errorf("pre-flight before init: got %+v, want what is missing to fail, and who makes it", c)
+		}
+	}
 	p.Publish(t, 0, "init")
 	p.JSON(t, 0, &report, "init", "--check")
 	for _, f := range report.Findings {
@@ -241,6 +250,17 @@ func TestEndToEndCloud(t *testing.T) {
 	if got.Verdict != job.Pass || !got.Finished || got.TableFingerprint != want.TableFingerprint || got.Rows != want.Rows || got.Rows != l.Rows {
 		t.Errorf("got verdict %s, finished %v, %d rows, fingerprint %s; want pass, true, %d, and the embedded backend's %s",
 			got.Verdict, got.Finished, got.Rows, got.TableFingerprint, l.Rows, want.TableFingerprint)
+	}
+	// Nothing that emulators cannot tell warns for ever; the tables are pruned, and the writes of the day count.
+	p.JSON(t, 0, &f, append(whole, "--force")...)
+	seen := map[string]string{}
+	for _, c := range f.Checks {
+		seen[c.Name] = c.Seen
+	}
+	// The killed worker had two dates in flight; what it wrote without recording it, the ledger does not know.
+	writes := regexp.MustCompile(fmt.Sprintf(`^used (%d|%d|%d) in the last 24 hours \+ planned %d of 30000$`, dates-2, dates-1, dates, dates))
+	if !strings.HasPrefix(seen["partitions are pruned"], "4 of 4 tables; ") || !writes.MatchString(seen["partition_writes"]) {
+		t.Errorf("pre-flight: got pruning %q and writes %q, want 4 tables and %s", seen["partitions are pruned"], seen["partition_writes"], writes)
 	}
 	if problems := p.bigquery.Violations(p.target()); len(problems) > 0 {
 		t.Errorf("requests that must never be made:\n%s", strings.Join(problems, "\n"))
