@@ -199,15 +199,17 @@ type Suggestion struct {
 type Gates struct {
 	By    []string // columns to group by besides the date
 	Nulls []string // columns whose NULLs are counted
-	Keys  []string // columns whose distinct combinations are counted
+	Keys  []string // columns whose combinations should not repeat on a date; see GateInput.Repeats
 	// Judge turns what was found into checks; see [Verdict].
 	Judge func(in GateInput) []Check
 }
 
 // GateInput is what a run-wide judgement may look at.
 type GateInput struct {
-	Range    gamedate.Range
-	Groups   []GroupCount
+	Range  gamedate.Range
+	Groups []GroupCount
+	// Repeats are, by date, the rows beyond the first of their combination of Keys, whatever groups they are in.
+	Repeats  map[gamedate.Date]int64
 	Expected map[gamedate.Date]Expectation
 	Facts    map[gamedate.Date]Counts // of completed dates
 	// Baseline is the number of rows of the job's main status that the operator expects, 0 for none.
@@ -251,13 +253,12 @@ type PreflightInput struct {
 	References map[string][]table.Row
 }
 
-// GroupCount is one (date, By values) group: NULL counts and distinct keys are in the order Gates asked for.
+// GroupCount is one (date, By values) group: values and NULL counts are in the order in which they were asked for.
 type GroupCount struct {
-	Date     gamedate.Date
-	Keys     []string
-	Rows     int64
-	Nulls    []int64
-	Distinct int64
+	Date  gamedate.Date
+	Keys  []string
+	Rows  int64
+	Nulls []int64
 }
 
 // Verdict is the result of a check.

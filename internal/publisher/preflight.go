@@ -419,10 +419,7 @@ func (p *Publisher) checkInputTables(ctx context.Context, in *job.PreflightInput
 				checks = append(checks, unseen("rows are counted", c.Table.FullName(), err))
 				return nil
 			}
-			counts := make([]job.GroupCount, len(groups))
-			for i, g := range groups {
-				counts[i] = job.GroupCount(g)
-			}
+			counts := groupCounts(groups)
 			in.Counts[c.Key()] = counts
 			return nil
 		})

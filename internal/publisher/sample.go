@@ -271,6 +271,7 @@ func (p *Publisher) sampleDate(ctx context.Context, d gamedate.Date, in job.Gate
 		one := in
 		one.Range = gamedate.Range{From: d, To: d}
 		one.Groups = slices.DeleteFunc(slices.Clone(in.Groups), func(g job.GroupCount) bool { return g.Date != d })
+		one.Repeats = map[gamedate.Date]int64{d: in.Repeats[d]}
 		one.Expected = map[gamedate.Date]job.Expectation{d: in.Expected[d]}
 		one.Facts = map[gamedate.Date]job.Counts{}
 		if facts, ok := in.Facts[d]; ok {

@@ -416,13 +416,21 @@ func (p *Publisher) gates(ctx context.Context, r gamedate.Range, expected map[ga
 // gateInput gathers what the job's gates judge. Dates that were rolled back are none of it.
 func (p *Publisher) gateInput(ctx context.Context, r gamedate.Range, expected map[gamedate.Date]job.Expectation, entries []ledger.Entry, thresholds job.Thresholds) (job.GateInput, error) {
 	g := p.job.Gates
-	in := job.GateInput{Range: r, Expected: map[gamedate.Date]job.Expectation{}, Facts: map[gamedate.Date]job.Counts{}, Thresholds: thresholds}
-	groups, err := p.ports.Store.Count(ctx, p.job.Target, r, warehouse.Grouping{By: g.By, Nulls: g.Nulls, Keys: g.Keys})
+	in := job.GateInput{Range: r, Repeats: map[gamedate.Date]int64{}, Expected: map[gamedate.Date]job.Expectation{},
+		Facts: map[gamedate.Date]job.Counts{}, Thresholds: thresholds}
+	groups, err := p.ports.Store.Count(ctx, p.job.Target, r, warehouse.Grouping{By: g.By, Nulls: g.Nulls})
 	if err != nil {
 		return in, fmt.Errorf("count %s: %w", p.job.Target.FullName(), err)
 	}
-	for _, group := range groups {
-		in.Groups = append(in.Groups, job.GroupCount(group))
+	in.Groups = groupCounts(groups)
+	if len(g.Keys) > 0 { // counted by themselves: a key may repeat across groups
+		dates, err := p.ports.Store.Count(ctx, p.job.Target, r, warehouse.Grouping{Keys: g.Keys})
+		if err != nil {
+			return in, fmt.Errorf("count the keys of %s: %w", p.job.Target.FullName(), err)
+		}
+		for _, d := range dates {
+			in.Repeats[d.Date] = d.Rows - d.Distinct
+		}
 	}
 	for d, e := range expected {
 		if r.Contains(d) {
@@ -433,12 +441,22 @@ func (p *Publisher) gateInput(ctx context.Context, r gamedate.Range, expected ma
 		switch {
 		case e.State == ledger.RolledBack: // it holds what it held before, which nobody has built or accepted here
 			delete(in.Expected, e.Date)
+			delete(in.Repeats, e.Date)
 			in.Groups = slices.DeleteFunc(in.Groups, func(g job.GroupCount) bool { return g.Date == e.Date })
 		case e.State == ledger.Complete && e.Facts != nil:
 			in.Facts[e.Date] = e.Facts.Counts
 		}
 	}
 	return in, nil
+}
+
+// groupCounts are groups as a job sees them.
+func groupCounts(groups []warehouse.Group) []job.GroupCount {
+	counts := make([]job.GroupCount, len(groups))
+	for i, g := range groups {
+		counts[i] = job.GroupCount{Date: g.Date, Keys: g.Keys, Rows: g.Rows, Nulls: g.Nulls}
+	}
+	return counts
 }
 
 func sum(m map[string]int64) int64 {

@@ -35,7 +35,7 @@ const (
 // runTotals are the counts of a scope.
 type runTotals struct {
 	games, builtGames                 int64 // the schedule's final games; games with rows by the ledger
-	rows, duplicates, namesakes       int64
+	rows, duplicates                  int64
 	active, activeNull, activeUsage   int64
 	idle, idleNull                    int64 // listed and did not play
 	minutesNull, noID, incompleteTeam int64
@@ -49,7 +49,6 @@ type runTotals struct {
 
 func (t *runTotals) group(g job.GroupCount) {
 	t.rows += g.Rows
-	t.duplicates += g.Rows - g.Distinct
 	t.minutesNull += g.Nulls[nullMinutes]
 	t.noID += g.Nulls[nullID]
 	if len(g.Keys) > 0 && g.Keys[0] == boxscore.Active {
@@ -67,7 +66,6 @@ func (t *runTotals) group(g job.GroupCount) {
 
 func (t *runTotals) fact(c job.Counts) {
 	t.builtGames += c.Counts[CountGames]
-	t.namesakes += c.Counts[CountNamesakes]
 	t.incompleteTeam += c.Counts[CountIncompleteTeams]
 	t.disagreeing += c.Counts[CountDisagreement]
 	if scores, ok := c.Counts[CountQualityScore]; ok { // facts of an older build have none
@@ -114,6 +112,9 @@ func judgeRun(in job.GateInput) []job.Check {
 	for d, c := range in.Facts {
 		both(d, func(t *runTotals) { t.fact(c) })
 	}
+	for d, n := range in.Repeats {
+		both(d, func(t *runTotals) { t.duplicates += max(0, n-in.Facts[d].Counts[CountNamesakes]) })
+	}
 
 	checks := whole.checks("", in.Thresholds)
 	checks = append(checks, judgeSeasons(bySeason), judgeActiveCount(in.Thresholds["range.active_row_count"], whole.active, in.Baseline))
@@ -133,7 +134,7 @@ func (t *runTotals) checks(scope string, by job.Thresholds) []job.Check {
 	checks := []job.Check{
 		judgeActiveMinutes(by["range.active_minutes_null"], t.activeNull, t.active, t.games),
 		judgeIdleMinutes(t.idleNull, t.idle),
-		judgeDuplicates(max(0, t.duplicates-t.namesakes)), // namesakes of two statuses are no repeat within a group
+		judgeDuplicates(t.duplicates),
 		{
 			Name: "minutes_null", Verdict: job.Shown, Seen: share(t.minutesNull, t.rows),
 			Advice: "judges nothing: rows that did not play have no minutes",

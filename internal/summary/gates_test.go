@@ -70,6 +70,7 @@ func gateInput() job.GateInput {
 	in := job.GateInput{
 		Range:    gamedate.Range{From: gamedate.MustParse("2021-10-01"), To: gamedate.MustParse("2023-06-30")},
 		Expected: map[gamedate.Date]job.Expectation{first: {Units: 2}, second: {Units: 1}},
+		Repeats:  map[gamedate.Date]int64{},
 		Facts:    map[gamedate.Date]job.Counts{},
 		Baseline: 60, Thresholds: job.Defaults(thresholds),
 	}
@@ -78,8 +79,8 @@ func gateInput() job.GateInput {
 		in.Facts[d] = job.Counts{RowsOut: 28 * games, Counts: map[string]int64{
 			CountGames: games, CountQualityScore: 90 * 28 * games, CountProductionReady: 28 * games}}
 		in.Groups = append(in.Groups,
-			job.GroupCount{Date: d, Keys: []string{boxscore.Active}, Rows: 20 * games, Nulls: []int64{0, 0, 0, 0, 0, 0}, Distinct: 20 * games},
-			job.GroupCount{Date: d, Keys: []string{boxscore.DNP}, Rows: 8 * games, Nulls: []int64{8 * games, 8 * games, 0, 8 * games, 8 * games, 8 * games}, Distinct: 8 * games},
+			job.GroupCount{Date: d, Keys: []string{boxscore.Active}, Rows: 20 * games, Nulls: []int64{0, 0, 0, 0, 0, 0}},
+			job.GroupCount{Date: d, Keys: []string{boxscore.DNP}, Rows: 8 * games, Nulls: []int64{8 * games, 8 * games, 0, 8 * games, 8 * games, 8 * games}},
 		)
 	}
 	return in
@@ -106,14 +107,15 @@ var gateCases = []struct {
 	change             func(in *job.GateInput)
 	want               job.Verdict
 }{
-	{"a doubled key", "", "duplicate_keys", func(in *job.GateInput) { in.Groups[0].Distinct-- }, job.Failed},
+	{"a doubled key", "", "duplicate_keys", func(in *job.GateInput) { in.Repeats[in.Groups[0].Date] = 1 }, job.Failed},
 	{"a reported namesake", "", "duplicate_keys", func(in *job.GateInput) {
-		in.Groups[0].Distinct--
+		in.Repeats[in.Groups[0].Date] = 1
 		in.Facts[in.Groups[0].Date].Counts[CountNamesakes] = 1
 	}, job.Pass},
-	{"namesakes of whom one did not play", "", "duplicate_keys", func(in *job.GateInput) {
+	{"a reported namesake, and a doubled key on another date", "", "duplicate_keys", func(in *job.GateInput) {
+		in.Repeats[in.Groups[2].Date] = 1
 		in.Facts[in.Groups[0].Date].Counts[CountNamesakes] = 1
-	}, job.Pass},
+	}, job.Failed},
 	{"minutes on an idle row", "", "did_not_play_minutes_null", func(in *job.GateInput) { in.Groups[1].Nulls[nullMinutes]-- }, job.Failed},
 	{"no minutes on idle rows", "", "did_not_play_minutes_null", func(in *job.GateInput) { in.Groups[1].Rows, in.Groups[1].Nulls[nullMinutes] = 5, 5 }, job.Pass},
 	{"a season without rows", "", "seasons_present", func(in *job.GateInput) { dropDate(in, "2022-12-01") }, job.Failed},
@@ -141,7 +143,7 @@ var gateCases = []struct {
 	}, job.Failed},
 	{"a date outside the range", "", "active_row_count", func(in *job.GateInput) {
 		in.Groups = append(in.Groups, job.GroupCount{Date: gamedate.MustParse("2024-01-01"), Keys: []string{boxscore.Active},
-			Rows: 500, Nulls: []int64{0, 0, 0, 0, 0, 0}, Distinct: 500})
+			Rows: 500, Nulls: []int64{0, 0, 0, 0, 0, 0}})
 	}, job.Pass},
 	{"a baseline far off", "", "active_row_count", func(in *job.GateInput) { in.Baseline = 100 }, job.Failed},
 	{"low scores", "2022-23", "quality_score", func(in *job.GateInput) {

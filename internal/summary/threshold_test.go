@@ -143,7 +143,7 @@ func ofRange(change func(in *job.GateInput, n int64)) func(*testing.T, string, j
 		in := job.GateInput{
 			Range: gamedate.Range{From: d, To: d}, Thresholds: by, Baseline: 10_000,
 			Expected: map[gamedate.Date]job.Expectation{d: {Units: 400}},
-			Groups:   []job.GroupCount{{Date: d, Keys: []string{boxscore.Active}, Rows: 10_000, Nulls: make([]int64, len(Job().Gates.Nulls)), Distinct: 10_000}},
+			Groups:   []job.GroupCount{{Date: d, Keys: []string{boxscore.Active}, Rows: 10_000, Nulls: make([]int64, len(Job().Gates.Nulls))}},
 			Facts: map[gamedate.Date]job.Counts{d: {RowsOut: 10_000, Counts: map[string]int64{
 				CountGames: 400, CountQualityScore: 100 * 10_000, CountProductionReady: 10_000}}},
 		}
