@@ -46,10 +46,15 @@ func TestParseEnvelope(t *testing.T) {
 		detail     string // what the error must name
 	}{
 		{name: "plain", body: `{"v":1,"job":"player_game_summary","run":"r1","date":"2022-01-15"}`, want: january(15)},
-		{name: "white space around it", body: "\n {\"v\" : 1,\"job\":\"player_game_summary\",\"run\":\"r1\",\"date\":\"2022-01-15\"}\r\n", want: january(15)},
-		{name: "field of a later version of the publisher", body: `{"v":1,"job":"player_game_summary","run":"r1","date":"2022-01-16","colour":{"deep":[1]}}`, want: january(16)},
-		{name: "attributes of others", body: `{"v":1,"job":"player_game_summary","run":"r1","date":"2022-01-17"}`, attributes: map[string]string{"traceparent": "00-1"}, want: january(17)},
-		{name: "seq", body: `{"v":1,"job":"player_game_summary","run":"r1","date":"2022-01-15"}`, attributes: map[string]string{"seq": "12"}, want: seq},
+		{name: "white space around it",
+			body: "\n {\"v\" : 1,\"job\":\"player_game_summary\",\"run\":\"r1\",\"date\":\"2022-01-15\"}\r\n",
+			want: january(15)},
+		{name: "field of a later version of the publisher",
+			body: `{"v":1,"job":"player_game_summary","run":"r1","date":"2022-01-16","colour":{"deep":[1]}}`, want: january(16)},
+		{name: "attributes of others", body: `{"v":1,"job":"player_game_summary","run":"r1","date":"2022-01-17"}`,
+			attributes: map[string]string{"traceparent": "00-1"}, want: january(17)},
+		{name: "seq", body: `{"v":1,"job":"player_game_summary","run":"r1","date":"2022-01-15"}`,
+			attributes: map[string]string{"seq": "12"}, want: seq},
 		{name: "a job this build does not have", body: `{"v":1,"job":"other_job","run":"r1","date":"2022-01-15"}`,
 			want: queue.Envelope{Job: "other_job", Run: "r1", Date: gamedate.MustParse("2022-01-15")}},
 
@@ -62,24 +67,36 @@ func TestParseEnvelope(t *testing.T) {
 		{name: "number", body: `20220115`, reason: "not an object"},
 		{name: "null", body: `null`, reason: "not an object"},
 		{name: "not UTF-8", body: "{\"v\":1,\"date\":\"\xff\xfe\"}", reason: "not UTF-8"},
-		{name: "version missing", body: `{"job":"player_game_summary","run":"r1","date":"2022-01-15"}`, reason: "version missing"},
-		{name: "version null", body: `{"v":null,"job":"player_game_summary","run":"r1","date":"2022-01-15"}`, reason: "unsupported version"},
-		{name: "next version", body: `{"v":2,"job":"player_game_summary","run":"r1","date":"2022-01-15"}`, reason: "unsupported version", detail: "v is 2, this build reads 1"},
-		{name: "version as text", body: `{"v":"1","job":"player_game_summary","run":"r1","date":"2022-01-15"}`, reason: "unsupported version"},
+		{name: "version missing", body: `{"job":"player_game_summary","run":"r1","date":"2022-01-15"}`,
+			reason: "version missing"},
+		{name: "version null", body: `{"v":null,"job":"player_game_summary","run":"r1","date":"2022-01-15"}`,
+			reason: "unsupported version"},
+		{name: "next version", body: `{"v":2,"job":"player_game_summary","run":"r1","date":"2022-01-15"}`,
+			reason: "unsupported version", detail: "v is 2, this build reads 1"},
+		{name: "version as text", body: `{"v":"1","job":"player_game_summary","run":"r1","date":"2022-01-15"}`,
+			reason: "unsupported version"},
 		{name: "job missing", body: `{"v":1,"run":"r1","date":"2022-01-15"}`, reason: "job missing"},
 		{name: "job empty", body: `{"v":1,"job":"","run":"r1","date":"2022-01-15"}`, reason: "job missing"},
 		{name: "job is a number", body: `{"v":1,"job":7,"run":"r1","date":"2022-01-15"}`, reason: "job is not text"},
 		{name: "run missing", body: `{"v":1,"job":"player_game_summary","date":"2022-01-15"}`, reason: "run missing"},
-		{name: "run is an object", body: `{"v":1,"job":"player_game_summary","run":{},"date":"2022-01-15"}`, reason: "run is not text"},
+		{name: "run is an object", body: `{"v":1,"job":"player_game_summary","run":{},"date":"2022-01-15"}`,
+			reason: "run is not text"},
 		{name: "date missing", body: `{"v":1,"job":"player_game_summary","run":"r1"}`, reason: "date missing"},
 		{name: "date null", body: `{"v":1,"job":"player_game_summary","run":"r1","date":null}`, reason: "date missing"},
-		{name: "date is a number", body: `{"v":1,"job":"player_game_summary","run":"r1","date":20220115}`, reason: "date is not text"},
-		{name: "no such date", body: `{"v":1,"job":"player_game_summary","run":"r1","date":"2022-02-30"}`, reason: "bad date", detail: "no such date"},
-		{name: "instant", body: `{"v":1,"job":"player_game_summary","run":"r1","date":"2022-01-15T00:00:00Z"}`, reason: "bad date", detail: "without a time of day"},
-		{name: "American date", body: `{"v":1,"job":"player_game_summary","run":"r1","date":"01/15/2022"}`, reason: "bad date", detail: "YYYY-MM-DD"},
-		{name: "past the calendar", body: `{"v":1,"job":"player_game_summary","run":"r1","date":"2099-01-01"}`, reason: "bad date", detail: "outside the calendar"},
-		{name: "seq is no number", body: `{"v":1,"job":"player_game_summary","run":"r1","date":"2022-01-15"}`, attributes: map[string]string{"seq": "x"}, reason: "bad seq", detail: `"x"`},
-		{name: "seq below zero", body: `{"v":1,"job":"player_game_summary","run":"r1","date":"2022-01-15"}`, attributes: map[string]string{"seq": "-1"}, reason: "bad seq"},
+		{name: "date is a number", body: `{"v":1,"job":"player_game_summary","run":"r1","date":20220115}`,
+			reason: "date is not text"},
+		{name: "no such date", body: `{"v":1,"job":"player_game_summary","run":"r1","date":"2022-02-30"}`, reason: "bad date",
+			detail: "no such date"},
+		{name: "instant", body: `{"v":1,"job":"player_game_summary","run":"r1","date":"2022-01-15T00:00:00Z"}`,
+			reason: "bad date", detail: "without a time of day"},
+		{name: "American date", body: `{"v":1,"job":"player_game_summary","run":"r1","date":"01/15/2022"}`,
+			reason: "bad date", detail: "YYYY-MM-DD"},
+		{name: "past the calendar", body: `{"v":1,"job":"player_game_summary","run":"r1","date":"2099-01-01"}`,
+			reason: "bad date", detail: "outside the calendar"},
+		{name: "seq is no number", body: `{"v":1,"job":"player_game_summary","run":"r1","date":"2022-01-15"}`,
+			attributes: map[string]string{"seq": "x"}, reason: "bad seq", detail: `"x"`},
+		{name: "seq below zero", body: `{"v":1,"job":"player_game_summary","run":"r1","date":"2022-01-15"}`,
+			attributes: map[string]string{"seq": "-1"}, reason: "bad seq"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -98,7 +115,8 @@ func TestParseEnvelope(t *testing.T) {
 			if !ok {
 				t.Fatalf("got %v, %v, want an *EnvelopeError", got, err)
 			}
-			if unreadable.Reason != tt.reason || !strings.Contains(err.Error(), tt.detail) || !strings.Contains(err.Error(), tt.reason) {
+			if unreadable.Reason != tt.reason || !strings.Contains(err.Error(), tt.detail) ||
+				!strings.Contains(err.Error(), tt.reason) {
 				t.Errorf("got %v, want reason %q naming %q", err, tt.reason, tt.detail)
 			}
 		})

@@ -42,10 +42,12 @@ func TestDeadLetterPathIsLookedAt(t *testing.T) {
 		{"the service may not take what it forwards", []string{publish, consume}, []string{"roles/pubsub.publisher"}, nil,
 			"subscription dates-worker of project project, right of the Pub/Sub service agent", "roles/pubsub.subscriber"},
 		{"nobody keeps dead letters", []string{publish, consume}, both,
-			&pubsubpb.Subscription{Name: "projects/project/subscriptions/dates-dead-fold"}, "subscription dates-dead-fold of project project", ""},
+			&pubsubpb.Subscription{Name: "projects/project/subscriptions/dates-dead-fold"},
+			"subscription dates-dead-fold of project project", ""},
 		{"three deliveries", []string{publish, consume}, both,
-			&pubsubpb.Subscription{Name: workers, Topic: "projects/project/topics/dates", AckDeadlineSeconds: 10, DeadLetterPolicy: &pubsubpb.DeadLetterPolicy{
-				DeadLetterTopic: "projects/project/topics/dates-dead", MaxDeliveryAttempts: 3}},
+			&pubsubpb.Subscription{Name: workers, Topic: "projects/project/topics/dates", AckDeadlineSeconds: 10,
+				DeadLetterPolicy: &pubsubpb.DeadLetterPolicy{
+					DeadLetterTopic: "projects/project/topics/dates-dead", MaxDeliveryAttempts: 3}},
 			"subscription dates-worker of project project, delivery attempts", "--max-delivery-attempts=100"},
 	}
 	for _, tt := range tests {
@@ -56,7 +58,8 @@ func TestDeadLetterPathIsLookedAt(t *testing.T) {
 			create(t, o)
 			if tt.remake != nil {
 				client := admin(t, server.Addr).SubscriptionAdminClient
-				err := client.DeleteSubscription(t.Context(), &pubsubpb.DeleteSubscriptionRequest{Subscription: tt.remake.GetName()})
+				err := client.DeleteSubscription(t.Context(),
+					&pubsubpb.DeleteSubscriptionRequest{Subscription: tt.remake.GetName()})
 				if err == nil && tt.remake.GetTopic() != "" {
 					_, err = client.CreateSubscription(t.Context(), tt.remake)
 				}
@@ -68,7 +71,8 @@ func TestDeadLetterPathIsLookedAt(t *testing.T) {
 			for _, role := range tt.policy {
 				policy.Bindings = append(policy.Bindings, &iampb.Binding{Role: role, Members: agents})
 			}
-			o.ClientOptions = append(o.ClientOptions, option.WithGRPCDialOption(grpc.WithUnaryInterceptor(rightsOf(tt.granted, policy, nil))))
+			o.ClientOptions = append(o.ClientOptions,
+				option.WithGRPCDialOption(grpc.WithUnaryInterceptor(rightsOf(tt.granted, policy, nil))))
 			findings, err := newQueue(t, o).Ensure(t.Context(), setup.Check)
 			if err != nil {
 				t.Fatal(err)
@@ -127,7 +131,8 @@ func forwards(t *testing.T, o pubsubqueue.Options) {
 	if err := wait(t, done, "Receive to return"); err != nil {
 		t.Error(err)
 	}
-	if !slices.Equal(slices.Compact(letters), []string{"m"}) || len(got) != 0 { // at least once: pstest may forward it twice
+	if !slices.Equal(slices.Compact(letters), []string{"m"}) || len(got) != 0 {
+		// at least once: pstest may forward it twice
 		t.Errorf("got letters %q and %d deliveries beyond the %d, want the message and none", letters, len(got), deliveries)
 	}
 }
@@ -152,7 +157,8 @@ func TestStreamAsksForNoMoreThanItsHandlers(t *testing.T) {
 	o := options(newServer(t).Addr)
 	o.UnaryPull = false
 	o.ClientOptions = append(o.ClientOptions, option.WithGRPCDialOption(grpc.WithStreamInterceptor(
-		func(ctx context.Context, d *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+		func(ctx context.Context, d *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer,
+			opts ...grpc.CallOption) (grpc.ClientStream, error) {
 			s, err := open(ctx, d, cc, method, opts...)
 			streams.Add(1)
 			return limits{s, &most}, err

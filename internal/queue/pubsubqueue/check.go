@@ -15,8 +15,9 @@ import (
 var decisive = []string{"topic", "push endpoint", "filter", "detached"}
 
 // Check says what keeps messages or dead letters from arriving: a resource that is missing, a subscription of another
-// topic. It makes and changes nothing. A program that publishes or receives calls it before it begins, since the service
-// takes messages that no subscription keeps without a word. Settings that merely differ are [Queue.Ensure]'s to report.
+// topic. It makes and changes nothing. A program that publishes or receives calls it before it begins, since the
+// service takes messages that no subscription keeps without a word. Settings that merely differ are [Queue.Ensure]'s to
+// report.
 //
 // unseen are resources at which this account may not look; whether they are right shows in use. The error is of class
 // Environment and joins all problems, each with what to do.
@@ -35,7 +36,8 @@ func (q *Queue) Check(ctx context.Context) (unseen []setup.Finding, err error) {
 				unseen = append(unseen, f)
 			case f.State == setup.Missing:
 				problems = append(problems, fmt.Errorf("%s is missing: publisher init makes it", f.Resource))
-			case f.State == setup.Differs && slices.ContainsFunc(decisive, func(s string) bool { return strings.HasSuffix(f.Resource, ", "+s) }):
+			case f.State == setup.Differs &&
+				slices.ContainsFunc(decisive, func(s string) bool { return strings.HasSuffix(f.Resource, ", "+s) }):
 				problems = append(problems, fmt.Errorf("%s: is %s, want %s: %s", f.Resource, f.Seen, f.Wanted, f.Advice))
 			}
 		}

@@ -46,24 +46,33 @@ func TestCheckFindsWhatLosesMessages(t *testing.T) {
 		want  []string // nil for nothing wrong
 	}{
 		{"complete", nil, nil},
-		{"without its topic", deleteTopic("dates"), []string{"topic dates of project project is missing: publisher init makes it"}},
+		{"without its topic", deleteTopic("dates"),
+			[]string{"topic dates of project project is missing: publisher init makes it"}},
 		{"without the dead-letter topic", func(ctx context.Context, c *pubsub.Client) error {
 			if err := deleteSubscription(workers)(ctx, c); err != nil { // it forwards to that topic
 				return err
 			}
 			return deleteTopic("dates-dead")(ctx, c)
-		}, []string{"topic dates-dead of project project is missing", "subscription dates-worker of project project is missing"}},
-		{"without its subscription", deleteSubscription(workers), []string{"subscription dates-worker of project project is missing"}},
-		{"dead letters that nobody keeps", deleteSubscription(fold), []string{"subscription dates-dead-fold of project project is missing"}},
+		}, []string{"topic dates-dead of project project is missing",
+			"subscription dates-worker of project project is missing"}},
+		{"without its subscription", deleteSubscription(workers),
+			[]string{"subscription dates-worker of project project is missing"}},
+		{"dead letters that nobody keeps", deleteSubscription(fold),
+			[]string{"subscription dates-dead-fold of project project is missing"}},
 		{"subscription of another topic", elsewhere(&pubsubpb.Subscription{Name: workers, Topic: topics + "other"}),
-			[]string{"subscription dates-worker of project project, topic: is projects/project/topics/other, want projects/project/topics/dates: it cannot be changed"}},
+			[]string{
+				"subscription dates-worker of project project, topic: is projects/project/topics/other, want " +
+					"projects/project/topics/dates: it cannot be changed"}},
 		{"dead letters of another topic", elsewhere(&pubsubpb.Subscription{Name: fold, Topic: topics + "other"}),
 			[]string{"subscription dates-dead-fold of project project, topic: is projects/project/topics/other"}},
 		{"a filter", elsewhere(&pubsubpb.Subscription{Name: workers, Topic: topics + "dates", Filter: "attributes:x"}),
 			[]string{"subscription dates-worker of project project, filter: is attributes:x, want none"}},
-		{"push", elsewhere(&pubsubpb.Subscription{Name: workers, Topic: topics + "dates", PushConfig: &pubsubpb.PushConfig{PushEndpoint: "https://example.com"}}),
+		{"push", elsewhere(
+			&pubsubpb.Subscription{Name: workers, Topic: topics + "dates",
+				PushConfig: &pubsubpb.PushConfig{PushEndpoint: "https://example.com"}}),
 			[]string{"subscription dates-worker of project project, push endpoint: is https://example.com, want none"}},
-		{"other settings lose nothing", elsewhere(&pubsubpb.Subscription{Name: workers, Topic: topics + "dates", AckDeadlineSeconds: 30}), nil},
+		{"other settings lose nothing",
+			elsewhere(&pubsubpb.Subscription{Name: workers, Topic: topics + "dates", AckDeadlineSeconds: 30}), nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

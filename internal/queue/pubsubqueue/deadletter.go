@@ -18,8 +18,8 @@ const foldChunk = 100
 // answer at once would often be empty too early.
 const foldWait = 3 * time.Second
 
-// FoldDeadLetters implements [queue.Queue]. It ends at the first pull that finds nothing: letters held by another folder
-// are left to it. What fn refused is given back at once.
+// FoldDeadLetters implements [queue.Queue]. It ends at the first pull that finds nothing: letters held by another
+// folder are left to it. What fn refused is given back at once.
 func (q *Queue) FoldDeadLetters(ctx context.Context, fn func(context.Context, queue.DeadLetter) error) (int, error) {
 	if err := q.o.Reach.Check(ctx); err != nil {
 		return 0, fmt.Errorf("fold dead letters: %w", err)
@@ -57,7 +57,8 @@ func (q *Queue) pullLetters(ctx context.Context) ([]*pubsubpb.ReceivedMessage, e
 }
 
 // foldLetters hands letters to fn, acks those taken and gives the others back; it returns how many it acked.
-func (q *Queue) foldLetters(ctx context.Context, letters []*pubsubpb.ReceivedMessage, fn func(context.Context, queue.DeadLetter) error) (int, error) {
+func (q *Queue) foldLetters(ctx context.Context, letters []*pubsubpb.ReceivedMessage,
+	fn func(context.Context, queue.DeadLetter) error) (int, error) {
 	var ids []string
 	for _, l := range letters {
 		ids = append(ids, l.GetAckId())
@@ -71,7 +72,8 @@ func (q *Queue) foldLetters(ctx context.Context, letters []*pubsubpb.ReceivedMes
 	for _, l := range letters {
 		if err = ctx.Err(); err == nil {
 			err = fn(ctx, queue.DeadLetter{
-				ID: l.GetMessage().GetMessageId(), Message: decode(l.GetMessage()), PublishedAt: l.GetMessage().GetPublishTime().AsTime(),
+				ID: l.GetMessage().GetMessageId(), Message: decode(l.GetMessage()),
+				PublishedAt: l.GetMessage().GetPublishTime().AsTime(),
 			})
 		}
 		if err != nil {

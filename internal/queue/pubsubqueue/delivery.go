@@ -33,8 +33,8 @@ func (d *delivery) Message() queue.Message { return d.message }
 // ID implements [queue.Delivery]; it is the service's message id.
 func (d *delivery) ID() string { return d.id }
 
-// DeliveryCount implements [queue.Delivery]. The service counts where the subscription has a dead-letter policy, and only
-// about right.
+// DeliveryCount implements [queue.Delivery]. The service counts where the subscription has a dead-letter policy, and
+// only about right.
 func (d *delivery) DeliveryCount() int { return d.count }
 
 // Ack implements [queue.Delivery]. On a stream the ack is sent in the background; a lost one shows as a redelivery.
@@ -53,8 +53,8 @@ func (d *delivery) Nack(ctx context.Context, _ time.Duration) error {
 	return nil
 }
 
-// DeadLetter implements [queue.Delivery]: the message is acked when the service has the letter. If the ack fails, a second
-// call publishes the letter again.
+// DeadLetter implements [queue.Delivery]: the message is acked when the service has the letter. If the ack fails, a
+// second call publishes the letter again.
 func (d *delivery) DeadLetter(ctx context.Context, dl queue.Message) error {
 	err := d.end(ctx, func(ctx context.Context) error {
 		if err := d.q.PublishDeadLetter(ctx, dl); err != nil {

@@ -82,7 +82,8 @@ func startEmulator(t *testing.T) (address string) {
 	defer func() { _ = connection.Close() }()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	_, err = pubsubpb.NewPublisherClient(connection).ListTopics(ctx, &pubsubpb.ListTopicsRequest{Project: "projects/ready"}, grpc.WaitForReady(true))
+	_, err = pubsubpb.NewPublisherClient(connection).ListTopics(ctx,
+		&pubsubpb.ListTopicsRequest{Project: "projects/ready"}, grpc.WaitForReady(true))
 	if err != nil {
 		t.Fatalf("the emulator does not answer: %v", err)
 	}

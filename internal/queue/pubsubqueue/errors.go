@@ -31,9 +31,12 @@ func (q *Queue) classify(ctx context.Context, err error, r resource) error {
 	where := q.named(r)
 	switch status.Code(err) {
 	case codes.NotFound:
-		return failure.MarkEnvironment(fmt.Errorf("%s is missing: create it with publisher init, or correct the queue's address: %w", where, err), r.kind+"_missing")
+		return failure.MarkEnvironment(
+			fmt.Errorf("%s is missing: create it with publisher init, or correct the queue's address: %w", where, err),
+			r.kind+"_missing")
 	case codes.PermissionDenied, codes.Unauthenticated:
-		return failure.MarkEnvironment(fmt.Errorf("%s: access refused: grant this account %s on it: %w", where, r.role, err), r.kind+"_forbidden")
+		return failure.MarkEnvironment(fmt.Errorf("%s: access refused: grant this account %s on it: %w", where, r.role, err),
+			r.kind+"_forbidden")
 	case codes.ResourceExhausted:
 		return failure.Mark(fmt.Errorf("%s: %w", where, err), failure.Quota, "pubsub_quota")
 	case codes.InvalidArgument:
@@ -49,7 +52,8 @@ func (q *Queue) classify(ctx context.Context, err error, r resource) error {
 // lasting reports whether receiving cannot go on after an error with this code: trying again would not help.
 func lasting(err error) bool {
 	switch status.Code(err) {
-	case codes.NotFound, codes.PermissionDenied, codes.Unauthenticated, codes.InvalidArgument, codes.FailedPrecondition, codes.Unimplemented:
+	case codes.NotFound, codes.PermissionDenied, codes.Unauthenticated, codes.InvalidArgument, codes.FailedPrecondition,
+		codes.Unimplemented:
 		return true
 	}
 	return false

@@ -38,15 +38,24 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		reason string
 		says   []string
 	}{
-		{name: "no topic", call: publish, class: failure.Environment, reason: "topic_missing", says: []string{"topic dates of project project", "publisher init"}},
-		{name: "no dead-letter topic", call: letter, class: failure.Environment, reason: "topic_missing", says: []string{"topic dates-dead"}},
-		{name: "no subscription", call: receive, class: failure.Environment, reason: "subscription_missing", says: []string{"subscription dates-worker"}},
-		{name: "no subscription for the stream", call: receive, stream: true, class: failure.Environment, reason: "subscription_missing", says: []string{"subscription dates-worker"}},
-		{name: "no subscription to fold", call: fold, class: failure.Environment, reason: "subscription_missing", says: []string{"subscription dates-dead-fold"}},
-		{name: "may not publish", call: publish, method: "Publish", code: codes.PermissionDenied, class: failure.Environment, reason: "topic_forbidden", says: []string{"topic dates", "roles/pubsub.publisher"}},
-		{name: "may not receive", call: receive, method: "Pull", code: codes.PermissionDenied, class: failure.Environment, reason: "subscription_forbidden", says: []string{"subscription dates-worker", "roles/pubsub.subscriber"}},
-		{name: "quota", call: fold, method: "Pull", code: codes.ResourceExhausted, class: failure.Quota, reason: "pubsub_quota", says: []string{"subscription dates-dead-fold"}},
-		{name: "bad request", call: publish, method: "Publish", code: codes.InvalidArgument, class: failure.Permanent, reason: "bad_request", says: []string{"topic dates"}},
+		{name: "no topic", call: publish, class: failure.Environment, reason: "topic_missing",
+			says: []string{"topic dates of project project", "publisher init"}},
+		{name: "no dead-letter topic", call: letter, class: failure.Environment, reason: "topic_missing",
+			says: []string{"topic dates-dead"}},
+		{name: "no subscription", call: receive, class: failure.Environment, reason: "subscription_missing",
+			says: []string{"subscription dates-worker"}},
+		{name: "no subscription for the stream", call: receive, stream: true, class: failure.Environment,
+			reason: "subscription_missing", says: []string{"subscription dates-worker"}},
+		{name: "no subscription to fold", call: fold, class: failure.Environment, reason: "subscription_missing",
+			says: []string{"subscription dates-dead-fold"}},
+		{name: "may not publish", call: publish, method: "Publish", code: codes.PermissionDenied, class: failure.Environment,
+			reason: "topic_forbidden", says: []string{"topic dates", "roles/pubsub.publisher"}},
+		{name: "may not receive", call: receive, method: "Pull", code: codes.PermissionDenied, class: failure.Environment,
+			reason: "subscription_forbidden", says: []string{"subscription dates-worker", "roles/pubsub.subscriber"}},
+		{name: "quota", call: fold, method: "Pull", code: codes.ResourceExhausted, class: failure.Quota,
+			reason: "pubsub_quota", says: []string{"subscription dates-dead-fold"}},
+		{name: "bad request", call: publish, method: "Publish", code: codes.InvalidArgument, class: failure.Permanent,
+			reason: "bad_request", says: []string{"topic dates"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -25,7 +25,8 @@ func at(address string) []option.ClientOption {
 func options(address string) pubsubqueue.Options {
 	return pubsubqueue.Options{
 		Project: "project", Topic: "dates", UnaryPull: true, ClientOptions: at(address),
-		Topology: pubsubqueue.Topology{AckDeadline: 10 * time.Second, RetryMin: time.Millisecond, RetryMax: 10 * time.Millisecond},
+		Topology: pubsubqueue.Topology{AckDeadline: 10 * time.Second, RetryMin: time.Millisecond,
+			RetryMax: 10 * time.Millisecond},
 	}
 }
 

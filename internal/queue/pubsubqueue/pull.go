@@ -58,7 +58,8 @@ func (q *Queue) pollLoop(ctx context.Context, handle func(context.Context, queue
 }
 
 // handlePulled runs the handler for one pulled message, or gives it back when ctx has ended meanwhile.
-func (q *Queue) handlePulled(ctx context.Context, r *pubsubpb.ReceivedMessage, handle func(context.Context, queue.Delivery)) {
+func (q *Queue) handlePulled(ctx context.Context, r *pubsubpb.ReceivedMessage,
+	handle func(context.Context, queue.Delivery)) {
 	d := &delivery{
 		q: q, hold: &pulled{q, q.o.Subscription, []string{r.GetAckId()}},
 		id: r.GetMessage().GetMessageId(), count: int(r.GetDeliveryAttempt()), message: decode(r.GetMessage()),
@@ -110,11 +111,13 @@ func (q *Queue) keep(extend func() bool) (stop func()) {
 
 // pull asks a subscription for up to limit messages. wait is how long the service may wait for the first one; 0 asks it
 // to answer at once.
-func (q *Queue) pull(ctx context.Context, id string, limit int, wait time.Duration) ([]*pubsubpb.ReceivedMessage, error) {
+func (q *Queue) pull(ctx context.Context, id string, limit int,
+	wait time.Duration) ([]*pubsubpb.ReceivedMessage, error) {
 	bounded, cancel := context.WithTimeout(ctx, cmp.Or(wait, callTimeout))
 	defer cancel()
 	request := &pubsubpb.PullRequest{Subscription: q.subscriptionName(id), MaxMessages: int32(limit)}
-	request.ReturnImmediately = wait == 0 //lint:ignore SA1019 without it a pull that is cut short may lose a message for a while
+	//lint:ignore SA1019 without it a pull that is cut short may lose a message for a while
+	request.ReturnImmediately = wait == 0
 	response, err := q.client.SubscriptionAdminClient.Pull(bounded, request)
 	if err != nil && wait > 0 && bounded.Err() != nil && ctx.Err() == nil {
 		return nil, nil // nothing came

@@ -3,9 +3,9 @@
 // A queue is four resources: a topic with one subscription that the workers share, and a dead-letter topic with one
 // subscription that is folded into the ledger. [Queue.Ensure] makes them.
 //
-// Two ways to receive keep one promise, that a worker holds only what its handlers work on. The ordinary one is a single
-// stream whose flow control the service honours. Servers that do not honour it, the emulator and pstest, are asked for
-// one message per free handler instead ([Options.UnaryPull]).
+// Two ways to receive keep one promise, that a worker holds only what its handlers work on. The ordinary one is a
+// single stream whose flow control the service honours. Servers that do not honour it, the emulator and pstest, are
+// asked for one message per free handler instead ([Options.UnaryPull]).
 //
 // Delays are best effort: the subscription's retry policy decides when a nacked message comes again. The queue cannot
 // tell its backlog, and the delivery count is what the service says, 0 when it says nothing.
@@ -91,7 +91,8 @@ func (o Options) validate() error {
 		errs = append(errs, fmt.Errorf("pubsub queue: topic %s is its own dead-letter topic; name another", o.Topic))
 	}
 	if o.Subscription != "" && o.Subscription == o.DeadLetterSubscription {
-		errs = append(errs, fmt.Errorf("pubsub queue: subscription %s is for dead letters and for workers; name another", o.Subscription))
+		errs = append(errs,
+			fmt.Errorf("pubsub queue: subscription %s is for dead letters and for workers; name another", o.Subscription))
 	}
 	if o.Extension < 10*time.Second || o.Extension > 10*time.Minute { // the service's bounds of an ack deadline
 		errs = append(errs, fmt.Errorf("pubsub queue: extension %v: want 10s to 10m", o.Extension))

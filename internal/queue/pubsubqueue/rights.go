@@ -14,8 +14,8 @@ import (
 	"gamefill/internal/setup"
 )
 
-// rights says what the service's agent may do and, in mode [setup.Check], what this account may. What is missing is left
-// out: no right on it can be asked for. A server that keeps no rights, as emulators do, is one finding.
+// rights says what the service's agent may do and, in mode [setup.Check], what this account may. What is missing is
+// left out: no right on it can be asked for. A server that keeps no rights, as emulators do, is one finding.
 func (q *Queue) rights(ctx context.Context, mode setup.Mode) (findings []setup.Finding, err error) {
 	var errs []error
 	look := func(f setup.Finding, err error) {
@@ -77,7 +77,8 @@ const agent = "@gcp-sa-pubsub.iam.gserviceaccount.com"
 func (q *Queue) agentMayPublish(ctx context.Context) (setup.Finding, error) {
 	bounded, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	policy, err := q.client.TopicAdminClient.GetIamPolicy(bounded, &iampb.GetIamPolicyRequest{Resource: q.topicName(q.o.DeadLetterTopic)})
+	policy, err := q.client.TopicAdminClient.GetIamPolicy(bounded,
+		&iampb.GetIamPolicyRequest{Resource: q.topicName(q.o.DeadLetterTopic)})
 	return q.ofAgent(topic(q.o.DeadLetterTopic), policy, err)
 }
 
@@ -85,11 +86,13 @@ func (q *Queue) agentMayPublish(ctx context.Context) (setup.Finding, error) {
 func (q *Queue) agentMayConsume(ctx context.Context) (setup.Finding, error) {
 	bounded, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	policy, err := q.client.SubscriptionAdminClient.GetIamPolicy(bounded, &iampb.GetIamPolicyRequest{Resource: q.subscriptionName(q.o.Subscription)})
+	policy, err := q.client.SubscriptionAdminClient.GetIamPolicy(bounded,
+		&iampb.GetIamPolicyRequest{Resource: q.subscriptionName(q.o.Subscription)})
 	return q.ofAgent(subscription(q.o.Subscription), policy, err)
 }
 
-// ofAgent judges the resource's own policy. That it lacks the role proves nothing: a grant on the whole project counts too.
+// ofAgent judges the resource's own policy. That it lacks the role proves nothing: a grant on the whole project counts
+// too.
 func (q *Queue) ofAgent(r resource, policy *iampb.Policy, err error) (setup.Finding, error) {
 	f := setup.Finding{Resource: q.named(r) + ", right of the Pub/Sub service agent", State: setup.Present, Wanted: r.role}
 	switch code := status.Code(err); {
@@ -98,7 +101,8 @@ func (q *Queue) ofAgent(r resource, policy *iampb.Policy, err error) (setup.Find
 	case err != nil:
 		return f, err
 	case slices.ContainsFunc(policy.GetBindings(), func(b *iampb.Binding) bool {
-		return b.GetRole() == r.role && slices.ContainsFunc(b.GetMembers(), func(m string) bool { return strings.HasSuffix(m, agent) })
+		return b.GetRole() == r.role &&
+			slices.ContainsFunc(b.GetMembers(), func(m string) bool { return strings.HasSuffix(m, agent) })
 	}):
 		return f, nil
 	default:
@@ -106,6 +110,7 @@ func (q *Queue) ofAgent(r resource, policy *iampb.Policy, err error) (setup.Find
 	}
 	f.State = setup.Unknown
 	f.Advice = fmt.Sprintf("gcloud pubsub %ss add-iam-policy-binding %s --project=%s --role=%s "+
-		"--member=serviceAccount:service-$(gcloud projects describe %s --format='value(projectNumber)')%s", r.kind, r.id, q.o.Project, r.role, q.o.Project, agent)
+		"--member=serviceAccount:service-$(gcloud projects describe %s --format='value(projectNumber)')%s", r.kind, r.id,
+		q.o.Project, r.role, q.o.Project, agent)
 	return f, nil
 }

@@ -15,7 +15,8 @@ import (
 // Receive implements [queue.Queue]. It retries what may pass; a missing subscription or right ends it.
 func (q *Queue) Receive(ctx context.Context, maxOutstanding int, handle func(context.Context, queue.Delivery)) error {
 	if maxOutstanding < 1 {
-		return failure.MarkPermanent(fmt.Errorf("receive: at most %d messages at once: want at least 1", maxOutstanding), "bad_setting")
+		return failure.MarkPermanent(fmt.Errorf("receive: at most %d messages at once: want at least 1", maxOutstanding),
+			"bad_setting")
 	}
 	if ctx.Err() != nil {
 		return nil

@@ -30,7 +30,8 @@ func wait[T any](t *testing.T, c <-chan T, what string) T {
 }
 
 // receive runs a receiver beside the test.
-func receive(t *testing.T, q queue.Queue, limit int, handle func(context.Context, queue.Delivery)) (cancel func(), done <-chan error) {
+func receive(t *testing.T, q queue.Queue, limit int,
+	handle func(context.Context, queue.Delivery)) (cancel func(), done <-chan error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -50,7 +51,8 @@ func publish(t *testing.T, q queue.Queue, bodies ...string) {
 	}
 }
 
-// TestStream covers what the suite cannot: pstest ignores the flow control of streams, so the suite runs on unary pulls.
+// TestStream covers what the suite cannot: pstest ignores the flow control of streams, so the suite runs on unary
+// pulls.
 func TestStream(t *testing.T) {
 	t.Parallel()
 	server := newServer(t)

@@ -34,12 +34,12 @@ func (t Topology) withDefaults() Topology {
 }
 
 // Ensure looks at both topics and both subscriptions, and makes those that are missing in mode [setup.Make]. It changes
-// nothing that exists: each setting of a subscription that is not as wanted is a finding with the command that mends it.
-// In mode [setup.Check] it also asks what this account may do.
+// nothing that exists: each setting of a subscription that is not as wanted is a finding with the command that mends
+// it. In mode [setup.Check] it also asks what this account may do.
 //
 // For its own forwarding the service needs rights that are not granted here: its agent must be publisher of the
-// dead-letter topic and subscriber of the workers' subscription. Two findings say how that stands. The package setup says
-// what holds of every Ensure.
+// dead-letter topic and subscriber of the workers' subscription. Two findings say how that stands. The package setup
+// says what holds of every Ensure.
 func (q *Queue) Ensure(ctx context.Context, mode setup.Mode) ([]setup.Finding, error) {
 	if err := q.o.Reach.Check(ctx); err != nil {
 		return nil, fmt.Errorf("set up queue: %w", err)
@@ -51,7 +51,8 @@ func (q *Queue) Ensure(ctx context.Context, mode setup.Mode) ([]setup.Finding, e
 	}
 	look(q.ensureTopic(ctx, q.o.DeadLetterTopic, mode))
 	look(q.ensureTopic(ctx, q.o.Topic, mode))
-	look(q.ensureSubscription(ctx, q.o.DeadLetterSubscription, q.subscriptionSettings(q.o.DeadLetterSubscription, q.o.DeadLetterTopic), mode))
+	look(q.ensureSubscription(ctx, q.o.DeadLetterSubscription,
+		q.subscriptionSettings(q.o.DeadLetterSubscription, q.o.DeadLetterTopic), mode))
 	worker := q.subscriptionSettings(q.o.Subscription, q.o.Topic)
 	worker.DeadLetterPolicy = &pubsubpb.DeadLetterPolicy{
 		DeadLetterTopic: q.topicName(q.o.DeadLetterTopic), MaxDeliveryAttempts: int32(q.o.Topology.DeliveryAttempts)}
@@ -67,8 +68,9 @@ func (q *Queue) subscriptionSettings(id, topicID string) *pubsubpb.Subscription 
 	return &pubsubpb.Subscription{
 		Name: q.subscriptionName(id), Topic: q.topicName(topicID),
 		AckDeadlineSeconds: int32(q.o.Topology.AckDeadline / time.Second),
-		RetryPolicy:        &pubsubpb.RetryPolicy{MinimumBackoff: durationpb.New(q.o.Topology.RetryMin), MaximumBackoff: durationpb.New(q.o.Topology.RetryMax)},
-		ExpirationPolicy:   &pubsubpb.ExpirationPolicy{}, // without a time to live: never
+		RetryPolicy: &pubsubpb.RetryPolicy{MinimumBackoff: durationpb.New(q.o.Topology.RetryMin),
+			MaximumBackoff: durationpb.New(q.o.Topology.RetryMax)},
+		ExpirationPolicy: &pubsubpb.ExpirationPolicy{}, // without a time to live: never
 	}
 }
 
@@ -108,7 +110,8 @@ func (q *Queue) ensureTopic(ctx context.Context, id string, mode setup.Mode) ([]
 	return q.ensured(ctx, f, err, resource{"topic", id, role})
 }
 
-func (q *Queue) ensureSubscription(ctx context.Context, id string, want *pubsubpb.Subscription, mode setup.Mode) ([]setup.Finding, error) {
+func (q *Queue) ensureSubscription(ctx context.Context, id string, want *pubsubpb.Subscription,
+	mode setup.Mode) ([]setup.Finding, error) {
 	f := setup.Finding{Resource: q.named(subscription(id)), State: setup.Present}
 	bounded, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -140,9 +143,10 @@ const (
 	editor = "roles/pubsub.editor"
 )
 
-// anew is the way to change what the service fixes when a subscription is made. Nothing is lost by it: pending dates that
-// nobody claims are published again.
-const anew = "it cannot be changed: delete the subscription and run publisher init, or name another in the queue's address"
+// anew is the way to change what the service fixes when a subscription is made. Nothing is lost by it: pending dates
+// that nobody claims are published again.
+const anew = "it cannot be changed: delete the subscription and run publisher init, or name another in the queue's " +
+	"address"
 
 // drift compares what matters to the queue, a finding for each setting that differs; labels, retention and the like are
 // free.
@@ -165,16 +169,20 @@ func (q *Queue) drift(id string, want, got *pubsubpb.Subscription) (findings []s
 	differ("topic", got.GetTopic(), want.GetTopic(), "")
 	differ("ack deadline", seconds(got.GetAckDeadlineSeconds()), seconds(want.GetAckDeadlineSeconds()),
 		fmt.Sprintf("--ack-deadline=%d", want.GetAckDeadlineSeconds()))
-	least, most := want.GetRetryPolicy().GetMinimumBackoff().AsDuration(), want.GetRetryPolicy().GetMaximumBackoff().AsDuration()
+	least, most := want.GetRetryPolicy().GetMinimumBackoff().AsDuration(),
+		want.GetRetryPolicy().GetMaximumBackoff().AsDuration()
 	backoff := fmt.Sprintf("--min-retry-delay=%gs --max-retry-delay=%gs", least.Seconds(), most.Seconds())
 	differ("minimum back-off", got.GetRetryPolicy().GetMinimumBackoff().AsDuration(), least, backoff)
 	differ("maximum back-off", got.GetRetryPolicy().GetMaximumBackoff().AsDuration(), most, backoff)
 	letters := "--clear-dead-letter-policy"
 	if want.GetDeadLetterPolicy() != nil {
-		letters = fmt.Sprintf("--dead-letter-topic=%s --max-delivery-attempts=%d", q.o.DeadLetterTopic, want.GetDeadLetterPolicy().GetMaxDeliveryAttempts())
+		letters = fmt.Sprintf("--dead-letter-topic=%s --max-delivery-attempts=%d", q.o.DeadLetterTopic,
+			want.GetDeadLetterPolicy().GetMaxDeliveryAttempts())
 	}
-	differ("dead-letter topic", orNone(got.GetDeadLetterPolicy().GetDeadLetterTopic()), orNone(want.GetDeadLetterPolicy().GetDeadLetterTopic()), letters)
-	differ("delivery attempts", got.GetDeadLetterPolicy().GetMaxDeliveryAttempts(), want.GetDeadLetterPolicy().GetMaxDeliveryAttempts(), letters)
+	differ("dead-letter topic", orNone(got.GetDeadLetterPolicy().GetDeadLetterTopic()),
+		orNone(want.GetDeadLetterPolicy().GetDeadLetterTopic()), letters)
+	differ("delivery attempts", got.GetDeadLetterPolicy().GetMaxDeliveryAttempts(),
+		want.GetDeadLetterPolicy().GetMaxDeliveryAttempts(), letters)
 	differ("push endpoint", orNone(got.GetPushConfig().GetPushEndpoint()), orNone(""), "--push-endpoint=")
 	differ("filter", orNone(got.GetFilter()), orNone(""), "")
 	differ("detached", got.GetDetached(), false, "")

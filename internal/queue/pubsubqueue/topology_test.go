@@ -53,7 +53,8 @@ func ensure(t *testing.T, q *pubsubqueue.Queue, mode setup.Mode, want ...string)
 
 // all is the same state four times.
 func all(state string) []string {
-	return []string{"topic dates-dead: " + state, "topic dates: " + state, "subscription dates-dead-fold: " + state, "subscription dates-worker: " + state}
+	return []string{"topic dates-dead: " + state, "topic dates: " + state, "subscription dates-dead-fold: " + state,
+		"subscription dates-worker: " + state}
 }
 
 func TestTopology(t *testing.T) {
@@ -76,14 +77,17 @@ func TestTopology(t *testing.T) {
 		}
 	}
 
-	got, err := admin(t, server.Addr).SubscriptionAdminClient.GetSubscription(t.Context(), &pubsubpb.GetSubscriptionRequest{Subscription: workers})
+	got, err := admin(t, server.Addr).SubscriptionAdminClient.GetSubscription(t.Context(),
+		&pubsubpb.GetSubscriptionRequest{Subscription: workers})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := &pubsubpb.Subscription{
 		Name: workers, Topic: "projects/project/topics/dates", AckDeadlineSeconds: 60,
-		RetryPolicy:      &pubsubpb.RetryPolicy{MinimumBackoff: durationpb.New(10 * time.Second), MaximumBackoff: durationpb.New(600 * time.Second)},
-		DeadLetterPolicy: &pubsubpb.DeadLetterPolicy{DeadLetterTopic: "projects/project/topics/dates-dead", MaxDeliveryAttempts: 100},
+		RetryPolicy: &pubsubpb.RetryPolicy{MinimumBackoff: durationpb.New(10 * time.Second),
+			MaximumBackoff: durationpb.New(600 * time.Second)},
+		DeadLetterPolicy: &pubsubpb.DeadLetterPolicy{DeadLetterTopic: "projects/project/topics/dates-dead",
+			MaxDeliveryAttempts: 100},
 		ExpirationPolicy: &pubsubpb.ExpirationPolicy{},
 	}
 	ignore := protocmp.IgnoreFields(&pubsubpb.Subscription{}, "message_retention_duration", "push_config", "state")
@@ -96,7 +100,8 @@ func TestTopology(t *testing.T) {
 		"subscription dates-dead-fold, ack deadline: differs, is 1m0s, want 20s",
 		"subscription dates-worker, ack deadline: differs, is 1m0s, want 20s",
 		"subscription dates-worker, delivery attempts: differs, is 100, want 5")
-	if want, got := "gcloud pubsub subscriptions update dates-dead-fold --project=project --ack-deadline=20", findings[2].Advice; got != want {
+	if want, got := "gcloud pubsub subscriptions update dates-dead-fold --project=project --ack-deadline=20",
+		findings[2].Advice; got != want {
 		t.Errorf("advice: got %q, want %q", got, want)
 	}
 	ensure(t, q, setup.Make, all("present")...) // drift has been reported, not repaired
@@ -150,7 +155,8 @@ func TestForeignSubscription(t *testing.T) {
 	)
 	for i, want := range map[int]string{
 		3: "delete the subscription", 4: "--ack-deadline=60", 5: "--min-retry-delay=10s --max-retry-delay=600s",
-		7: "--dead-letter-topic=dates-dead --max-delivery-attempts=100", 9: "modify-push-config dates-worker", 10: "delete the subscription",
+		7: "--dead-letter-topic=dates-dead --max-delivery-attempts=100", 9: "modify-push-config dates-worker",
+		10: "delete the subscription",
 		11: "--expiration-period=never",
 	} {
 		if !strings.Contains(findings[i].Advice, want) || !findings[i].Wanting(setup.Make) {
@@ -170,13 +176,17 @@ func TestRefusals(t *testing.T) {
 		advice string // of the refused ones
 	}{
 		{"no topic to be made", "CreateTopic", setup.Make, []string{"topic dates-dead: forbidden", "topic dates: forbidden",
-			"subscription dates-dead-fold: missing", "subscription dates-worker: missing"}, "grant roles/pubsub.editor in project project"},
+			"subscription dates-dead-fold: missing", "subscription dates-worker: missing"},
+			"grant roles/pubsub.editor in project project"},
 		{"no topic to be seen", "GetTopic", setup.Make, []string{"topic dates-dead: forbidden", "topic dates: forbidden",
-			"subscription dates-dead-fold: missing", "subscription dates-worker: missing"}, "grant roles/pubsub.viewer in project project"},
-		{"no subscription to be made", "CreateSubscription", setup.Make, []string{"topic dates-dead: created", "topic dates: created",
-			"subscription dates-dead-fold: forbidden", "subscription dates-worker: forbidden"}, "grant roles/pubsub.editor"},
-		{"no subscription to be seen", "GetSubscription", setup.Check, []string{"topic dates-dead: missing", "topic dates: missing",
-			"subscription dates-dead-fold: forbidden", "subscription dates-worker: forbidden"}, "grant roles/pubsub.viewer"},
+			"subscription dates-dead-fold: missing", "subscription dates-worker: missing"},
+			"grant roles/pubsub.viewer in project project"},
+		{"no subscription to be made", "CreateSubscription", setup.Make,
+			[]string{"topic dates-dead: created", "topic dates: created",
+				"subscription dates-dead-fold: forbidden", "subscription dates-worker: forbidden"}, "grant roles/pubsub.editor"},
+		{"no subscription to be seen", "GetSubscription", setup.Check,
+			[]string{"topic dates-dead: missing", "topic dates: missing",
+				"subscription dates-dead-fold: forbidden", "subscription dates-worker: forbidden"}, "grant roles/pubsub.viewer"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -184,7 +194,8 @@ func TestRefusals(t *testing.T) {
 			server := pstest.NewServer(pstest.WithErrorInjection(tt.method, codes.PermissionDenied, "as told"))
 			t.Cleanup(func() { _ = server.Close() })
 			for _, f := range ensure(t, newQueue(t, options(server.Addr)), tt.mode, tt.want...) {
-				if f.State == setup.Forbidden && (!strings.Contains(f.Advice, tt.advice) || f.Seen != "as told" || !f.Wanting(tt.mode)) {
+				if f.State == setup.Forbidden &&
+					(!strings.Contains(f.Advice, tt.advice) || f.Seen != "as told" || !f.Wanting(tt.mode)) {
 					t.Errorf("got %+v, want the advice %q", f, tt.advice)
 				}
 			}
@@ -209,7 +220,8 @@ func TestEnsureTellsOtherErrors(t *testing.T) {
 // rightsOf answers for the server, which keeps no rights: granted are the permissions of this account, members the
 // holders of every role.
 func rightsOf(granted []string, policy *iampb.Policy, refused error) grpc.UnaryClientInterceptor {
-	return func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	return func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker,
+		opts ...grpc.CallOption) error {
 		switch reply := reply.(type) {
 		case *iampb.TestIamPermissionsResponse:
 			for _, p := range req.(*iampb.TestIamPermissionsRequest).GetPermissions() {
@@ -230,7 +242,9 @@ func TestRights(t *testing.T) {
 	t.Parallel()
 	const publish, consume = "pubsub.topics.publish", "pubsub.subscriptions.consume"
 	agents := []string{"serviceAccount:service-123@gcp-sa-pubsub.iam.gserviceaccount.com"}
-	both := &iampb.Policy{Bindings: []*iampb.Binding{{Role: "roles/pubsub.publisher", Members: agents}, {Role: "roles/pubsub.subscriber", Members: agents}}}
+	both := &iampb.Policy{
+		Bindings: []*iampb.Binding{{Role: "roles/pubsub.publisher", Members: agents},
+			{Role: "roles/pubsub.subscriber", Members: agents}}}
 	tests := []struct {
 		name    string
 		mode    setup.Mode
@@ -240,29 +254,37 @@ func TestRights(t *testing.T) {
 		want    map[string]setup.State // by the resource and whose right it is
 		advice  []string
 	}{
-		{"all", setup.Check, []string{publish, consume}, both, nil, map[string]setup.State{"topic dates-dead account": setup.Present,
-			"topic dates account": setup.Present, "subscription dates-dead-fold account": setup.Present, "subscription dates-worker account": setup.Present,
-			"topic dates-dead agent": setup.Present, "subscription dates-worker agent": setup.Present}, nil},
+		{"all", setup.Check, []string{publish, consume}, both, nil,
+			map[string]setup.State{"topic dates-dead account": setup.Present,
+				"topic dates account": setup.Present, "subscription dates-dead-fold account": setup.Present,
+				"subscription dates-worker account": setup.Present, "topic dates-dead agent": setup.Present,
+				"subscription dates-worker agent": setup.Present}, nil},
 		{"only the agent's are looked at when making", setup.Make, nil, both, nil, map[string]setup.State{
 			"topic dates-dead agent": setup.Present, "subscription dates-worker agent": setup.Present}, nil},
-		{"may not consume", setup.Check, []string{publish}, both, nil, map[string]setup.State{"topic dates-dead account": setup.Present,
-			"topic dates account": setup.Present, "subscription dates-dead-fold account": setup.Forbidden, "subscription dates-worker account": setup.Forbidden,
-			"topic dates-dead agent": setup.Present, "subscription dates-worker agent": setup.Present},
+		{"may not consume", setup.Check, []string{publish}, both, nil,
+			map[string]setup.State{"topic dates-dead account": setup.Present,
+				"topic dates account": setup.Present, "subscription dates-dead-fold account": setup.Forbidden,
+				"subscription dates-worker account": setup.Forbidden, "topic dates-dead agent": setup.Present,
+				"subscription dates-worker agent": setup.Present},
 			[]string{"grant this account roles/pubsub.subscriber on it"}},
 		{"no grant to the agent", setup.Make, nil, &iampb.Policy{}, nil, map[string]setup.State{
 			"topic dates-dead agent": setup.Unknown, "subscription dates-worker agent": setup.Unknown},
 			[]string{"gcloud pubsub topics add-iam-policy-binding dates-dead --project=project --role=roles/pubsub.publisher " +
-				"--member=serviceAccount:service-$(gcloud projects describe project --format='value(projectNumber)')@gcp-sa-pubsub.iam.gserviceaccount.com",
-				"gcloud pubsub subscriptions add-iam-policy-binding dates-worker --project=project --role=roles/pubsub.subscriber "}},
-		{"policy not to be read", setup.Make, nil, nil, status.Error(codes.PermissionDenied, "as told"), map[string]setup.State{
-			"topic dates-dead agent": setup.Unknown, "subscription dates-worker agent": setup.Unknown}, nil},
+				"--member=serviceAccount:service-$(gcloud projects describe project " +
+				"--format='value(projectNumber)')@gcp-sa-pubsub.iam.gserviceaccount.com",
+				"gcloud pubsub subscriptions add-iam-policy-binding dates-worker --project=project " +
+					"--role=roles/pubsub.subscriber "}},
+		{"policy not to be read", setup.Make, nil, nil, status.Error(codes.PermissionDenied, "as told"),
+			map[string]setup.State{
+				"topic dates-dead agent": setup.Unknown, "subscription dates-worker agent": setup.Unknown}, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			o := options(newServer(t).Addr)
 			create(t, o)
-			o.ClientOptions = append(o.ClientOptions, option.WithGRPCDialOption(grpc.WithUnaryInterceptor(rightsOf(tt.granted, tt.policy, tt.refused))))
+			o.ClientOptions = append(o.ClientOptions,
+				option.WithGRPCDialOption(grpc.WithUnaryInterceptor(rightsOf(tt.granted, tt.policy, tt.refused))))
 			findings, err := newQueue(t, o).Ensure(t.Context(), tt.mode)
 			if err != nil {
 				t.Fatal(err)
@@ -296,7 +318,8 @@ func TestServerWithoutRights(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if last := findings[len(findings)-1]; len(findings) != 5 || last.State != setup.Unknown || last.Wanting(setup.Check) || !strings.Contains(last.Seen, "emulators") {
+	if last := findings[len(findings)-1]; len(findings) != 5 || last.State != setup.Unknown || last.Wanting(setup.Check) ||
+		!strings.Contains(last.Seen, "emulators") {
 		t.Errorf("got %+v, want four resources and the word that there are no rights", findings)
 	}
 }
@@ -309,9 +332,12 @@ func TestNewRefusesNonsense(t *testing.T) {
 		want []string
 	}{
 		{"nothing", pubsubqueue.Options{}, []string{"the project is missing", "the topic is missing"}},
-		{"own dead-letter topic", pubsubqueue.Options{Project: "p", Topic: "t", DeadLetterTopic: "t"}, []string{"topic t is its own dead-letter topic"}},
-		{"one subscription for all", pubsubqueue.Options{Project: "p", Topic: "t", Subscription: "t-dead-fold"}, []string{"subscription t-dead-fold is for dead letters and for workers"}},
-		{"short extension", pubsubqueue.Options{Project: "p", Topic: "t", Extension: time.Second}, []string{"extension 1s: want 10s to 10m"}},
+		{"own dead-letter topic", pubsubqueue.Options{Project: "p", Topic: "t", DeadLetterTopic: "t"},
+			[]string{"topic t is its own dead-letter topic"}},
+		{"one subscription for all", pubsubqueue.Options{Project: "p", Topic: "t", Subscription: "t-dead-fold"},
+			[]string{"subscription t-dead-fold is for dead letters and for workers"}},
+		{"short extension", pubsubqueue.Options{Project: "p", Topic: "t", Extension: time.Second},
+			[]string{"extension 1s: want 10s to 10m"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -10,7 +10,8 @@ import (
 func publishAndReceive(b *bench) {
 	want := append(messages("m", 3),
 		queue.Message{Body: []byte("body alone")},
-		queue.Message{Body: []byte("odd\x00\xff bytes"), Attributes: map[string]string{"größe": "naïve \"text\"\n", "empty": ""}},
+		queue.Message{Body: []byte("odd\x00\xff bytes"),
+			Attributes: map[string]string{"größe": "naïve \"text\"\n", "empty": ""}},
 	)
 	b.publish(want...)
 	var got []queue.Message

@@ -19,7 +19,8 @@ func BenchmarkDeliver(b *testing.B) {
 			q := newQueue(b, f, sqlitequeue.Options{})
 			list := make([]queue.Message, b.N)
 			for i := range list {
-				list[i] = queue.Message{Body: []byte(`{"v":1,"job":"bench","run":"r","date":"2022-01-15"}`), Attributes: map[string]string{"seq": "1"}}
+				list[i] = queue.Message{Body: []byte(`{"v":1,"job":"bench","run":"r","date":"2022-01-15"}`),
+					Attributes: map[string]string{"seq": "1"}}
 			}
 			if err := errors.Join(q.Publish(b.Context(), list)...); err != nil {
 				b.Fatal(err)
@@ -52,7 +53,8 @@ func BenchmarkPublish(b *testing.B) {
 	q := newQueue(b, openFile(b, dbPath(b)), sqlitequeue.Options{})
 	list := make([]queue.Message, 500)
 	for i := range list {
-		list[i] = queue.Message{Body: []byte(`{"v":1,"job":"bench","run":"r","date":"2022-01-15"}`), Attributes: map[string]string{"seq": "1"}}
+		list[i] = queue.Message{Body: []byte(`{"v":1,"job":"bench","run":"r","date":"2022-01-15"}`),
+			Attributes: map[string]string{"seq": "1"}}
 	}
 	for n := 0; n < b.N; n += len(list) {
 		if err := errors.Join(q.Publish(b.Context(), list[:min(len(list), b.N-n)])...); err != nil {

@@ -11,7 +11,8 @@ import (
 	"gamefill/internal/sqlitefile"
 )
 
-const insertDeadLetter = `INSERT INTO queue_dead_letter (id, topic, body, attributes, published_at) VALUES (?, ?, ?, ?, ?)`
+const insertDeadLetter = `INSERT INTO queue_dead_letter (id, topic, body, attributes, published_at)
+	VALUES (?, ?, ?, ?, ?)`
 
 // insertLetter stores an encoded dead letter.
 func (q *Queue) insertLetter(tx *sqlitefile.Tx, r row) error {
@@ -39,8 +40,8 @@ type letter struct {
 	queue.DeadLetter
 }
 
-// FoldDeadLetters implements [queue.Queue]. Letters come oldest first. Those that fn has taken are removed a hundred at a
-// time, and before an error is returned.
+// FoldDeadLetters implements [queue.Queue]. Letters come oldest first. Those that fn has taken are removed a hundred at
+// a time, and before an error is returned.
 func (q *Queue) FoldDeadLetters(ctx context.Context, fn func(context.Context, queue.DeadLetter) error) (int, error) {
 	removed := 0
 	for {
@@ -73,7 +74,8 @@ func (q *Queue) FoldDeadLetters(ctx context.Context, fn func(context.Context, qu
 func (q *Queue) letters(ctx context.Context) ([]letter, error) {
 	var letters []letter
 	err := q.file.Read(ctx, func(tx *sqlitefile.Tx) error {
-		const query = `SELECT seq, id, published_at, body, attributes FROM queue_dead_letter WHERE topic = ? ORDER BY seq LIMIT ?`
+		const query = `SELECT seq, id, published_at, body, attributes FROM queue_dead_letter
+			WHERE topic = ? ORDER BY seq LIMIT ?`
 		return tx.Scan(query, []any{q.o.Topic, foldChunk}, func(values []driver.Value) error {
 			l := letter{seq: values[0].(int64)}
 			l.ID = values[1].(string)

@@ -13,8 +13,8 @@ import (
 
 // delivery is one taken message. It implements [queue.Delivery].
 //
-// A call that returns an error has ended nothing; another may follow. Only Ack tells of a lost hold ([ErrHoldLost]): after
-// Nack the message comes again, and after DeadLetter the letter is published, whoever holds the message.
+// A call that returns an error has ended nothing; another may follow. Only Ack tells of a lost hold ([ErrHoldLost]):
+// after Nack the message comes again, and after DeadLetter the letter is published, whoever holds the message.
 type delivery struct {
 	q       *Queue
 	seq     int64

@@ -13,7 +13,8 @@ import (
 	"gamefill/internal/sqlitefile"
 )
 
-// The tests of this file run on synctest's clock, which stands still while anybody works and jumps when everybody waits.
+// The tests of this file run on synctest's clock, which stands still while anybody works and jumps when everybody
+// waits.
 
 func body(s string) []queue.Message { return []queue.Message{{Body: []byte(s)}} }
 
@@ -162,7 +163,8 @@ func TestStaleHold(t *testing.T) {
 	}{
 		{"ack", func(ctx context.Context, d queue.Delivery) error { return d.Ack(ctx) }, sqlitequeue.ErrHoldLost, 0},
 		{"nack", func(ctx context.Context, d queue.Delivery) error { return d.Nack(ctx, 0) }, nil, 0},
-		{"dead letter", func(ctx context.Context, d queue.Delivery) error { return d.DeadLetter(ctx, queue.Message{}) }, nil, 1},
+		{"dead letter",
+			func(ctx context.Context, d queue.Delivery) error { return d.DeadLetter(ctx, queue.Message{}) }, nil, 1},
 	}
 	for _, tt := range ends {
 		t.Run(tt.name, func(t *testing.T) {

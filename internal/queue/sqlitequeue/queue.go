@@ -89,7 +89,8 @@ func New(ctx context.Context, f *sqlitefile.File, o Options) (*Queue, error) {
 		o.Now = time.Now
 	}
 	if o.Hold < time.Millisecond || o.MinPoll < 0 || o.MaxPoll < o.MinPoll || !utf8.ValidString(o.Topic) {
-		return nil, fmt.Errorf("queue %q: hold %v, poll %v to %v: want a hold of at least 1ms and a minimum poll up to the maximum",
+		return nil, fmt.Errorf(
+			"queue %q: hold %v, poll %v to %v: want a hold of at least 1ms and a minimum poll up to the maximum",
 			o.Topic, o.Hold, o.MinPoll, o.MaxPoll)
 	}
 	return &Queue{file: f, o: o}, nil
@@ -138,7 +139,8 @@ func decode(body, attributes driver.Value) (queue.Message, error) {
 	return m, nil
 }
 
-const insertMessage = `INSERT INTO queue_message (id, topic, body, attributes, published_at, visible_at) VALUES (?, ?, ?, ?, ?, ?)`
+const insertMessage = `INSERT INTO queue_message (id, topic, body, attributes, published_at, visible_at)
+	VALUES (?, ?, ?, ?, ?, ?)`
 
 // Publish implements [queue.Queue]. Messages are published in transactions of up to 500. A message whose attributes are
 // not UTF-8 gets a permanent error (reason "bad_message") and does not keep the others back.
@@ -158,7 +160,8 @@ func (q *Queue) Publish(ctx context.Context, messages []queue.Message) []error {
 			now := q.now()
 			for _, i := range chunk {
 				r := &rows[i]
-				if err := tx.ExecValues(insertMessage, []driver.Value{r.id, q.o.Topic, r.body, r.attributes, now, now}); err != nil {
+				if err := tx.ExecValues(insertMessage,
+					[]driver.Value{r.id, q.o.Topic, r.body, r.attributes, now, now}); err != nil {
 					return err
 				}
 			}

@@ -22,7 +22,8 @@ import (
 // returns without ending its delivery gives the message back at once. An error other than a busy file ends it.
 func (q *Queue) Receive(ctx context.Context, maxOutstanding int, handle func(context.Context, queue.Delivery)) error {
 	if maxOutstanding < 1 {
-		return failure.MarkPermanent(fmt.Errorf("receive: at most %d messages at once: want at least 1", maxOutstanding), "bad_setting")
+		return failure.MarkPermanent(fmt.Errorf("receive: at most %d messages at once: want at least 1", maxOutstanding),
+			"bad_setting")
 	}
 	r := &receiver{
 		q: q, handle: handle, limit: maxOutstanding,
@@ -181,7 +182,8 @@ func (r *receiver) start(ctx context.Context, taken []*delivery) {
 func (q *Queue) putBack(ctx context.Context, taken []*delivery) {
 	_ = q.file.Write(ctx, func(tx *sqlitefile.Tx) error {
 		for _, d := range taken {
-			_, err := tx.Exec(`UPDATE queue_message SET holder = '', visible_at = ?, deliveries = deliveries - 1 WHERE seq = ? AND holder = ?`,
+			_, err := tx.Exec(
+				`UPDATE queue_message SET holder = '', visible_at = ?, deliveries = deliveries - 1 WHERE seq = ? AND holder = ?`,
 				q.now(), d.seq, d.holder)
 			if err != nil {
 				return err
