@@ -51,12 +51,13 @@ func (e *Entry) Leave(to State) {
 }
 
 // Expire ends the lease of e, which has run out: it spends one attempt as a crash, kept as e.Failure. The entry becomes
-// Cancelled when its run is, Dead when maxAttempts are spent (0 or less: never), else Pending. For adapters, which end the
-// attempt with [ResultExpired] and e.Failure.
+// Cancelled when its run is, Dead when maxAttempts are spent (0 or less: never), else Pending. For adapters, which end
+// the attempt with [ResultExpired] and e.Failure.
 func (e *Entry) Expire(run RunState, maxAttempts int) {
 	e.Spent++
 	e.Failure = &Failure{Class: failure.Crash, Reason: "lease_expired", Stage: "claim",
-		Message: fmt.Sprintf("%s held the date until %s and was not heard of again", e.Owner, e.LeaseUntil.Format(time.RFC3339))}
+		Message: fmt.Sprintf("%s held the date until %s and was not heard of again", e.Owner,
+			e.LeaseUntil.Format(time.RFC3339))}
 	switch {
 	case run == RunCancelled:
 		e.Leave(Cancelled)
@@ -78,8 +79,8 @@ func (r Release) Check() error {
 	return nil
 }
 
-// Release ends the holder's attempt without completion, at the store's now: what would be Pending becomes Cancelled when
-// the run is. For adapters, which end the attempt with r.Result and r.Failure.
+// Release ends the holder's attempt without completion, at the store's now: what would be Pending becomes Cancelled
+// when the run is. For adapters, which end the attempt with r.Result and r.Failure.
 func (e *Entry) Release(r Release, run RunState, now time.Time) {
 	switch {
 	case r.To == Pending && run == RunCancelled:

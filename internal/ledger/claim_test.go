@@ -61,7 +61,8 @@ func TestRelease(t *testing.T) {
 			ledger.Entry{State: ledger.Pending, DeadPublished: true}},
 		{"not before", ledger.Release{To: ledger.Pending, NotBefore: at}, ledger.RunOpen,
 			ledger.Entry{State: ledger.Pending, NotBefore: at, DeadPublished: true}},
-		{"a delay counts from the store's now", ledger.Release{To: ledger.Pending, NotBefore: at, Delay: time.Minute}, ledger.RunOpen,
+		{"a delay counts from the store's now", ledger.Release{To: ledger.Pending, NotBefore: at, Delay: time.Minute},
+			ledger.RunOpen,
 			ledger.Entry{State: ledger.Pending, NotBefore: now.Add(time.Minute), DeadPublished: true}},
 		{"cancelled meanwhile", ledger.Release{To: ledger.Pending, Delay: time.Minute}, ledger.RunCancelled,
 			ledger.Entry{State: ledger.Cancelled, DeadPublished: true}},
@@ -80,7 +81,8 @@ func TestRelease(t *testing.T) {
 			}
 		})
 	}
-	for _, wrong := range []ledger.Release{{To: ledger.Complete, Result: ledger.ResultReleased}, {To: ledger.Dead, Result: ledger.ResultComplete}} {
+	for _, wrong := range []ledger.Release{{To: ledger.Complete, Result: ledger.ResultReleased},
+		{To: ledger.Dead, Result: ledger.ResultComplete}} {
 		if err := wrong.Check(); err == nil {
 			t.Errorf("%+v: got no error, want one", wrong)
 		}

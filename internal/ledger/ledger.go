@@ -2,8 +2,9 @@
 // what was tried, what was written and checked. The queue only wakes workers; the ledger decides.
 //
 // The interface is split by caller: [Runs], [Planning] and [RollingBack] serve the publisher, [Leases] the workers,
-// [Reconciling] the one worker that tidies up, [Records] whoever reports. Adapters live below this package and pass the suite in
-// ledgertest unchanged. All methods are safe for concurrent use; a ctx that is cancelled on entry changes nothing.
+// [Reconciling] the one worker that tidies up, [Records] whoever reports. Adapters live below this package and pass the
+// suite in ledgertest unchanged. All methods are safe for concurrent use; a ctx that is cancelled on entry changes
+// nothing.
 //
 // Two numbers order everything, and no clock does: seq grows with every publication of a date, generation with every
 // claim. A change that carries an old generation is [ErrLeaseLost]; a delivery that carries an old seq is Superseded.
@@ -48,7 +49,8 @@ type OtherTargetError struct{ Job, Bound, Given string }
 
 // Error names both targets.
 func (e *OtherTargetError) Error() string {
-	return fmt.Sprintf("this ledger keeps job %s for target %s, not for %s: use the ledger that belongs to the target, or a fresh one",
+	return fmt.Sprintf(
+		"this ledger keeps job %s for target %s, not for %s: use the ledger that belongs to the target, or a fresh one",
 		e.Job, e.Bound, e.Given)
 }
 
@@ -182,8 +184,8 @@ type Facts struct {
 	Rejections       []job.Rejection            `json:"rejections,omitempty"` // sample, at most job.MaxRejections
 	Unresolved       []job.Unresolved           `json:"unresolved,omitempty"`
 	Durations        map[string]time.Duration   `json:"durations_ns,omitempty"` // by stage
-	// UploadedBytes and KeptBytes are what the attempt sent to the warehouse: the rows that it wrote, and those that it kept of
-	// what it replaced. 0 where nothing was sent, and in facts older than the fields.
+	// UploadedBytes and KeptBytes are what the attempt sent to the warehouse: the rows that it wrote, and those that it
+	// kept of what it replaced. 0 where nothing was sent, and in facts older than the fields.
 	UploadedBytes int64     `json:"uploaded_bytes,omitempty"`
 	KeptBytes     int64     `json:"kept_bytes,omitempty"`
 	CompletedAt   time.Time `json:"completed_at"`
@@ -375,8 +377,8 @@ type RollingBack interface {
 	// claims the date later finds the write and closes it. Repeating it changes nothing. Errors: ErrMoved.
 	BeginRollback(ctx context.Context, r Rollback) error
 
-	// FinishRollback makes the entry of a begun rollback RolledBack, with event in the same change; facts stay. Repeating it
-	// after success returns nil and changes nothing. Errors: ErrMoved.
+	// FinishRollback makes the entry of a begun rollback RolledBack, with event in the same change; facts stay. Repeating
+	// it after success returns nil and changes nothing. Errors: ErrMoved.
 	FinishRollback(ctx context.Context, r Rollback, event Event) error
 }
 
@@ -386,7 +388,8 @@ func (r Rollback) begun(e *Entry) bool {
 		e.Write.ID == r.ID
 }
 
-// Begin announces the rollback in e, or says that it cannot; changed is false when it was announced before. For adapters.
+// Begin announces the rollback in e, or says that it cannot; changed is false when it was announced before. For
+// adapters.
 func (r Rollback) Begin(e *Entry) (changed bool, err error) {
 	switch {
 	case e.RollingBack() && r.begun(e):
@@ -452,7 +455,8 @@ type Records interface {
 	RecordDeadLetter(ctx context.Context, d DeadLetter) error
 	// DeadLetters returns the letters that match, oldest first.
 	DeadLetters(ctx context.Context, f DeadLetterFilter) ([]DeadLetter, error)
-	// SettleDeadLetters moves open letters to state (LetterReplayed, LetterResolved, LetterSuperseded) with a note; it returns how many changed.
+	// SettleDeadLetters moves open letters to state (LetterReplayed, LetterResolved, LetterSuperseded) with a note; it
+	// returns how many changed.
 	SettleDeadLetters(ctx context.Context, ids []string, state LetterState, actor, note string) (int, error)
 }
 

@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// maxChunk bounds one stored piece of a reference snapshot, in bytes: a Firestore document ends at 1 MiB, its other fields
-// included. It is the same on every adapter, so that a ledger can be copied from one to another.
+// maxChunk bounds one stored piece of a reference snapshot, in bytes: a Firestore document ends at 1 MiB, its other
+// fields included. It is the same on every adapter, so that a ledger can be copied from one to another.
 const maxChunk = 900_000
 
 // PackReference compresses a reference snapshot and cuts the stream into chunks for storage. For adapters.

@@ -15,9 +15,11 @@ type RunState string
 
 // The run states.
 const (
-	RunPlanning         RunState = "planning"          // the publisher is still recording dates; nobody may conclude that nothing is left
-	RunCanary           RunState = "canary"            // only the dates of the sample are queued, and are worked on
-	RunAwaitingApproval RunState = "awaiting_approval" // the sample is judged; nothing is worked on until the rest is published
+	// the publisher is still recording dates; nobody may conclude that nothing is left
+	RunPlanning RunState = "planning"
+	RunCanary   RunState = "canary" // only the dates of the sample are queued, and are worked on
+	// the sample is judged; nothing is worked on until the rest is published
+	RunAwaitingApproval RunState = "awaiting_approval"
 	RunOpen             RunState = "open"
 	RunPaused           RunState = "paused"
 	RunFinished         RunState = "finished" // every date settled and judged; see Run.Verdict
@@ -76,8 +78,8 @@ type Run struct {
 	Checks  []job.Check   `json:"checks,omitempty"` // of the latest validation
 	Counts  map[State]int `json:"counts,omitempty"`
 
-	// Set by the store. OpenedAt is when workers were last let at the run: failures before it do not count for the breaker.
-	// FinishedAt is when the run finished or was cancelled, zero while it has done neither.
+	// Set by the store. OpenedAt is when workers were last let at the run: failures before it do not count for the
+	// breaker. FinishedAt is when the run finished or was cancelled, zero while it has done neither.
 	CreatedAt  time.Time `json:"created_at,omitzero"`
 	UpdatedAt  time.Time `json:"updated_at,omitzero"`
 	OpenedAt   time.Time `json:"opened_at,omitzero"`
@@ -93,8 +95,8 @@ type Sample struct {
 	Checks   []job.Check     `json:"checks,omitempty"` // what it was judged by
 }
 
-// Approval lets all dates of the run that it is kept in begin. One that was earned by a sample also holds for later runs of
-// the same version and settings.
+// Approval lets all dates of the run that it is kept in begin. One that was earned by a sample also holds for later
+// runs of the same version and settings.
 type Approval struct {
 	Actor        string `json:"actor"`
 	Reason       string `json:"reason"`
@@ -145,7 +147,8 @@ func (r *Run) Move(to RunState) error {
 // CheckUpdate says what keeps a run from being stored over the one it was made from: a changed identity field or a
 // change of state that [Run.Move] would refuse. For adapters.
 func CheckUpdate(before, after Run) error {
-	if after.ID != before.ID || after.Job != before.Job || after.Target != before.Target || !after.CreatedAt.Equal(before.CreatedAt) {
+	if after.ID != before.ID || after.Job != before.Job || after.Target != before.Target ||
+		!after.CreatedAt.Equal(before.CreatedAt) {
 		return fmt.Errorf("id, job, target and creation time of run %s cannot be changed", before.ID)
 	}
 	if after.State == before.State {

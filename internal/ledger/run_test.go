@@ -104,7 +104,8 @@ func TestCheckUpdate(t *testing.T) {
 		ok     bool
 	}{
 		{"nothing", func(*ledger.Run) {}, true},
-		{"same instant in another zone", func(r *ledger.Run) { r.CreatedAt = r.CreatedAt.In(time.FixedZone("x", 3600)) }, true},
+		{"same instant in another zone",
+			func(r *ledger.Run) { r.CreatedAt = r.CreatedAt.In(time.FixedZone("x", 3600)) }, true},
 		{"range and version", func(r *ledger.Run) { r.Range.To, r.Version = gamedate.Latest, "9" }, true},
 		{"legal move", func(r *ledger.Run) { r.State = ledger.RunPaused }, true},
 		{"illegal move", func(r *ledger.Run) { r.State = ledger.RunCanary }, false},

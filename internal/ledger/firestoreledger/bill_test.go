@@ -19,7 +19,8 @@ import (
 	"gamefill/test/emulator"
 )
 
-// meter counts documents that are read and written, as the service bills them: each document of a request once, there or not.
+// meter counts documents that are read and written, as the service bills them: each document of a request once, there
+// or not.
 type meter struct {
 	mu            sync.Mutex // guards the counts
 	reads, writes int
@@ -61,11 +62,13 @@ func TestDateTakesSoManyDocuments(t *testing.T) {
 	t.Parallel()
 	var m meter
 	conn, err := grpc.NewClient(emulator.Firestore(t), grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, o ...grpc.CallOption) error {
+		grpc.WithUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn,
+			invoke grpc.UnaryInvoker, o ...grpc.CallOption) error {
 			m.count(req)
 			return invoke(ctx, method, req, reply, cc, o...)
 		}),
-		grpc.WithStreamInterceptor(func(ctx context.Context, d *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, o ...grpc.CallOption) (grpc.ClientStream, error) {
+		grpc.WithStreamInterceptor(func(ctx context.Context, d *grpc.StreamDesc, cc *grpc.ClientConn, method string,
+			open grpc.Streamer, o ...grpc.CallOption) (grpc.ClientStream, error) {
 			s, err := open(ctx, d, cc, method, o...)
 			return meteredStream{s, &m}, err
 		}))
@@ -101,25 +104,29 @@ func TestDateTakesSoManyDocuments(t *testing.T) {
 	must(l.MarkPublished(ctx, "j", published))
 	const run = 1 // document of the run, read once a batch
 	if reads, writes := m.take(); reads != n*price.PublishReads+run || writes != n*price.PublishWrites {
-		t.Errorf("publishing %d dates: got %d reads and %d writes, want %d and %d", n, reads, writes, n*price.PublishReads+run, n*price.PublishWrites)
+		t.Errorf("publishing %d dates: got %d reads and %d writes, want %d and %d", n, reads, writes,
+			n*price.PublishReads+run, n*price.PublishWrites)
 	}
 
 	_, err = l.UpdateRun(ctx, "run-1", ledger.Event{}, func(r *ledger.Run) error { return r.Move(ledger.RunOpen) })
 	must(err)
 	m.take()
 	for d := range dates.Dates() {
-		c, err := l.Claim(ctx, ledger.ClaimRequest{Job: "j", Run: "run-1", Date: d, Seq: 1, Owner: "alice", TTL: time.Minute, Version: "1"})
+		c, err := l.Claim(ctx,
+			ledger.ClaimRequest{Job: "j", Run: "run-1", Date: d, Seq: 1, Owner: "alice", TTL: time.Minute, Version: "1"})
 		must(err)
 		must(l.BeginWrite(ctx, c.Lease, time.Minute, ledger.WriteRecord{ID: "w"}))
 		must(l.Complete(ctx, c.Lease, ledger.Facts{Outcome: ledger.Replaced}))
 	}
 	if reads, writes := m.take(); reads != n*price.AttemptReads || writes != n*price.AttemptWrites {
-		t.Errorf("%d attempts: got %d reads and %d writes, want %d and %d", n, reads, writes, n*price.AttemptReads, n*price.AttemptWrites)
+		t.Errorf("%d attempts: got %d reads and %d writes, want %d and %d", n, reads, writes, n*price.AttemptReads,
+			n*price.AttemptWrites)
 	}
 
 	_, err = l.Run(ctx, "run-1")
 	must(err)
 	if reads, writes := m.take(); reads != price.ControlReads || writes != 0 {
-		t.Errorf("a look at the run's control state: got %d reads and %d writes, want %d and 0", reads, writes, price.ControlReads)
+		t.Errorf("a look at the run's control state: got %d reads and %d writes, want %d and 0", reads, writes,
+			price.ControlReads)
 	}
 }

@@ -39,16 +39,19 @@ func (r *recorder) take() []string {
 	return r.methods
 }
 
-// TestAnsweredClaimsTakeOneCall: a claim that cannot be granted is answered by one read, without waiting or trying again.
+// TestAnsweredClaimsTakeOneCall: a claim that cannot be granted is answered by one read, without waiting or trying
+// again.
 func TestAnsweredClaimsTakeOneCall(t *testing.T) {
 	t.Parallel()
 	var calls recorder
 	conn, err := grpc.NewClient(emulator.Firestore(t), grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, o ...grpc.CallOption) error {
+		grpc.WithUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn,
+			invoke grpc.UnaryInvoker, o ...grpc.CallOption) error {
 			calls.note(method)
 			return invoke(ctx, method, req, reply, cc, o...)
 		}),
-		grpc.WithStreamInterceptor(func(ctx context.Context, d *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, o ...grpc.CallOption) (grpc.ClientStream, error) {
+		grpc.WithStreamInterceptor(func(ctx context.Context, d *grpc.StreamDesc, cc *grpc.ClientConn, method string,
+			open grpc.Streamer, o ...grpc.CallOption) (grpc.ClientStream, error) {
 			calls.note(method)
 			return open(ctx, d, cc, method, o...)
 		}))
@@ -68,14 +71,17 @@ func TestAnsweredClaimsTakeOneCall(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	must(l.CreateRun(ctx, ledger.Run{ID: "run-1", Job: "j", Target: "t", Version: "1", Range: gamedate.Range{From: held, To: complete}}, nil))
-	_, err = l.Record(ctx, "j", "run-1", []ledger.Plan{{Date: held, To: ledger.Pending}, {Date: complete, To: ledger.Pending}})
+	must(l.CreateRun(ctx,
+		ledger.Run{ID: "run-1", Job: "j", Target: "t", Version: "1", Range: gamedate.Range{From: held, To: complete}}, nil))
+	_, err = l.Record(ctx, "j", "run-1",
+		[]ledger.Plan{{Date: held, To: ledger.Pending}, {Date: complete, To: ledger.Pending}})
 	must(err)
 	_, err = l.UpdateRun(ctx, "run-1", ledger.Event{}, func(r *ledger.Run) error { return r.Move(ledger.RunOpen) })
 	must(err)
 	claim := func(d gamedate.Date, owner string) ledger.Claim {
 		t.Helper()
-		c, err := l.Claim(ctx, ledger.ClaimRequest{Job: "j", Run: "run-1", Date: d, Seq: 1, Owner: owner, TTL: time.Minute, Version: "1"})
+		c, err := l.Claim(ctx,
+			ledger.ClaimRequest{Job: "j", Run: "run-1", Date: d, Seq: 1, Owner: owner, TTL: time.Minute, Version: "1"})
 		must(err)
 		return c
 	}

@@ -91,8 +91,8 @@ func (l *Ledger) read(ctx context.Context, refs ...*firestore.DocumentRef) (docu
 // judgement turns what was read into writes; none is no change. It may run several times and must begin anew each time.
 type judgement func(documents) ([]write, error)
 
-// change reads documents and stores what judge makes of them, unless one that it writes was changed since: then it reads
-// and judges again. A document that is only read may have changed since; where that matters, see changeExactly.
+// change reads documents and stores what judge makes of them, unless one that it writes was changed since: then it
+// reads and judges again. A document that is only read may have changed since; where that matters, see changeExactly.
 func (l *Ledger) change(ctx context.Context, refs []*firestore.DocumentRef, judge judgement) error {
 	return l.again(ctx, func(ctx context.Context) error { return l.tryChange(ctx, refs, judge) })
 }

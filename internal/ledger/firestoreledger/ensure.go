@@ -22,11 +22,11 @@ import (
 // EmulatorVariable names the environment variable that points the client library at an emulator.
 const EmulatorVariable = "FIRESTORE_EMULATOR_HOST"
 
-// Ensure looks at the database and its indexes, and in mode [setup.Make] asks Firestore to build those that are missing;
-// it does not wait for them. The database itself is never made, because its location cannot be changed later, and an index
-// that somebody has set otherwise is reported and left alone. Collections and documents need no making, and nothing in the
-// ledger expires, so there is no time-to-live policy. In mode [setup.Check] one read shows whether this account may read.
-// The package setup says what holds of every Ensure.
+// Ensure looks at the database and its indexes, and in mode [setup.Make] asks Firestore to build those that are
+// missing; it does not wait for them. The database itself is never made, because its location cannot be changed later,
+// and an index that somebody has set otherwise is reported and left alone. Collections and documents need no making,
+// and nothing in the ledger expires, so there is no time-to-live policy. In mode [setup.Check] one read shows whether
+// this account may read. The package setup says what holds of every Ensure.
 func (l *Ledger) Ensure(ctx context.Context, mode setup.Mode) ([]setup.Finding, error) {
 	e := &ensuring{l: l, mode: mode}
 	err := e.all(ctx)
@@ -112,8 +112,9 @@ func (e *ensuring) database(ctx context.Context) (usable bool, err error) {
 		return true, nil // indexes have rights of their own
 	case status.Code(err) == codes.NotFound:
 		f.State = setup.Missing
-		f.Advice = fmt.Sprintf("choose a location, which stays for good: gcloud firestore databases create --project=%s --database='%s' "+
-			"--type=firestore-native --location=LOCATION", e.l.project, e.l.database)
+		f.Advice = fmt.Sprintf(
+			"choose a location, which stays for good: gcloud firestore databases create --project=%s --database='%s' "+
+				"--type=firestore-native --location=LOCATION", e.l.project, e.l.database)
 	case err != nil:
 		return false, err
 	case got.GetType() != adminpb.Database_FIRESTORE_NATIVE:
@@ -145,7 +146,8 @@ func (e *ensuring) reads(ctx context.Context) error {
 }
 
 // advice about an index that is not ready.
-const building = "Firestore builds it in the background; queries that need it fail until publisher init --check finds it present"
+const building = "Firestore builds it in the background; queries that need it fail until publisher init --check " +
+	"finds it present"
 
 // composites looks at the indexes of two fields, a collection at a time.
 func (e *ensuring) composites(ctx context.Context) error {
@@ -169,12 +171,14 @@ func (e *ensuring) composites(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// list returns the composite indexes of a collection; nil when they may not be seen, which is then a finding or an error.
+// list returns the composite indexes of a collection; nil when they may not be seen, which is then a finding or an
+// error.
 func (e *ensuring) list(ctx context.Context, collection string) ([]*adminpb.Index, error) {
 	var all []*adminpb.Index
 	err := repeat(ctx, func(ctx context.Context) error {
 		all = []*adminpb.Index{}
-		it := e.admin.ListIndexes(ctx, &adminpb.ListIndexesRequest{Parent: e.l.databaseName() + "/collectionGroups/" + collection})
+		it := e.admin.ListIndexes(ctx,
+			&adminpb.ListIndexesRequest{Parent: e.l.databaseName() + "/collectionGroups/" + collection})
 		for {
 			index, err := it.Next()
 			if errors.Is(err, iterator.Done) {
@@ -196,7 +200,8 @@ func (e *ensuring) list(ctx context.Context, collection string) ([]*adminpb.Inde
 }
 
 func (e *ensuring) composite(ctx context.Context, collection string, want composite, there []*adminpb.Index) error {
-	f := setup.Finding{Resource: fmt.Sprintf("index of %s by %s, newest %s", collection, want.equal, want.newest), State: setup.Present}
+	f := setup.Finding{Resource: fmt.Sprintf("index of %s by %s, newest %s", collection, want.equal, want.newest),
+		State: setup.Present}
 	wanted := want.proto()
 	i := slices.IndexFunc(there, func(index *adminpb.Index) bool { return sameIndex(index, wanted) })
 	switch {
@@ -206,7 +211,8 @@ func (e *ensuring) composite(ctx context.Context, collection string, want compos
 		f.State, f.Makeable = setup.Missing, true
 	default:
 		err := repeat(ctx, func(ctx context.Context) error {
-			_, err := e.admin.CreateIndex(ctx, &adminpb.CreateIndexRequest{Parent: e.l.databaseName() + "/collectionGroups/" + collection, Index: wanted})
+			_, err := e.admin.CreateIndex(ctx,
+				&adminpb.CreateIndexRequest{Parent: e.l.databaseName() + "/collectionGroups/" + collection, Index: wanted})
 			return err
 		})
 		if e.refused(f.Resource, err, indexRole) {
@@ -236,7 +242,8 @@ func ready(f setup.Finding, index *adminpb.Index) setup.Finding {
 }
 
 func (c composite) proto() *adminpb.Index {
-	return &adminpb.Index{QueryScope: scope(c.group), Fields: []*adminpb.Index_IndexField{ordered(c.equal, false), ordered(c.newest, true)}}
+	return &adminpb.Index{QueryScope: scope(c.group),
+		Fields: []*adminpb.Index_IndexField{ordered(c.equal, false), ordered(c.newest, true)}}
 }
 
 func scope(group bool) adminpb.Index_QueryScope {
@@ -260,9 +267,11 @@ func sameIndex(a, b *adminpb.Index) bool {
 	fields := func(index *adminpb.Index) []*adminpb.Index_IndexField {
 		return slices.DeleteFunc(slices.Clone(index.GetFields()), named)
 	}
-	return a.GetQueryScope() == b.GetQueryScope() && slices.EqualFunc(fields(a), fields(b), func(x, y *adminpb.Index_IndexField) bool {
-		return x.GetFieldPath() == y.GetFieldPath() && x.GetOrder() == y.GetOrder() && x.GetArrayConfig() == y.GetArrayConfig()
-	})
+	return a.GetQueryScope() == b.GetQueryScope() &&
+		slices.EqualFunc(fields(a), fields(b), func(x, y *adminpb.Index_IndexField) bool {
+			return x.GetFieldPath() == y.GetFieldPath() && x.GetOrder() == y.GetOrder() &&
+				x.GetArrayConfig() == y.GetArrayConfig()
+		})
 }
 
 // fields looks at the indexes of single fields.
@@ -278,7 +287,8 @@ func (e *ensuring) fields(ctx context.Context) error {
 
 func (e *ensuring) field(ctx context.Context, want fieldOverride) error {
 	collection := e.l.stored(want.collection)
-	f := setup.Finding{Resource: fmt.Sprintf("single-field indexes of %s, field %s", collection, want.field), State: setup.Present}
+	f := setup.Finding{Resource: fmt.Sprintf("single-field indexes of %s, field %s", collection, want.field),
+		State: setup.Present}
 	name := e.l.databaseName() + "/collectionGroups/" + collection + "/fields/" + want.field
 	var got *adminpb.Field
 	err := repeat(ctx, func(ctx context.Context) (err error) {
@@ -330,7 +340,8 @@ func (e *ensuring) field(ctx context.Context, want fieldOverride) error {
 
 func (o fieldOverride) protos() (all []*adminpb.Index) {
 	for _, s := range o.indexes {
-		all = append(all, &adminpb.Index{QueryScope: scope(s.group), Fields: []*adminpb.Index_IndexField{ordered(o.field, s.descending)}})
+		all = append(all,
+			&adminpb.Index{QueryScope: scope(s.group), Fields: []*adminpb.Index_IndexField{ordered(o.field, s.descending)}})
 	}
 	return all
 }

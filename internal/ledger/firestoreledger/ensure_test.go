@@ -33,8 +33,9 @@ type service struct {
 }
 
 func newService() *service {
-	return &service{database: &adminpb.Database{Type: adminpb.Database_FIRESTORE_NATIVE}, indexes: map[string][]*adminpb.Index{},
-		fields: map[string]*adminpb.Field{}, flaky: map[string]int{}}
+	return &service{database: &adminpb.Database{Type: adminpb.Database_FIRESTORE_NATIVE},
+		indexes: map[string][]*adminpb.Index{},
+		fields:  map[string]*adminpb.Field{}, flaky: map[string]int{}}
 }
 
 func (s *service) permit(method string) error {
@@ -49,7 +50,8 @@ func (s *service) permit(method string) error {
 	return nil
 }
 
-func (s *service) unary(_ context.Context, method string, req, reply any, _ *grpc.ClientConn, _ grpc.UnaryInvoker, _ ...grpc.CallOption) error {
+func (s *service) unary(_ context.Context, method string, req, reply any, _ *grpc.ClientConn, _ grpc.UnaryInvoker,
+	_ ...grpc.CallOption) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.permit(method); err != nil {
@@ -84,7 +86,8 @@ func (s *service) unary(_ context.Context, method string, req, reply any, _ *grp
 }
 
 // stream answers reads of documents: none is there.
-func (s *service) stream(ctx context.Context, _ *grpc.StreamDesc, _ *grpc.ClientConn, method string, _ grpc.Streamer, _ ...grpc.CallOption) (grpc.ClientStream, error) {
+func (s *service) stream(ctx context.Context, _ *grpc.StreamDesc, _ *grpc.ClientConn, method string, _ grpc.Streamer,
+	_ ...grpc.CallOption) (grpc.ClientStream, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return &noDocument{ctx: ctx, refused: s.permit(method)}, nil
@@ -134,10 +137,12 @@ func (s *service) built() {
 func ledgerAt(t *testing.T, s *service, prefix string) *firestoreledger.Ledger {
 	t.Helper()
 	t.Setenv(firestoreledger.EmulatorVariable, "")
-	l, err := firestoreledger.New(t.Context(), firestoreledger.Options{Project: "project", Database: "ledger", Prefix: prefix,
-		Client: []option.ClientOption{option.WithEndpoint("127.0.0.1:1"), option.WithoutAuthentication(),
-			option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials())),
-			option.WithGRPCDialOption(grpc.WithUnaryInterceptor(s.unary)), option.WithGRPCDialOption(grpc.WithStreamInterceptor(s.stream))}})
+	l, err := firestoreledger.New(t.Context(),
+		firestoreledger.Options{Project: "project", Database: "ledger", Prefix: prefix,
+			Client: []option.ClientOption{option.WithEndpoint("127.0.0.1:1"), option.WithoutAuthentication(),
+				option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials())),
+				option.WithGRPCDialOption(grpc.WithUnaryInterceptor(s.unary)),
+				option.WithGRPCDialOption(grpc.WithStreamInterceptor(s.stream))}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +203,10 @@ func TestEnsureMakesIndexes(t *testing.T) {
 		t.Fatalf("looking has made %d collections' indexes and %d fields'", len(s.indexes), len(s.fields))
 	}
 	ensure(t, l, setup.Make, map[setup.State]int{setup.Present: 1, setup.Created: n})
-	f := find(t, ensure(t, l, setup.Make, map[setup.State]int{setup.Present: 1 + firestoreledger.NeededFields, setup.Differs: n - firestoreledger.NeededFields}),
+	f := find(t,
+		ensure(t, l, setup.Make,
+			map[setup.State]int{setup.Present: 1 + firestoreledger.NeededFields,
+				setup.Differs: n - firestoreledger.NeededFields}),
 		"index of gamefill_runs by job, newest created_at")
 	if f.Seen != "CREATING" || !strings.Contains(f.Advice, "background") {
 		t.Errorf("index that is being built: got %+v", f)
@@ -206,7 +214,8 @@ func TestEnsureMakesIndexes(t *testing.T) {
 	s.built()
 	ensure(t, l, setup.Make, map[setup.State]int{setup.Present: 1 + n})
 	ensure(t, l, setup.Check, map[setup.State]int{setup.Present: 2 + n})
-	if got := s.fields["projects/project/databases/ledger/collectionGroups/dates/fields/facts"]; got == nil || len(got.GetIndexConfig().GetIndexes()) > 0 {
+	if got := s.fields["projects/project/databases/ledger/collectionGroups/dates/fields/facts"]; got == nil ||
+		len(got.GetIndexConfig().GetIndexes()) > 0 {
 		t.Errorf("facts: got %v, want a field without indexes", got)
 	}
 }
@@ -215,9 +224,11 @@ func TestEnsureMakesIndexes(t *testing.T) {
 // share.
 func TestEnsureWithPrefix(t *testing.T) {
 	s := newService()
-	ensure(t, ledgerAt(t, s, ""), setup.Make, map[setup.State]int{setup.Present: 1, setup.Created: firestoreledger.NeededIndexes})
+	ensure(t, ledgerAt(t, s, ""), setup.Make,
+		map[setup.State]int{setup.Present: 1, setup.Created: firestoreledger.NeededIndexes})
 	s.built()
-	findings := ensure(t, ledgerAt(t, s, "staging_"), setup.Make, map[setup.State]int{setup.Present: 1 + 2, setup.Created: firestoreledger.NeededIndexes - 2})
+	findings := ensure(t, ledgerAt(t, s, "staging_"), setup.Make,
+		map[setup.State]int{setup.Present: 1 + 2, setup.Created: firestoreledger.NeededIndexes - 2})
 	find(t, findings, "index of staging_gamefill_attempts by run, newest ended_at")
 	find(t, findings, "single-field indexes of dates, field facts")
 }
@@ -228,15 +239,19 @@ func TestEnsureReportsWhatDiffers(t *testing.T) {
 	ensure(t, l, setup.Make, map[setup.State]int{setup.Present: 1, setup.Created: firestoreledger.NeededIndexes})
 	s.built()
 	facts := "projects/project/databases/ledger/collectionGroups/dates/fields/facts"
-	s.fields[facts].IndexConfig.Indexes = []*adminpb.Index{{QueryScope: adminpb.Index_COLLECTION, Fields: []*adminpb.Index_IndexField{
-		{FieldPath: "facts", ValueMode: &adminpb.Index_IndexField_Order_{Order: adminpb.Index_IndexField_ASCENDING}}}}}
+	s.fields[facts].IndexConfig.Indexes = []*adminpb.Index{
+		{QueryScope: adminpb.Index_COLLECTION, Fields: []*adminpb.Index_IndexField{
+			{FieldPath: "facts", ValueMode: &adminpb.Index_IndexField_Order_{Order: adminpb.Index_IndexField_ASCENDING}}}}}
 	runs := s.indexes["projects/project/databases/ledger/collectionGroups/gamefill_runs"]
 	runs[0].State = adminpb.Index_NEEDS_REPAIR
-	findings := ensure(t, l, setup.Make, map[setup.State]int{setup.Present: firestoreledger.NeededIndexes - 1, setup.Differs: 2})
-	if f := find(t, findings, "single-field indexes of dates, field facts"); f.Seen != "ascending in collection" || f.Wanted != "none" {
+	findings := ensure(t, l, setup.Make,
+		map[setup.State]int{setup.Present: firestoreledger.NeededIndexes - 1, setup.Differs: 2})
+	if f := find(t, findings, "single-field indexes of dates, field facts"); f.Seen != "ascending in collection" ||
+		f.Wanted != "none" {
 		t.Errorf("indexed facts: got %+v", f)
 	}
-	if f := find(t, findings, "index of gamefill_runs by job, newest created_at"); f.Seen != "NEEDS_REPAIR" || !strings.Contains(f.Advice, "delete") {
+	if f := find(t, findings, "index of gamefill_runs by job, newest created_at"); f.Seen != "NEEDS_REPAIR" ||
+		!strings.Contains(f.Advice, "delete") {
 		t.Errorf("broken index: got %+v", f)
 	}
 	if len(s.fields[facts].GetIndexConfig().GetIndexes()) != 1 {
@@ -251,8 +266,11 @@ func TestEnsureWithoutDatabase(t *testing.T) {
 		state    setup.State
 		advice   string
 	}{
-		{"none", nil, setup.Missing, "gcloud firestore databases create --project=project --database='ledger' --type=firestore-native --location=LOCATION"},
-		{"of the other mode", &adminpb.Database{Type: adminpb.Database_DATASTORE_MODE}, setup.Differs, "name another database"},
+		{"none", nil, setup.Missing,
+			"gcloud firestore databases create --project=project --database='ledger' --type=firestore-native " +
+				"--location=LOCATION"},
+		{"of the other mode", &adminpb.Database{Type: adminpb.Database_DATASTORE_MODE}, setup.Differs,
+			"name another database"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -278,18 +296,24 @@ func TestEnsureForbidden(t *testing.T) {
 		role   string
 	}{
 		{"GetDatabase", setup.Make, map[setup.State]int{setup.Forbidden: 1, setup.Created: n}, "roles/datastore.viewer"},
-		{"BatchGetDocuments", setup.Check, map[setup.State]int{setup.Forbidden: 1, setup.Present: 1, setup.Missing: n}, "roles/datastore.user"},
-		{"ListIndexes", setup.Make, map[setup.State]int{setup.Forbidden: 3, setup.Present: 1, setup.Created: fields}, "roles/datastore.indexAdmin"},
-		{"CreateIndex", setup.Make, map[setup.State]int{setup.Forbidden: n - fields, setup.Present: 1, setup.Created: fields}, "roles/datastore.indexAdmin"},
-		{"GetField", setup.Make, map[setup.State]int{setup.Forbidden: fields, setup.Present: 1, setup.Created: n - fields}, "roles/datastore.indexAdmin"},
-		{"UpdateField", setup.Make, map[setup.State]int{setup.Forbidden: fields, setup.Present: 1, setup.Created: n - fields}, "roles/datastore.indexAdmin"},
+		{"BatchGetDocuments", setup.Check, map[setup.State]int{setup.Forbidden: 1, setup.Present: 1, setup.Missing: n},
+			"roles/datastore.user"},
+		{"ListIndexes", setup.Make, map[setup.State]int{setup.Forbidden: 3, setup.Present: 1, setup.Created: fields},
+			"roles/datastore.indexAdmin"},
+		{"CreateIndex", setup.Make, map[setup.State]int{setup.Forbidden: n - fields, setup.Present: 1, setup.Created: fields},
+			"roles/datastore.indexAdmin"},
+		{"GetField", setup.Make, map[setup.State]int{setup.Forbidden: fields, setup.Present: 1, setup.Created: n - fields},
+			"roles/datastore.indexAdmin"},
+		{"UpdateField", setup.Make, map[setup.State]int{setup.Forbidden: fields, setup.Present: 1, setup.Created: n - fields},
+			"roles/datastore.indexAdmin"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.method, func(t *testing.T) {
 			s := newService()
 			s.refuse = tt.method
 			for _, f := range ensure(t, ledgerAt(t, s, ""), tt.mode, tt.want) {
-				if f.State == setup.Forbidden && (f.Advice != "grant "+tt.role+" in project project to this account" || f.Seen != "as told") {
+				if f.State == setup.Forbidden &&
+					(f.Advice != "grant "+tt.role+" in project project to this account" || f.Seen != "as told") {
 					t.Errorf("got %+v, want the advice to grant %s", f, tt.role)
 				}
 			}

@@ -58,12 +58,13 @@ func entryOf(s *firestore.DocumentSnapshot) (e stored, ok bool, err error) {
 	if err != nil {
 		return stored{}, false, fmt.Errorf("read %s: %w", s.Ref.Path, err)
 	}
-	e = stored{claim: d.Claim, Entry: ledger.Entry{Job: d.Job, Date: date, State: ledger.State(d.State), Run: d.Run, Seq: d.Seq,
-		PublishedSeq: d.PublishedSeq, PublishedAt: d.PublishedAt, NotBefore: d.NotBefore, Reason: d.Reason,
-		Generation: d.Generation, Attempt: d.Attempt, Spent: d.Spent, Owner: d.Owner, LeaseUntil: d.LeaseUntil,
-		Write: ledger.WriteRecord{Generation: d.WriteGeneration, ID: d.WriteID, Run: d.WriteRun, Fingerprint: d.WriteContent,
-			PreImage: d.WritePreImage, PreImageRows: d.WritePreRows, Rollback: d.WriteRollback},
-		DeadPublished: d.DeadPublished, UpdatedAt: d.UpdatedAt}}
+	e = stored{claim: d.Claim,
+		Entry: ledger.Entry{Job: d.Job, Date: date, State: ledger.State(d.State), Run: d.Run, Seq: d.Seq,
+			PublishedSeq: d.PublishedSeq, PublishedAt: d.PublishedAt, NotBefore: d.NotBefore, Reason: d.Reason,
+			Generation: d.Generation, Attempt: d.Attempt, Spent: d.Spent, Owner: d.Owner, LeaseUntil: d.LeaseUntil,
+			Write: ledger.WriteRecord{Generation: d.WriteGeneration, ID: d.WriteID, Run: d.WriteRun, Fingerprint: d.WriteContent,
+				PreImage: d.WritePreImage, PreImageRows: d.WritePreRows, Rollback: d.WriteRollback},
+			DeadPublished: d.DeadPublished, UpdatedAt: d.UpdatedAt}}
 	if e.Failure, err = d.Failure.failure(); err != nil {
 		return stored{}, false, fmt.Errorf("read %s: %w", s.Ref.Path, err)
 	}
@@ -85,8 +86,9 @@ func entryFields(e *ledger.Entry) fields {
 }
 
 func writeFields(w ledger.WriteRecord) fields {
-	return fields{"write_generation": w.Generation, "write_id": w.ID, "write_run": w.Run, "write_fingerprint": w.Fingerprint,
-		"write_pre_image": w.PreImage, "write_pre_image_rows": w.PreImageRows, "write_rollback": w.Rollback}
+	return fields{"write_generation": w.Generation, "write_id": w.ID, "write_run": w.Run,
+		"write_fingerprint": w.Fingerprint,
+		"write_pre_image":   w.PreImage, "write_pre_image_rows": w.PreImageRows, "write_rollback": w.Rollback}
 }
 
 // save stores e over the document that it was read from, stamped with now.
@@ -101,8 +103,8 @@ func (l *Ledger) end(e *ledger.Entry, now time.Time, result string, f *ledger.Fa
 		fields{"ended_at": now, "result": result, "failure": failureFields(f), "outcome": string(outcome)})
 }
 
-// expire ends the lease of e, which has run out, see [ledger.Entry.Expire]. The caller saves e and stores the end of the
-// attempt that is returned.
+// expire ends the lease of e, which has run out, see [ledger.Entry.Expire]. The caller saves e and stores the end of
+// the attempt that is returned.
 func (l *Ledger) expire(e *ledger.Entry, run ledger.RunState, now time.Time, maxAttempts int) write {
 	e.Expire(run, maxAttempts)
 	return l.end(e, now, ledger.ResultExpired, e.Failure, "")

@@ -35,7 +35,9 @@ func (l *Ledger) marked(ctx context.Context, err error) error {
 		err = fmt.Errorf("%w; grant roles/datastore.user on project %s to the account that this runs as", err, l.project)
 		return failure.MarkEnvironment(err, "ledger_forbidden")
 	case s.Code() == codes.NotFound:
-		err = fmt.Errorf("%w; create the Firestore database (Native mode) in project %s, and grant roles/datastore.user on it", err, l.project)
+		err = fmt.Errorf(
+			"%w; create the Firestore database (Native mode) in project %s, and grant roles/datastore.user on it",
+			err, l.project)
 		return failure.MarkEnvironment(err, "ledger_not_found")
 	case s.Code() == codes.FailedPrecondition && strings.Contains(s.Message(), "index"):
 		err = fmt.Errorf("%w; make the indexes with publisher init", err)

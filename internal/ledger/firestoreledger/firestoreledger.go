@@ -19,7 +19,8 @@
 //	gamefill_events/{random id}
 //	gamefill_roles/{role}
 //
-// The indexes that the queries need are made by [Ledger.Ensure]; deploy/firestore.indexes.json lists them for other tools.
+// The indexes that the queries need are made by [Ledger.Ensure]; deploy/firestore.indexes.json lists them for other
+// tools.
 package firestoreledger
 
 import (

@@ -14,7 +14,8 @@ import (
 func newLedger(t *testing.T) *firestoreledger.Ledger {
 	t.Helper()
 	emulator.Firestore(t)
-	l, err := firestoreledger.New(t.Context(), firestoreledger.Options{Project: "gamefill-test", Prefix: rand.Text() + "_"})
+	l, err := firestoreledger.New(t.Context(),
+		firestoreledger.Options{Project: "gamefill-test", Prefix: rand.Text() + "_"})
 	if err != nil {
 		t.Fatal(err)
 	}

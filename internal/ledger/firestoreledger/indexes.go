@@ -18,8 +18,8 @@ type fieldOverride struct {
 // single is an index of one field.
 type single struct{ descending, group bool }
 
-// compositeIndexes are what the list of queries needs. Firestore answers an ordered query with several equality filters by
-// merging the indexes of one such field each with the same order, so one index a field is enough for all their
+// compositeIndexes are what the list of queries needs. Firestore answers an ordered query with several equality filters
+// by merging the indexes of one such field each with the same order, so one index a field is enough for all their
 // combinations.
 func compositeIndexes() (all []composite) {
 	for _, s := range shapes {
@@ -34,12 +34,13 @@ func compositeIndexes() (all []composite) {
 }
 
 // fieldIndexes are the fields whose indexes are not those that Firestore keeps by itself: a query over a group needs an
-// index of that scope even of a single field, and long fields need none. An override replaces the whole set, so those of
-// the collection are named again.
+// index of that scope even of a single field, and long fields need none. An override replaces the whole set, so those
+// of the collection are named again.
 func fieldIndexes() (all []fieldOverride) {
 	for _, s := range shapes {
 		if s.newest != "" && s.group && len(s.equal) == 0 {
-			all = append(all, fieldOverride{s.collection, s.newest, []single{{}, {descending: true}, {descending: true, group: true}}})
+			all = append(all,
+				fieldOverride{s.collection, s.newest, []single{{}, {descending: true}, {descending: true, group: true}}})
 		}
 	}
 	for _, u := range unindexed {

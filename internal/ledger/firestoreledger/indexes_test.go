@@ -99,7 +99,8 @@ func TestNoIndexOfUnindexedFields(t *testing.T) {
 	for _, s := range shapes {
 		for _, u := range unindexed {
 			asked := slices.Concat(s.equal, s.optional, []string{s.newest, s.between})
-			if s.collection == u.collection && slices.ContainsFunc(asked, func(f string) bool { return strings.Split(f, ".")[0] == u.field }) {
+			if s.collection == u.collection &&
+				slices.ContainsFunc(asked, func(f string) bool { return strings.Split(f, ".")[0] == u.field }) {
 				t.Errorf("a query of %s asks for %s, which has no index", s.collection, u.field)
 			}
 		}

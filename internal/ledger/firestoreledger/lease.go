@@ -29,7 +29,8 @@ func (l *Ledger) Claim(ctx context.Context, r ledger.ClaimRequest) (ledger.Claim
 }
 
 // claimIn judges the request and grants the lease if nothing stands against it. The entry is returned as it is then.
-func (l *Ledger) claimIn(ctx context.Context, d documents, r ledger.ClaimRequest, token string) (ledger.Claim, []write, error) {
+func (l *Ledger) claimIn(ctx context.Context, d documents, r ledger.ClaimRequest,
+	token string) (ledger.Claim, []write, error) {
 	s, ok, err := entryOf(d.snaps[0])
 	if err != nil || !ok {
 		return ledger.Claim{Outcome: ledger.NotPlanned}, nil, err

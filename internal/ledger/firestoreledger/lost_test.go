@@ -25,7 +25,8 @@ func losing(t *testing.T) (l *firestoreledger.Ledger, armed *atomic.Bool) {
 	t.Helper()
 	armed = &atomic.Bool{}
 	conn, err := grpc.NewClient(emulator.Firestore(t), grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, o ...grpc.CallOption) error {
+		grpc.WithUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn,
+			invoke grpc.UnaryInvoker, o ...grpc.CallOption) error {
 			err := invoke(ctx, method, req, reply, cc, o...)
 			if err == nil && strings.HasSuffix(method, "/Commit") && armed.CompareAndSwap(true, false) {
 				return status.Error(codes.Unavailable, "connection reset")
@@ -66,18 +67,22 @@ func TestLostAnswers(t *testing.T) {
 		_, err := l.Record(ctx, "j", "run-1", []ledger.Plan{{Date: day, To: ledger.Pending}})
 		return err
 	})
-	if _, err := l.UpdateRun(ctx, "run-1", ledger.Event{}, func(r *ledger.Run) error { return r.Move(ledger.RunOpen) }); err != nil {
+	if _, err := l.UpdateRun(ctx, "run-1", ledger.Event{},
+		func(r *ledger.Run) error { return r.Move(ledger.RunOpen) }); err != nil {
 		t.Fatal(err)
 	}
 	var claim ledger.Claim
 	losing("claim", func() (err error) {
-		claim, err = l.Claim(ctx, ledger.ClaimRequest{Job: "j", Run: "run-1", Date: day, Seq: 1, Owner: "alice", TTL: time.Minute, Version: "1"})
+		claim, err = l.Claim(ctx,
+			ledger.ClaimRequest{Job: "j", Run: "run-1", Date: day, Seq: 1, Owner: "alice", TTL: time.Minute, Version: "1"})
 		return err
 	})
 	if claim.Outcome != ledger.Claimed || claim.Lease.Generation != 1 || claim.Entry.Spent != 0 {
-		t.Fatalf("claim: got %s, generation %d, %d spent, want claimed, 1, 0", claim.Outcome, claim.Lease.Generation, claim.Entry.Spent)
+		t.Fatalf("claim: got %s, generation %d, %d spent, want claimed, 1, 0", claim.Outcome, claim.Lease.Generation,
+			claim.Entry.Spent)
 	}
-	losing("begin write", func() error { return l.BeginWrite(ctx, claim.Lease, time.Minute, ledger.WriteRecord{ID: "load-1"}) })
+	losing("begin write",
+		func() error { return l.BeginWrite(ctx, claim.Lease, time.Minute, ledger.WriteRecord{ID: "load-1"}) })
 	losing("complete", func() error { return l.Complete(ctx, claim.Lease, ledger.Facts{Outcome: ledger.Replaced}) })
 	r := ledger.Rollback{Job: "j", Run: "run-1", Date: day, Generation: 1}
 	losing("begin rollback", func() error { return l.BeginRollback(ctx, r) })

@@ -114,7 +114,8 @@ func accepting(s *firestore.DocumentSnapshot) error {
 }
 
 // record applies one plan and returns the entry as it is then.
-func (l *Ledger) record(d documents, at *firestore.DocumentSnapshot, jobName, run string, p ledger.Plan) (ledger.Entry, []write, error) {
+func (l *Ledger) record(d documents, at *firestore.DocumentSnapshot, jobName, run string,
+	p ledger.Plan) (ledger.Entry, []write, error) {
 	if p.To != ledger.Pending && p.To != ledger.NoGames && p.To != ledger.NoSchedule {
 		return ledger.Entry{}, nil, fmt.Errorf("a plan cannot make it %q", p.To)
 	}
@@ -144,8 +145,8 @@ func (l *Ledger) record(d documents, at *firestore.DocumentSnapshot, jobName, ru
 	return e, writes, nil
 }
 
-// abandon settles an entry that a cancelled run left behind, so that run can have the date: one whose holder died, or one
-// that the cancelling did not come to before its process died.
+// abandon settles an entry that a cancelled run left behind, so that run can have the date: one whose holder died, or
+// one that the cancelling did not come to before its process died.
 func (l *Ledger) abandon(d documents, e *ledger.Entry, run string) ([]write, error) {
 	if e.State.Settled() || e.Run == run || e.State == ledger.Leased && e.LeaseUntil.After(d.now) {
 		return nil, nil
@@ -179,7 +180,8 @@ func (l *Ledger) MarkPublished(ctx context.Context, jobName string, published []
 					return nil, err
 				}
 				if ok && e.PublishedSeq <= p.Seq && p.Seq <= e.Seq {
-					writes = append(writes, put(d.snaps[i], fields{"published_seq": p.Seq, "published_at": d.now, "updated_at": d.now}))
+					writes = append(writes,
+						put(d.snaps[i], fields{"published_seq": p.Seq, "published_at": d.now, "updated_at": d.now}))
 				}
 			}
 			return writes, nil

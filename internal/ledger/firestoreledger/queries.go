@@ -26,16 +26,19 @@ var (
 	entriesOfRange = shape{collection: dates, between: "date"}
 	entriesOfRun   = shape{collection: dates, equal: []string{"run"}, optional: []string{"state"}}
 	runsOfJob      = shape{collection: runs, equal: []string{"job"}, newest: "created_at"}
-	startedFirst   = shape{collection: attempts, group: true, optional: []string{"job", "run", "date"}, newest: "started_at"}
-	endedFirst     = shape{collection: attempts, group: true, optional: []string{"job", "run", "date"}, newest: "ended_at"}
-	eventsOfJob    = shape{collection: events, equal: []string{"job"}, optional: []string{"run"}, newest: "at"}
-	lettersBy      = shape{collection: deadLetters, optional: []string{"job", "run", "state", "failure.class", "failure.stage", "failure.reason"}}
+	startedFirst   = shape{collection: attempts, group: true, optional: []string{"job", "run", "date"},
+		newest: "started_at"}
+	endedFirst  = shape{collection: attempts, group: true, optional: []string{"job", "run", "date"}, newest: "ended_at"}
+	eventsOfJob = shape{collection: events, equal: []string{"job"}, optional: []string{"run"}, newest: "at"}
+	lettersBy   = shape{collection: deadLetters,
+		optional: []string{"job", "run", "state", "failure.class", "failure.stage", "failure.reason"}}
 
 	shapes = []shape{entriesOfRange, entriesOfRun, runsOfJob, startedFirst, endedFirst, eventsOfJob, lettersBy}
 )
 
 // unindexed are fields that no query looks at and that are long: indexing them would only cost writes.
-var unindexed = []struct{ collection, field string }{{dates, "facts"}, {registry, "content"}, {runs, "checks"}, {runs, "settings"}}
+var unindexed = []struct{ collection, field string }{{dates, "facts"}, {registry, "content"}, {runs, "checks"},
+	{runs, "settings"}}
 
 // compared are the fields and values of a query's equality filters.
 type compared map[string]string
@@ -48,8 +51,8 @@ func (c compared) set(field, value string) compared {
 	return c
 }
 
-// query is s over from, which names the collection or the group, with the filters given; limit 0 is none. Filtering by a
-// field that the shape does not declare is a programming error, because no index would be there for it.
+// query is s over from, which names the collection or the group, with the filters given; limit 0 is none. Filtering by
+// a field that the shape does not declare is a programming error, because no index would be there for it.
 func (s shape) query(from firestore.Query, equal compared, limit int) firestore.Query {
 	q := from
 	for _, field := range slices.Sorted(maps.Keys(equal)) {
@@ -70,7 +73,8 @@ func (s shape) query(from firestore.Query, equal compared, limit int) firestore.
 // inRange is a query of the shape entriesOfRange.
 func (l *Ledger) inRange(jobName string, r gamedate.Range) firestore.Query {
 	field := entriesOfRange.between
-	return l.jobRef(jobName).Collection(entriesOfRange.collection).Where(field, ">=", r.From.String()).Where(field, "<=", r.To.String())
+	return l.jobRef(jobName).Collection(entriesOfRange.collection).Where(field, ">=", r.From.String()).Where(field, "<=",
+		r.To.String())
 }
 
 // inRun is a query of the shape entriesOfRun; state "" is every one.

@@ -111,7 +111,8 @@ func (l *Ledger) ExpireLeases(ctx context.Context, jobName, run string, maxAttem
 }
 
 // expireOne ends the lease that was seen, if nobody has ended or renewed it meanwhile.
-func (l *Ledger) expireOne(ctx context.Context, seen ledger.Entry, maxAttempts int) (e ledger.Entry, changed bool, err error) {
+func (l *Ledger) expireOne(ctx context.Context, seen ledger.Entry,
+	maxAttempts int) (e ledger.Entry, changed bool, err error) {
 	refs := []*firestore.DocumentRef{l.dateRef(seen.Job, seen.Date), l.runRef(seen.Run)}
 	err = l.changeExactly(ctx, refs, func(d documents) ([]write, error) {
 		changed = false
@@ -120,7 +121,8 @@ func (l *Ledger) expireOne(ctx context.Context, seen ledger.Entry, maxAttempts i
 			return nil, err
 		}
 		e = s.Entry
-		if !ok || e.State != ledger.Leased || e.Run != seen.Run || e.Generation != seen.Generation || e.LeaseUntil.After(d.now) {
+		if !ok || e.State != ledger.Leased || e.Run != seen.Run || e.Generation != seen.Generation ||
+			e.LeaseUntil.After(d.now) {
 			return nil, nil
 		}
 		run, _, err := runOf(d.snaps[1])

@@ -57,8 +57,10 @@ func (l *Ledger) Attempts(ctx context.Context, f ledger.AttemptFilter, limit int
 			return ledger.Attempt{}, err
 		}
 		date, err := dateOf(a.Date)
-		return ledger.Attempt{Job: a.Job, Date: date, N: a.N, Run: a.Run, Seq: a.Seq, Generation: a.Generation, Owner: a.Owner,
-			StartedAt: a.StartedAt, EndedAt: a.EndedAt, Result: a.Result, Failure: failed, Outcome: ledger.Outcome(a.Outcome)}, err
+		return ledger.Attempt{Job: a.Job, Date: date, N: a.N, Run: a.Run, Seq: a.Seq, Generation: a.Generation,
+			Owner:     a.Owner,
+			StartedAt: a.StartedAt, EndedAt: a.EndedAt, Result: a.Result, Failure: failed,
+			Outcome: ledger.Outcome(a.Outcome)}, err
 	})
 }
 
@@ -86,7 +88,8 @@ type eventDocument struct {
 }
 
 func eventFields(e ledger.Event) fields {
-	return fields{"at": e.At, "job": e.Job, "run": e.Run, "date": dateText(e.Date), "kind": e.Kind, "actor": e.Actor, "message": e.Message}
+	return fields{"at": e.At, "job": e.Job, "run": e.Run, "date": dateText(e.Date), "kind": e.Kind, "actor": e.Actor,
+		"message": e.Message}
 }
 
 // AddEvent implements [ledger.Records].
@@ -117,7 +120,8 @@ func (l *Ledger) Events(ctx context.Context, jobName, run string, limit int) ([]
 			return ledger.Event{}, err
 		}
 		date, err := dateOf(e.Date)
-		return ledger.Event{At: e.At, Job: e.Job, Run: e.Run, Date: date, Kind: e.Kind, Actor: e.Actor, Message: e.Message}, err
+		return ledger.Event{At: e.At, Job: e.Job, Run: e.Run, Date: date, Kind: e.Kind, Actor: e.Actor,
+			Message: e.Message}, err
 	})
 }
 
@@ -140,9 +144,11 @@ type letterDocument struct {
 }
 
 func letterFields(d ledger.DeadLetter) fields {
-	f := fields{"id": d.ID, "job": d.Job, "date": dateText(d.Date), "run": d.Run, "seq": d.Seq, "body": nil, "attributes": nil,
-		"failure": failureFields(&d.Failure), "attempts": d.Attempts, "published_at": instant(d.PublishedAt),
-		"folded_at": instant(d.FoldedAt), "state": string(d.State), "actor": d.Actor, "note": d.Note, "settled_at": instant(d.SettledAt)}
+	f := fields{"id": d.ID, "job": d.Job, "date": dateText(d.Date), "run": d.Run, "seq": d.Seq, "body": nil,
+		"attributes": nil,
+		"failure":    failureFields(&d.Failure), "attempts": d.Attempts, "published_at": instant(d.PublishedAt),
+		"folded_at": instant(d.FoldedAt), "state": string(d.State), "actor": d.Actor, "note": d.Note,
+		"settled_at": instant(d.SettledAt)}
 	if d.Body != nil {
 		f["body"] = d.Body
 	}
@@ -165,8 +171,9 @@ func letterOf(s *firestore.DocumentSnapshot) (ledger.DeadLetter, error) {
 		failed = &ledger.Failure{}
 	}
 	date, err := dateOf(d.Date)
-	return ledger.DeadLetter{ID: d.ID, Job: d.Job, Date: date, Run: d.Run, Seq: d.Seq, Body: d.Body, Attributes: d.Attributes,
-		Failure: *failed, Attempts: d.Attempts, PublishedAt: d.PublishedAt, FoldedAt: d.FoldedAt,
+	return ledger.DeadLetter{ID: d.ID, Job: d.Job, Date: date, Run: d.Run, Seq: d.Seq, Body: d.Body,
+		Attributes: d.Attributes,
+		Failure:    *failed, Attempts: d.Attempts, PublishedAt: d.PublishedAt, FoldedAt: d.FoldedAt,
 		State: ledger.LetterState(d.State), Actor: d.Actor, Note: d.Note, SettledAt: d.SettledAt}, err
 }
 
@@ -206,8 +213,11 @@ func (l *Ledger) DeadLetters(ctx context.Context, f ledger.DeadLetterFilter) ([]
 	}
 	text := strings.ToLower(f.Text)
 	letters = slices.DeleteFunc(letters, func(d ledger.DeadLetter) bool {
-		inRange := f.Range == (gamedate.Range{}) || !d.Date.IsZero() && d.Date.Compare(f.Range.From) >= 0 && d.Date.Compare(f.Range.To) <= 0
-		return !inRange || !strings.Contains(strings.ToLower(d.Failure.Reason), text) && !strings.Contains(strings.ToLower(d.Failure.Message), text)
+		inRange := f.Range == (gamedate.Range{}) ||
+			!d.Date.IsZero() && d.Date.Compare(f.Range.From) >= 0 && d.Date.Compare(f.Range.To) <= 0
+		return !inRange ||
+			!strings.Contains(strings.ToLower(d.Failure.Reason), text) &&
+				!strings.Contains(strings.ToLower(d.Failure.Message), text)
 	})
 	slices.SortFunc(letters, func(a, b ledger.DeadLetter) int {
 		return cmp.Or(a.PublishedAt.Compare(b.PublishedAt), cmp.Compare(a.ID, b.ID))
@@ -216,7 +226,8 @@ func (l *Ledger) DeadLetters(ctx context.Context, f ledger.DeadLetterFilter) ([]
 }
 
 // SettleDeadLetters implements [ledger.Records].
-func (l *Ledger) SettleDeadLetters(ctx context.Context, ids []string, state ledger.LetterState, actor, note string) (int, error) {
+func (l *Ledger) SettleDeadLetters(ctx context.Context, ids []string, state ledger.LetterState,
+	actor, note string) (int, error) {
 	if state != ledger.LetterReplayed && state != ledger.LetterResolved && state != ledger.LetterSuperseded {
 		return 0, fmt.Errorf("settle dead letters: %q is no state of a settled letter", state)
 	}

@@ -21,7 +21,8 @@ func (l *Ledger) chunkRefs(run, upload string, n int) []*firestore.DocumentRef {
 }
 
 // upload stores a reference snapshot and returns the names of its chunks. remove takes it back.
-func (l *Ledger) upload(ctx context.Context, run string, reference []byte) (upload string, chunks int, remove func(), err error) {
+func (l *Ledger) upload(ctx context.Context, run string,
+	reference []byte) (upload string, chunks int, remove func(), err error) {
 	packed, err := ledger.PackReference(reference)
 	if err != nil {
 		return "", 0, nil, fmt.Errorf("pack reference: %w", err)

@@ -20,7 +20,8 @@ func (l *Ledger) FinishRollback(ctx context.Context, r ledger.Rollback, event le
 }
 
 // changeRollback stores what step makes of the entry, and the event if there is one.
-func (l *Ledger) changeRollback(ctx context.Context, operation string, r ledger.Rollback, step func(*ledger.Entry) (bool, error), event *ledger.Event) error {
+func (l *Ledger) changeRollback(ctx context.Context, operation string, r ledger.Rollback,
+	step func(*ledger.Entry) (bool, error), event *ledger.Event) error {
 	trail := l.newEventRef()
 	err := l.change(ctx, []*firestore.DocumentRef{l.dateRef(r.Job, r.Date)}, func(d documents) ([]write, error) {
 		s, ok, err := entryOf(d.snaps[0])

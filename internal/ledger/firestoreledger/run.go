@@ -60,15 +60,18 @@ func runOf(s *firestore.DocumentSnapshot) (r storedRun, ok bool, err error) {
 	}
 	var d runDocument
 	err = s.DataTo(&d)
-	r = storedRun{upload: d.Upload, chunks: d.Chunks, Run: ledger.Run{ID: d.ID, Job: d.Job, State: ledger.RunState(d.State),
-		Target: d.Target, Version: d.Version, Settings: d.Settings, SettingsHash: d.SettingsHash, ReferenceHash: d.ReferenceHash,
-		PlanHash: d.PlanHash, Accept: d.Accept, Force: d.Force, Reason: d.Reason, Actor: d.Actor, HoldWrites: d.HoldWrites,
-		Cause: d.Cause, CauseKind: d.CauseKind, OpenedAt: d.OpenedAt, StopOnFirstFailure: d.StopFirst, Verdict: job.Verdict(d.Verdict),
-		CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt, FinishedAt: d.FinishedAt}}
+	r = storedRun{upload: d.Upload, chunks: d.Chunks,
+		Run: ledger.Run{ID: d.ID, Job: d.Job, State: ledger.RunState(d.State),
+			Target: d.Target, Version: d.Version, Settings: d.Settings, SettingsHash: d.SettingsHash,
+			ReferenceHash: d.ReferenceHash, PlanHash: d.PlanHash, Accept: d.Accept, Force: d.Force, Reason: d.Reason,
+			Actor: d.Actor, HoldWrites: d.HoldWrites, Cause: d.Cause, CauseKind: d.CauseKind, OpenedAt: d.OpenedAt,
+			StopOnFirstFailure: d.StopFirst, Verdict: job.Verdict(d.Verdict), CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt,
+			FinishedAt: d.FinishedAt}}
 	from, errFrom := dateOf(d.From)
 	to, errTo := dateOf(d.To)
 	r.Range = gamedate.Range{From: from, To: to}
-	err = errors.Join(err, errFrom, errTo, fromJSON(d.Checks, &r.Checks), fromJSON(d.Counts, &r.Counts), fromJSON(d.Sample, &r.Sample),
+	err = errors.Join(err, errFrom, errTo, fromJSON(d.Checks, &r.Checks), fromJSON(d.Counts, &r.Counts),
+		fromJSON(d.Sample, &r.Sample),
 		fromJSON(d.Approval, &r.Approval))
 	if err != nil {
 		return storedRun{}, false, fmt.Errorf("read %s: %w", s.Ref.Path, err)
@@ -85,8 +88,8 @@ func runFields(r ledger.Run) (fields, error) {
 		"state": string(r.State), "target": r.Target, "version": r.Version, "settings": nil, "settings_hash": r.SettingsHash,
 		"reference_hash": r.ReferenceHash, "plan_hash": r.PlanHash, "accept": nil, "force": r.Force, "reason": r.Reason,
 		"actor": r.Actor, "hold_writes": r.HoldWrites, "cause": r.Cause, "cause_kind": r.CauseKind,
-		"opened_at": instant(r.OpenedAt), "stop_on_first_failure": r.StopOnFirstFailure, "verdict": string(r.Verdict), "checks": checks, "counts": counts,
-		"sample": sample, "approval": approval,
+		"opened_at": instant(r.OpenedAt), "stop_on_first_failure": r.StopOnFirstFailure, "verdict": string(r.Verdict),
+		"checks": checks, "counts": counts, "sample": sample, "approval": approval,
 		"created_at": r.CreatedAt, "updated_at": r.UpdatedAt, "finished_at": instant(r.FinishedAt)}
 	if r.Settings != nil {
 		f["settings"] = r.Settings
@@ -251,7 +254,8 @@ func (l *Ledger) ListRuns(ctx context.Context, jobName string, limit int) ([]led
 }
 
 // UpdateRun implements [ledger.Runs]. change runs outside any transaction, so it may use the ledger itself.
-func (l *Ledger) UpdateRun(ctx context.Context, id string, event ledger.Event, change func(*ledger.Run) error) (ledger.Run, error) {
+func (l *Ledger) UpdateRun(ctx context.Context, id string, event ledger.Event,
+	change func(*ledger.Run) error) (ledger.Run, error) {
 	var run ledger.Run
 	err := l.again(ctx, func(ctx context.Context) (err error) {
 		run, err = l.tryUpdateRun(ctx, id, event, change)
@@ -266,7 +270,8 @@ func (l *Ledger) UpdateRun(ctx context.Context, id string, event ledger.Event, c
 	return run, nil
 }
 
-func (l *Ledger) tryUpdateRun(ctx context.Context, id string, event ledger.Event, change func(*ledger.Run) error) (ledger.Run, error) {
+func (l *Ledger) tryUpdateRun(ctx context.Context, id string, event ledger.Event,
+	change func(*ledger.Run) error) (ledger.Run, error) {
 	snaps, err := l.client.GetAll(ctx, []*firestore.DocumentRef{l.runRef(id)})
 	if err != nil {
 		return ledger.Run{}, err
@@ -317,8 +322,8 @@ func (l *Ledger) tryUpdateRun(ctx context.Context, id string, event ledger.Event
 	return run, err
 }
 
-// reopenOrClose changes the job's document with the run that is reopened or ends. A run may finish only in a transaction
-// that sees all its dates settled.
+// reopenOrClose changes the job's document with the run that is reopened or ends. A run may finish only in a
+// transaction that sees all its dates settled.
 func (l *Ledger) reopenOrClose(ctx context.Context, d documents, run ledger.Run) (write, error) {
 	c, err := controlOf(d.snaps[1])
 	if err != nil {

@@ -14,7 +14,9 @@ var claimCases = []testCase{
 		b.open(run1, day)
 		before := b.at(day)
 		c := b.claim(request(alice, before), ledger.Claimed)
-		b.equal("lease", c.Lease, ledger.Lease{Job: jobName, Date: day, Run: run1, Seq: 1, Generation: 1, Attempt: 1, Owner: alice, Until: c.Entry.LeaseUntil})
+		b.equal("lease", c.Lease,
+			ledger.Lease{Job: jobName, Date: day, Run: run1, Seq: 1, Generation: 1, Attempt: 1, Owner: alice,
+				Until: c.Entry.LeaseUntil})
 		b.equal("run of the claim", c.Run.ID, run1)
 		want := before
 		want.State, want.Generation, want.Attempt, want.Owner = ledger.Leased, 1, 1, alice
@@ -29,7 +31,8 @@ var claimCases = []testCase{
 		b.open(run1, day)
 		r := request(alice, b.at(day))
 		r.Date = day.AddDays(1)
-		b.unchanged("claim", func() { b.equal("claim", b.claim(r, ledger.NotPlanned), ledger.Claim{Outcome: ledger.NotPlanned}) })
+		b.unchanged("claim",
+			func() { b.equal("claim", b.claim(r, ledger.NotPlanned), ledger.Claim{Outcome: ledger.NotPlanned}) })
 	}},
 	{"claim/unknown job", func(b *bench) {
 		b.open(run1, day)
@@ -41,7 +44,8 @@ var claimCases = []testCase{
 		b.open(run1, day)
 		r := request(alice, b.at(day))
 		r.Run = run2
-		b.unchanged("claim", func() { b.equal("claim", b.claim(r, ledger.NotPlanned), ledger.Claim{Outcome: ledger.NotPlanned}) })
+		b.unchanged("claim",
+			func() { b.equal("claim", b.claim(r, ledger.NotPlanned), ledger.Claim{Outcome: ledger.NotPlanned}) })
 	}},
 	{"claim/seq that was never given out", func(b *bench) {
 		b.open(run1, day)
@@ -91,7 +95,8 @@ var claimCases = []testCase{
 	{"claim/run not open", func(b *bench) {
 		b.must(b.CreateRun(b.Context(), newRun(run1), nil))
 		e := b.plan(run1, day)[0]
-		for i, state := range []ledger.RunState{ledger.RunPlanning, ledger.RunCanary, ledger.RunAwaitingApproval, ledger.RunPlanning, ledger.RunOpen, ledger.RunPaused} {
+		for i, state := range []ledger.RunState{ledger.RunPlanning, ledger.RunCanary, ledger.RunAwaitingApproval,
+			ledger.RunPlanning, ledger.RunOpen, ledger.RunPaused} {
 			if i > 0 {
 				b.move(run1, state)
 			}
@@ -120,7 +125,8 @@ var claimCases = []testCase{
 	{"claim/not yet", func(b *bench) {
 		b.open(run1, day)
 		lease := b.take(alice, day).Lease
-		b.must(b.Release(b.Context(), lease, ledger.Release{To: ledger.Pending, Delay: b.ttl(), Result: ledger.ResultReleased}))
+		b.must(b.Release(b.Context(), lease,
+			ledger.Release{To: ledger.Pending, Delay: b.ttl(), Result: ledger.ResultReleased}))
 		b.unchanged("claim", func() { b.claim(request(bob, b.at(day)), ledger.NotYet) })
 		r := request(bob, b.at(day))
 		r.Version = "4.0.0"
@@ -135,7 +141,8 @@ var claimCases = []testCase{
 		b.open(run1, day)
 		c := b.take(alice, day)
 		at := c.Entry.UpdatedAt.Add(24 * time.Hour)
-		b.must(b.Release(b.Context(), c.Lease, ledger.Release{To: ledger.Pending, NotBefore: at, Result: ledger.ResultReleased}))
+		b.must(b.Release(b.Context(), c.Lease,
+			ledger.Release{To: ledger.Pending, NotBefore: at, Result: ledger.ResultReleased}))
 		b.claim(request(bob, b.at(day)), ledger.NotYet)
 		b.equal("not before", b.at(day).NotBefore, at)
 	}},
@@ -167,7 +174,9 @@ var claimCases = []testCase{
 		b.must(b.BeginWrite(b.Context(), first.Lease, b.ttl(), load("load-1")))
 		b.pass(b.ttl())
 		c := b.claim(request(bob, b.at(day)), ledger.Claimed)
-		b.equal("lease", c.Lease, ledger.Lease{Job: jobName, Date: day, Run: run1, Seq: 1, Generation: 2, Attempt: 2, Owner: bob, Until: c.Entry.LeaseUntil})
+		b.equal("lease", c.Lease,
+			ledger.Lease{Job: jobName, Date: day, Run: run1, Seq: 1, Generation: 2, Attempt: 2, Owner: bob,
+				Until: c.Entry.LeaseUntil})
 		b.equal("spent", c.Entry.Spent, 1)
 		b.equal("write of the old generation", c.Entry.Write, announced(1, "load-1"))
 		attempts, err := b.Attempts(b.Context(), ledger.AttemptFilter{Job: jobName, Date: day}, 0)

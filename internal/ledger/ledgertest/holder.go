@@ -15,7 +15,8 @@ var holderCases = []testCase{
 	{"complete/records", func(b *bench) {
 		b.open(run1, day)
 		first := b.take(alice, day)
-		b.must(b.Release(b.Context(), first.Lease, ledger.Release{To: ledger.Pending, Spend: true, Result: ledger.ResultFailed, Failure: badRows()}))
+		b.must(b.Release(b.Context(), first.Lease,
+			ledger.Release{To: ledger.Pending, Spend: true, Result: ledger.ResultFailed, Failure: badRows()}))
 		c := b.take(bob, day)
 		b.must(b.BeginWrite(b.Context(), c.Lease, time.Minute, load("load-2")))
 		facts := simpleFacts()
@@ -27,8 +28,9 @@ var holderCases = []testCase{
 		b.equal("entry", got, want)
 		attempts, err := b.Attempts(b.Context(), ledger.AttemptFilter{Job: jobName, Date: day}, 1)
 		b.must(err)
-		b.equal("attempt", attempts, []ledger.Attempt{{Job: jobName, Date: day, N: 2, Run: run1, Seq: 1, Generation: 2, Owner: bob,
-			StartedAt: c.Entry.UpdatedAt, EndedAt: got.UpdatedAt, Result: ledger.ResultComplete, Outcome: ledger.Replaced}})
+		b.equal("attempt", attempts,
+			[]ledger.Attempt{{Job: jobName, Date: day, N: 2, Run: run1, Seq: 1, Generation: 2, Owner: bob,
+				StartedAt: c.Entry.UpdatedAt, EndedAt: got.UpdatedAt, Result: ledger.ResultComplete, Outcome: ledger.Replaced}})
 	}},
 	{"complete/facts come back", func(b *bench) {
 		full := fullFacts()
@@ -39,7 +41,8 @@ var holderCases = []testCase{
 		}
 		ds := dates(3)
 		b.open(run1, ds...)
-		for i, want := range []ledger.Facts{full, {}, {Outcome: ledger.Emptied, CompletedAt: time.Date(2022, 1, 1, 0, 0, 0, 1000, time.UTC)}} {
+		for i, want := range []ledger.Facts{full, {},
+			{Outcome: ledger.Emptied, CompletedAt: time.Date(2022, 1, 1, 0, 0, 0, 1000, time.UTC)}} {
 			b.complete(ds[i], want)
 			b.equal("facts", b.at(ds[i]).Facts, &want)
 		}
@@ -95,7 +98,8 @@ var holderCases = []testCase{
 			_, err := b.Renew(b.Context(), lease, time.Hour)
 			b.wantErr("renew", err, ledger.ErrLeaseLost)
 			b.wantErr("begin write", b.BeginWrite(b.Context(), lease, time.Hour, load("late")), ledger.ErrLeaseLost)
-			b.wantErr("release", b.Release(b.Context(), lease, ledger.Release{To: ledger.Dead, Result: ledger.ResultDead}), ledger.ErrLeaseLost)
+			b.wantErr("release", b.Release(b.Context(), lease, ledger.Release{To: ledger.Dead, Result: ledger.ResultDead}),
+				ledger.ErrLeaseLost)
 		})
 	}},
 	{"lease/never granted", func(b *bench) {
@@ -166,21 +170,25 @@ var holderCases = []testCase{
 		f := &ledger.Failure{Class: failure.Quota, Reason: "rate", Stage: "write", Message: "slow down"}
 		b.must(b.Release(b.Context(), c.Lease, ledger.Release{To: ledger.Pending, Result: ledger.ResultFailed, Failure: f}))
 		got, want := b.at(day), c.Entry
-		want.State, want.Owner, want.LeaseUntil, want.Failure, want.UpdatedAt = ledger.Pending, "", time.Time{}, f, got.UpdatedAt
+		want.State, want.Owner, want.LeaseUntil, want.Failure, want.UpdatedAt = ledger.Pending, "", time.Time{}, f,
+			got.UpdatedAt
 		b.equal("entry", got, want)
 		attempts, err := b.Attempts(b.Context(), ledger.AttemptFilter{Job: jobName, Date: day}, 0)
 		b.must(err)
-		b.equal("attempts", attempts, []ledger.Attempt{{Job: jobName, Date: day, N: 1, Run: run1, Seq: 1, Generation: 1, Owner: alice,
-			StartedAt: c.Entry.UpdatedAt, EndedAt: got.UpdatedAt, Result: ledger.ResultFailed, Failure: f}})
+		b.equal("attempts", attempts,
+			[]ledger.Attempt{{Job: jobName, Date: day, N: 1, Run: run1, Seq: 1, Generation: 1, Owner: alice,
+				StartedAt: c.Entry.UpdatedAt, EndedAt: got.UpdatedAt, Result: ledger.ResultFailed, Failure: f}})
 	}},
 	{"release/spends when asked", func(b *bench) {
 		b.open(run1, day)
 		for i, spend := range []bool{true, false, true} {
-			b.must(b.Release(b.Context(), b.take(alice, day).Lease, ledger.Release{To: ledger.Pending, Spend: spend, Result: ledger.ResultFailed, Failure: badRows()}))
+			b.must(b.Release(b.Context(), b.take(alice, day).Lease,
+				ledger.Release{To: ledger.Pending, Spend: spend, Result: ledger.ResultFailed, Failure: badRows()}))
 			b.equal("spent", b.at(day).Spent, []int{1, 1, 2}[i])
 			b.equal("attempt", b.at(day).Attempt, i+1)
 		}
-		b.must(b.Release(b.Context(), b.take(alice, day).Lease, ledger.Release{To: ledger.Pending, Result: ledger.ResultReleased}))
+		b.must(b.Release(b.Context(), b.take(alice, day).Lease,
+			ledger.Release{To: ledger.Pending, Result: ledger.ResultReleased}))
 		b.equal("failure after a plain release", b.at(day).Failure, badRows())
 	}},
 	{"release/to dead", func(b *bench) {
@@ -200,8 +208,9 @@ var holderCases = []testCase{
 		b.open(run1, day)
 		lease := b.take(alice, day).Lease
 		for _, r := range []ledger.Release{
-			{To: ledger.Complete, Result: ledger.ResultReleased}, {To: ledger.Leased, Result: ledger.ResultReleased}, {Result: ledger.ResultReleased},
-			{To: ledger.Pending}, {To: ledger.Pending, Result: ledger.ResultComplete}, {To: ledger.Dead, Result: ledger.ResultExpired},
+			{To: ledger.Complete, Result: ledger.ResultReleased}, {To: ledger.Leased, Result: ledger.ResultReleased},
+			{Result: ledger.ResultReleased}, {To: ledger.Pending}, {To: ledger.Pending, Result: ledger.ResultComplete},
+			{To: ledger.Dead, Result: ledger.ResultExpired},
 		} {
 			b.unchanged("release", func() {
 				if err := b.Release(b.Context(), lease, r); err == nil {
@@ -271,15 +280,19 @@ func (b *bench) refusedAll(lease ledger.Lease) {
 	b.wantErr("renew", err, ledger.ErrLeaseLost)
 	b.wantErr("begin write", b.BeginWrite(b.Context(), lease, time.Hour, load("late")), ledger.ErrLeaseLost)
 	b.wantErr("complete", b.Complete(b.Context(), lease, fullFacts()), ledger.ErrLeaseLost)
-	b.wantErr("release", b.Release(b.Context(), lease, ledger.Release{To: ledger.Pending, Result: ledger.ResultReleased}), ledger.ErrLeaseLost)
-	b.wantErr("release to dead", b.Release(b.Context(), lease, ledger.Release{To: ledger.Dead, Result: ledger.ResultDead, Failure: badRows()}), ledger.ErrLeaseLost)
+	b.wantErr("release", b.Release(b.Context(), lease, ledger.Release{To: ledger.Pending, Result: ledger.ResultReleased}),
+		ledger.ErrLeaseLost)
+	b.wantErr("release to dead",
+		b.Release(b.Context(), lease, ledger.Release{To: ledger.Dead, Result: ledger.ResultDead, Failure: badRows()}),
+		ledger.ErrLeaseLost)
 }
 
 // stopCases: what a stopped run means for who holds its dates.
 var stopCases = []testCase{
 	{"stop/cancelled", func(b *bench) {
 		b.open(run1, dates(3)...)
-		leases := []ledger.Lease{b.take(alice, day).Lease, b.take(alice, day.AddDays(1)).Lease, b.take(alice, day.AddDays(2)).Lease}
+		leases := []ledger.Lease{b.take(alice, day).Lease, b.take(alice, day.AddDays(1)).Lease,
+			b.take(alice, day.AddDays(2)).Lease}
 		b.must(b.BeginWrite(b.Context(), leases[0], time.Minute, load("load-1")))
 		b.move(run1, ledger.RunCancelled)
 		b.unchanged("write after cancelling", func() {
@@ -289,8 +302,10 @@ var stopCases = []testCase{
 		b.must(err)
 		b.equal("control", control, ledger.Control{State: ledger.RunCancelled, Stopped: true})
 		b.must(b.Complete(b.Context(), leases[0], simpleFacts())) // written before: it is done, whatever the run
-		b.must(b.Release(b.Context(), leases[1], ledger.Release{To: ledger.Pending, Delay: time.Hour, Result: ledger.ResultReleased}))
-		b.must(b.Release(b.Context(), leases[2], ledger.Release{To: ledger.Dead, Result: ledger.ResultDead, Failure: badRows()}))
+		b.must(b.Release(b.Context(), leases[1],
+			ledger.Release{To: ledger.Pending, Delay: time.Hour, Result: ledger.ResultReleased}))
+		b.must(b.Release(b.Context(), leases[2],
+			ledger.Release{To: ledger.Dead, Result: ledger.ResultDead, Failure: badRows()}))
 		var states []ledger.State
 		for _, e := range b.all(run1) {
 			states = append(states, e.State)
@@ -302,7 +317,8 @@ var stopCases = []testCase{
 		b.open(run1, day)
 		lease := b.take(alice, day).Lease
 		hold := func(to ledger.RunState, hold bool) {
-			_, err := b.UpdateRun(b.Context(), run1, ledger.Event{}, func(r *ledger.Run) error { r.HoldWrites = hold; return r.Move(to) })
+			_, err := b.UpdateRun(b.Context(), run1, ledger.Event{},
+				func(r *ledger.Run) error { r.HoldWrites = hold; return r.Move(to) })
 			b.must(err)
 		}
 		hold(ledger.RunPaused, true)

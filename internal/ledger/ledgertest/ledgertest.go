@@ -30,7 +30,8 @@ type Open func(t *testing.T) (ledger.Ledger, Caps)
 // Run runs every case of the suite in parallel, each on a ledger of its own. Select one with -run: names are
 // "group/what happens".
 func Run(t *testing.T, open Open) {
-	for _, group := range [][]testCase{runCases, planCases, claimCases, holderCases, stopCases, rollbackCases, raceCases, reconcileCases, recordCases} {
+	for _, group := range [][]testCase{runCases, planCases, claimCases, holderCases, stopCases, rollbackCases, raceCases,
+		reconcileCases, recordCases} {
 		for _, c := range group {
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()
@@ -240,7 +241,8 @@ func (b *bench) complete(date gamedate.Date, facts ledger.Facts) {
 // die takes a date and gives it up.
 func (b *bench) die(date gamedate.Date) {
 	b.Helper()
-	b.must(b.Release(b.Context(), b.take(alice, date).Lease, ledger.Release{To: ledger.Dead, Spend: true, Result: ledger.ResultDead, Failure: badRows()}))
+	b.must(b.Release(b.Context(), b.take(alice, date).Lease,
+		ledger.Release{To: ledger.Dead, Spend: true, Result: ledger.ResultDead, Failure: badRows()}))
 }
 
 func badRows() *ledger.Failure {
@@ -248,7 +250,8 @@ func badRows() *ledger.Failure {
 }
 
 func simpleFacts() ledger.Facts {
-	return ledger.Facts{Outcome: ledger.Replaced, Run: run1, Version: version, Rows: 210, Fingerprint: "f1", PreImage: "empty"}
+	return ledger.Facts{Outcome: ledger.Replaced, Run: run1, Version: version, Rows: 210, Fingerprint: "f1",
+		PreImage: "empty"}
 }
 
 // load is a write as its holder announces it.

@@ -55,7 +55,8 @@ var planCases = []testCase{
 		b.open(run1, dates(2)...)
 		b.complete(day, fullFacts())
 		lease := b.take(alice, day.AddDays(1)).Lease
-		b.must(b.Release(b.Context(), lease, ledger.Release{To: ledger.Dead, Spend: true, Result: ledger.ResultDead, Failure: badRows()}))
+		b.must(b.Release(b.Context(), lease,
+			ledger.Release{To: ledger.Dead, Spend: true, Result: ledger.ResultDead, Failure: badRows()}))
 		b.move(run1, ledger.RunFinished)
 		b.must(b.CreateRun(b.Context(), newRun(run2), nil))
 		before := []ledger.Entry{b.at(day), b.at(day.AddDays(1))}
@@ -181,13 +182,15 @@ var planCases = []testCase{
 		b.take(alice, ds[3])
 		counts, err := b.CountStates(b.Context(), jobName, run1)
 		b.must(err)
-		b.equal("counts", counts, map[ledger.State]int{ledger.Complete: 2, ledger.Dead: 1, ledger.Leased: 1, ledger.Pending: 1, ledger.NoGames: 1})
+		b.equal("counts", counts,
+			map[ledger.State]int{ledger.Complete: 2, ledger.Dead: 1, ledger.Leased: 1, ledger.Pending: 1, ledger.NoGames: 1})
 		byState := map[ledger.State]int{}
 		for _, e := range b.all(run1) {
 			byState[e.State]++
 		}
 		b.equal("entries by state", byState, counts)
-		for _, states := range [][]ledger.State{{ledger.Dead}, {ledger.Pending, ledger.Complete}, {ledger.NoGames, ledger.Pending}, {ledger.Complete, ledger.Complete}, {ledger.RolledBack}} {
+		for _, states := range [][]ledger.State{{ledger.Dead}, {ledger.Pending, ledger.Complete},
+			{ledger.NoGames, ledger.Pending}, {ledger.Complete, ledger.Complete}, {ledger.RolledBack}} {
 			some, err := b.RunEntries(b.Context(), jobName, run1, states...)
 			b.must(err)
 			var want []gamedate.Date

@@ -22,7 +22,8 @@ var raceCases = []testCase{
 				claims[i], err = b.Claim(b.Context(), request(fmt.Sprintf("worker-%d", i), e))
 				return err
 			})...))
-			b.equal("outcomes of "+d.String(), outcomes(claims), map[ledger.ClaimOutcome]int{ledger.Claimed: 1, ledger.HeldBy: racers - 1})
+			b.equal("outcomes of "+d.String(), outcomes(claims),
+				map[ledger.ClaimOutcome]int{ledger.Claimed: 1, ledger.HeldBy: racers - 1})
 			winner := claims[slices.IndexFunc(claims, func(c ledger.Claim) bool { return c.Outcome == ledger.Claimed })]
 			for _, c := range claims {
 				b.equal("holder that everybody sees", c.Entry.Owner, winner.Lease.Owner)
@@ -43,7 +44,8 @@ var raceCases = []testCase{
 			}
 			facts := simpleFacts()
 			facts.Rows = i
-			return errors.Join(b.BeginWrite(b.Context(), c.Lease, time.Minute, load("load")), b.Complete(b.Context(), c.Lease, facts))
+			return errors.Join(b.BeginWrite(b.Context(), c.Lease, time.Minute, load("load")),
+				b.Complete(b.Context(), c.Lease, facts))
 		})...))
 		for i, e := range b.all(run1) {
 			if e.State != ledger.Complete || e.Facts == nil || e.Facts.Rows != i {
@@ -101,7 +103,8 @@ var raceCases = []testCase{
 		entries := b.open(run1, ds...)
 		b.must(errors.Join(together(len(ds)+1, func(i int) error {
 			if i == len(ds) {
-				_, err := b.UpdateRun(b.Context(), run1, ledger.Event{}, func(r *ledger.Run) error { return r.Move(ledger.RunCancelled) })
+				_, err := b.UpdateRun(b.Context(), run1, ledger.Event{},
+					func(r *ledger.Run) error { return r.Move(ledger.RunCancelled) })
 				return err
 			}
 			_, err := b.Claim(b.Context(), request(alice, entries[i]))

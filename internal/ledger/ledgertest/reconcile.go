@@ -74,7 +74,8 @@ var reconcileCases = []testCase{
 	{"due/given back and never heard of again", func(b *bench) {
 		b.open(run1, day)
 		b.pass(b.ttl())
-		b.must(b.Release(b.Context(), b.take(alice, day).Lease, ledger.Release{To: ledger.Pending, Result: ledger.ResultReleased}))
+		b.must(b.Release(b.Context(), b.take(alice, day).Lease,
+			ledger.Release{To: ledger.Pending, Result: ledger.ResultReleased}))
 		b.due(time.Hour)
 		b.pass(b.ttl())
 		b.due(b.ttl(), day)
@@ -83,7 +84,8 @@ var reconcileCases = []testCase{
 		b.open(run1, dates(2)...)
 		for i, d := range dates(2) {
 			delay := []time.Duration{b.ttl(), 24 * time.Hour}[i]
-			b.must(b.Release(b.Context(), b.take(alice, d).Lease, ledger.Release{To: ledger.Pending, Delay: delay, Result: ledger.ResultReleased}))
+			b.must(b.Release(b.Context(), b.take(alice, d).Lease,
+				ledger.Release{To: ledger.Pending, Delay: delay, Result: ledger.ResultReleased}))
 		}
 		b.due(0)
 		b.pass(b.ttl())
@@ -106,7 +108,8 @@ var reconcileCases = []testCase{
 		b.open(run1, ds...)
 		b.take(alice, ds[1])
 		b.die(ds[2])
-		b.must(b.Release(b.Context(), b.take(alice, ds[3]).Lease, ledger.Release{To: ledger.Pending, Delay: time.Hour, Result: ledger.ResultReleased}))
+		b.must(b.Release(b.Context(), b.take(alice, ds[3]).Lease,
+			ledger.Release{To: ledger.Pending, Delay: time.Hour, Result: ledger.ResultReleased}))
 		before := b.all(run1)
 		got, err := b.Requeue(b.Context(), jobName, run1, append(ds, ds[3].AddDays(1)))
 		b.must(err)
@@ -160,12 +163,14 @@ var reconcileCases = []testCase{
 	}},
 	{"expire/last attempt", func(b *bench) {
 		b.open(run1, day)
-		b.must(b.Release(b.Context(), b.take(alice, day).Lease, ledger.Release{To: ledger.Pending, Spend: true, Result: ledger.ResultFailed, Failure: badRows()}))
+		b.must(b.Release(b.Context(), b.take(alice, day).Lease,
+			ledger.Release{To: ledger.Pending, Spend: true, Result: ledger.ResultFailed, Failure: badRows()}))
 		b.takeBriefly(alice, day)
 		b.pass(b.ttl())
 		got, err := b.ExpireLeases(b.Context(), jobName, run1, 2)
 		b.must(err)
-		b.equal("expired", []any{got[0].State, got[0].Seq, got[0].Spent, got[0].DeadPublished}, []any{ledger.Dead, int64(1), 2, false})
+		b.equal("expired", []any{got[0].State, got[0].Seq, got[0].Spent, got[0].DeadPublished},
+			[]any{ledger.Dead, int64(1), 2, false})
 		b.equal("stored", b.at(day), got[0])
 	}},
 	{"expire/cancelled run", func(b *bench) {

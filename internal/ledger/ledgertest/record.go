@@ -18,7 +18,8 @@ var recordCases = []testCase{
 	{"attempts/numbered for good", func(b *bench) {
 		b.open(run1, day)
 		for i := range 3 {
-			b.must(b.Release(b.Context(), b.take(alice, day).Lease, ledger.Release{To: ledger.Pending, Result: ledger.ResultReleased}))
+			b.must(b.Release(b.Context(), b.take(alice, day).Lease,
+				ledger.Release{To: ledger.Pending, Result: ledger.ResultReleased}))
 			b.equal("attempt", b.at(day).Attempt, i+1)
 		}
 		b.complete(day, simpleFacts())
@@ -100,7 +101,8 @@ var recordCases = []testCase{
 			b.must(b.RecordDeadLetter(b.Context(), d))
 		}
 		got := b.letters(ledger.DeadLetterFilter{})
-		if diff := cmp.Diff([]ledger.DeadLetter{full, bare}, got, cmpopts.IgnoreFields(ledger.DeadLetter{}, "FoldedAt")); diff != "" {
+		if diff := cmp.Diff([]ledger.DeadLetter{full, bare}, got,
+			cmpopts.IgnoreFields(ledger.DeadLetter{}, "FoldedAt")); diff != "" {
 			b.Errorf("letters (-want +got):\n%s", diff)
 		}
 		if got[0].FoldedAt.IsZero() {
@@ -118,8 +120,10 @@ var recordCases = []testCase{
 		})
 	}},
 	{"dead letters/filters", func(b *bench) {
-		letters := []ledger.DeadLetter{letter("m3", 0), letter("m1", 1), letter("m2", 2), {ID: "m0", State: ledger.LetterOpen}}
-		letters[1].Run, letters[1].Failure = run2, ledger.Failure{Class: failure.Crash, Stage: "claim", Reason: "lease_expired", Message: "\u00c9COLE gone"}
+		letters := []ledger.DeadLetter{letter("m3", 0), letter("m1", 1), letter("m2", 2),
+			{ID: "m0", State: ledger.LetterOpen}}
+		letters[1].Run, letters[1].Failure = run2, ledger.Failure{Class: failure.Crash, Stage: "claim",
+			Reason: "lease_expired", Message: "\u00c9COLE gone"}
 		letters[2].Job = "other"
 		letters[3].PublishedAt = letters[0].PublishedAt.Add(time.Hour)
 		letters[3].Failure = ledger.Failure{Class: failure.Permanent, Stage: "message", Reason: "not JSON"}
@@ -135,7 +139,8 @@ var recordCases = []testCase{
 			{"all, oldest first", ledger.DeadLetterFilter{}, []string{"m3", "m1", "m2", "m0"}},
 			{"job", ledger.DeadLetterFilter{Job: jobName}, []string{"m3", "m1"}},
 			{"run", ledger.DeadLetterFilter{Run: run2}, []string{"m1"}},
-			{"range", ledger.DeadLetterFilter{Range: gamedate.Range{From: day.AddDays(1), To: day.AddDays(2)}}, []string{"m1", "m2"}},
+			{"range", ledger.DeadLetterFilter{Range: gamedate.Range{From: day.AddDays(1), To: day.AddDays(2)}},
+				[]string{"m1", "m2"}},
 			{"state", ledger.DeadLetterFilter{State: ledger.LetterOpen}, []string{"m3", "m1", "m0"}},
 			{"class", ledger.DeadLetterFilter{Class: "crash"}, []string{"m1"}},
 			{"stage", ledger.DeadLetterFilter{Stage: "message"}, []string{"m0"}},
@@ -179,7 +184,8 @@ var recordCases = []testCase{
 
 // letter is a dead letter of the i-th date, published i seconds after the first.
 func letter(id string, i int) ledger.DeadLetter {
-	return ledger.DeadLetter{ID: id, Job: jobName, Date: day.AddDays(i), Run: run1, Seq: 3, Body: []byte("{\"v\":1}\x00\xff"),
+	return ledger.DeadLetter{ID: id, Job: jobName, Date: day.AddDays(i), Run: run1, Seq: 3,
+		Body:       []byte("{\"v\":1}\x00\xff"),
 		Attributes: map[string]string{"job": jobName, "seq": "3"}, Failure: *badRows(), Attempts: 2,
 		PublishedAt: time.Date(2024, 5, 1, 12, 0, i, 5000, time.UTC), State: ledger.LetterOpen}
 }

@@ -35,7 +35,9 @@ var rollbackCases = []testCase{
 		b.equal("finished", got, want)
 		events, err := b.Events(b.Context(), jobName, run1, 1)
 		b.must(err)
-		b.equal("event", events, []ledger.Event{{At: got.UpdatedAt, Job: jobName, Run: run1, Date: day, Kind: "rolled_back", Actor: "op", Message: "a test"}})
+		b.equal("event", events,
+			[]ledger.Event{
+				{At: got.UpdatedAt, Job: jobName, Run: run1, Date: day, Kind: "rolled_back", Actor: "op", Message: "a test"}})
 		b.unchanged("finished again", func() {
 			b.must(b.FinishRollback(b.Context(), r, ledger.Event{Kind: "rolled_back"}))
 			b.wantErr("begin", b.BeginRollback(b.Context(), r), ledger.ErrMoved)
@@ -60,13 +62,15 @@ var rollbackCases = []testCase{
 		b.complete(ds[0], simpleFacts())
 		b.die(ds[1])
 		b.take(alice, ds[2])
-		older, newer, other, never := rollbackOf(b.at(ds[0])), rollbackOf(b.at(ds[0])), rollbackOf(b.at(ds[0])), rollbackOf(b.at(ds[0]))
+		older, newer, other, never := rollbackOf(b.at(ds[0])), rollbackOf(b.at(ds[0])), rollbackOf(b.at(ds[0])),
+			rollbackOf(b.at(ds[0]))
 		older.Generation--
 		newer.Generation++
 		other.Run = run2
 		never.Date = day.AddDays(9)
 		rollbacks := map[string]ledger.Rollback{"older generation": older, "generation to come": newer, "other run": other,
-			"never planned": never, "dead": rollbackOf(b.at(ds[1])), "leased": rollbackOf(b.at(ds[2])), "pending": rollbackOf(b.at(ds[3]))}
+			"never planned": never, "dead": rollbackOf(b.at(ds[1])), "leased": rollbackOf(b.at(ds[2])),
+			"pending": rollbackOf(b.at(ds[3]))}
 		for name, r := range rollbacks {
 			b.unchanged(name, func() {
 				b.wantErr("begin, "+name, b.BeginRollback(b.Context(), r), ledger.ErrMoved)
@@ -83,10 +87,12 @@ var rollbackCases = []testCase{
 		r := rollbackOf(b.at(day))
 		b.must(b.BeginRollback(b.Context(), r))
 		b.plan(run1, day)
-		b.wantErr("finish of a date that is queued", b.FinishRollback(b.Context(), r, ledger.Event{Kind: "x"}), ledger.ErrMoved)
+		b.wantErr("finish of a date that is queued", b.FinishRollback(b.Context(), r, ledger.Event{Kind: "x"}),
+			ledger.ErrMoved)
 		c := b.take(bob, day)
 		b.equal("generation", c.Lease.Generation, int64(3))
-		b.equal("write to close", c.Entry.Write, ledger.WriteRecord{Generation: 2, ID: "back-1", Run: run1, Fingerprint: "p1", Rollback: true})
+		b.equal("write to close", c.Entry.Write,
+			ledger.WriteRecord{Generation: 2, ID: "back-1", Run: run1, Fingerprint: "p1", Rollback: true})
 		b.must(b.BeginWrite(b.Context(), c.Lease, time.Minute, load("load-3")))
 		b.equal("write of the claimant", b.at(day).Write, announced(3, "load-3"))
 		b.must(b.Complete(b.Context(), c.Lease, simpleFacts()))
@@ -129,7 +135,8 @@ var rollbackCases = []testCase{
 		cancel()
 		b.unchanged("begin", func() { b.wantErr("begin", b.BeginRollback(ctx, r), context.Canceled) })
 		b.must(b.BeginRollback(b.Context(), r))
-		b.unchanged("finish", func() { b.wantErr("finish", b.FinishRollback(ctx, r, ledger.Event{Kind: "x"}), context.Canceled) })
+		b.unchanged("finish",
+			func() { b.wantErr("finish", b.FinishRollback(ctx, r, ledger.Event{Kind: "x"}), context.Canceled) })
 	}},
 }
 

@@ -48,7 +48,8 @@ var runCases = []testCase{
 		if diff := cmp.Diff(want, got, storeSets); diff != "" {
 			b.Errorf("run (-want +got):\n%s", diff)
 		}
-		if got.CreatedAt.IsZero() || got.CreatedAt.Location() != time.UTC || !got.UpdatedAt.Equal(got.CreatedAt) || !got.FinishedAt.IsZero() {
+		if got.CreatedAt.IsZero() || got.CreatedAt.Location() != time.UTC || !got.UpdatedAt.Equal(got.CreatedAt) ||
+			!got.FinishedAt.IsZero() {
 			b.Errorf("times: got %v, %v, %v, want one time in UTC twice and none", got.CreatedAt, got.UpdatedAt, got.FinishedAt)
 		}
 		open, ok, err := b.OpenRun(b.Context(), jobName)
@@ -60,7 +61,8 @@ var runCases = []testCase{
 		b.equal("target", bound, target)
 	}},
 	{"run/without optional fields", func(b *bench) {
-		want := ledger.Run{ID: run1, Job: jobName, Range: gamedate.Range{From: day, To: day}, Target: target, Version: version}
+		want := ledger.Run{ID: run1, Job: jobName, Range: gamedate.Range{From: day, To: day}, Target: target,
+			Version: version}
 		b.must(b.CreateRun(b.Context(), want, nil))
 		got, err := b.Run(b.Context(), run1)
 		b.must(err)
@@ -190,10 +192,12 @@ var runCases = []testCase{
 			r.Version, r.Settings, r.SettingsHash, r.ReferenceHash, r.PlanHash = "6", []byte(`{}`), "s2", "r2", "p2"
 			r.Accept, r.Force, r.StopOnFirstFailure, r.Reason, r.Actor = []string{"x"}, true, true, "other", "someone"
 			r.HoldWrites, r.Cause, r.CauseKind = true, "three dates failed alike", "breaker"
-			r.Verdict, r.Checks = job.Warned, []job.Check{{Name: "rows", Scope: "2021-22", Verdict: job.Failed, Seen: "1", Bound: "2", Advice: "look"}}
+			r.Verdict, r.Checks = job.Warned, []job.Check{
+				{Name: "rows", Scope: "2021-22", Verdict: job.Failed, Seen: "1", Bound: "2", Advice: "look"}}
 			r.Counts = map[ledger.State]int{ledger.Complete: 7, ledger.Dead: 1}
 			r.Sample = &ledger.Sample{Dates: dates(2), Range: r.Range, PlanHash: "p1", Verdict: job.Failed, Checks: r.Checks}
-			r.Approval = &ledger.Approval{Actor: "op", Reason: "known", PlanHash: "p1", Version: "6", SettingsHash: "s2", Override: true}
+			r.Approval = &ledger.Approval{Actor: "op", Reason: "known", PlanHash: "p1", Version: "6", SettingsHash: "s2",
+				Override: true}
 		}
 		got, err := b.UpdateRun(b.Context(), run1, ledger.Event{}, func(r *ledger.Run) error {
 			edit(r)
@@ -218,7 +222,8 @@ var runCases = []testCase{
 		for _, step := range []struct {
 			to     ledger.RunState
 			opened bool
-		}{{ledger.RunPlanning, false}, {ledger.RunOpen, true}, {ledger.RunOpen, false}, {ledger.RunPaused, false}, {ledger.RunOpen, true}, {ledger.RunFinished, false}} {
+		}{{ledger.RunPlanning, false}, {ledger.RunOpen, true}, {ledger.RunOpen, false}, {ledger.RunPaused, false},
+			{ledger.RunOpen, true}, {ledger.RunFinished, false}} {
 			run, err := b.UpdateRun(b.Context(), run1, ledger.Event{}, func(r *ledger.Run) error {
 				r.OpenedAt = time.Time{}
 				r.State = step.to
@@ -276,7 +281,8 @@ var runCases = []testCase{
 			"created at": func(r *ledger.Run) { r.CreatedAt = r.CreatedAt.Add(time.Second) },
 		} {
 			b.unchanged("changed "+name, func() {
-				if _, err := b.UpdateRun(b.Context(), run1, ledger.Event{}, func(r *ledger.Run) error { change(r); return nil }); err == nil {
+				if _, err := b.UpdateRun(b.Context(), run1, ledger.Event{},
+					func(r *ledger.Run) error { change(r); return nil }); err == nil {
 					b.Errorf("got no error for a changed %s", name)
 				}
 			})
@@ -287,7 +293,8 @@ var runCases = []testCase{
 		calls := 0
 		run, err := b.UpdateRun(b.Context(), run1, ledger.Event{Kind: "outer"}, func(r *ledger.Run) error {
 			if calls++; calls == 1 {
-				_, err := b.UpdateRun(b.Context(), run1, ledger.Event{Kind: "inner"}, func(r *ledger.Run) error { r.Cause = "inner"; return nil })
+				_, err := b.UpdateRun(b.Context(), run1, ledger.Event{Kind: "inner"},
+					func(r *ledger.Run) error { r.Cause = "inner"; return nil })
 				b.must(err)
 			}
 			r.Reason = "outer"
@@ -320,7 +327,8 @@ var runCases = []testCase{
 	{"run/finishing waits for its dates", func(b *bench) {
 		b.open(run1, dates(2)...)
 		finish := func() error {
-			_, err := b.UpdateRun(b.Context(), run1, ledger.Event{Kind: "finished"}, func(r *ledger.Run) error { return r.Move(ledger.RunFinished) })
+			_, err := b.UpdateRun(b.Context(), run1, ledger.Event{Kind: "finished"},
+				func(r *ledger.Run) error { return r.Move(ledger.RunFinished) })
 			return err
 		}
 		b.unchanged("finishing with a pending date", func() { b.wantErr("finish", finish(), ledger.ErrUnsettled) })
@@ -340,7 +348,8 @@ var runCases = []testCase{
 		b.move(run1, ledger.RunFinished)
 		b.must(b.CreateRun(b.Context(), newRun(run2), nil))
 		b.unchanged("reopening", func() {
-			_, err := b.UpdateRun(b.Context(), run1, ledger.Event{Kind: "reopened"}, func(r *ledger.Run) error { return r.Move(ledger.RunOpen) })
+			_, err := b.UpdateRun(b.Context(), run1, ledger.Event{Kind: "reopened"},
+				func(r *ledger.Run) error { return r.Move(ledger.RunOpen) })
 			b.wantOpen(err, run2)
 		})
 		b.move(run2, ledger.RunCancelled)
@@ -352,7 +361,8 @@ var runCases = []testCase{
 		b.complete(ds[0], simpleFacts())
 		b.take(alice, ds[1])
 		waiting := b.take(alice, ds[2])
-		b.must(b.Release(b.Context(), waiting.Lease, ledger.Release{To: ledger.Pending, Delay: time.Hour, Result: ledger.ResultReleased}))
+		b.must(b.Release(b.Context(), waiting.Lease,
+			ledger.Release{To: ledger.Pending, Delay: time.Hour, Result: ledger.ResultReleased}))
 		run := b.move(run1, ledger.RunCancelled)
 		b.equal("finished at", run.FinishedAt, run.UpdatedAt)
 		var states []ledger.State

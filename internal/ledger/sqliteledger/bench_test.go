@@ -23,7 +23,8 @@ func BenchmarkDate(b *testing.B) {
 		if err := l.BeginWrite(b.Context(), c.Lease, time.Minute, ledger.WriteRecord{ID: "load"}); err != nil {
 			b.Error(err)
 		}
-		if err := l.Complete(b.Context(), c.Lease, ledger.Facts{Outcome: ledger.Replaced, Rows: 210, Fingerprint: "f"}); err != nil {
+		if err := l.Complete(b.Context(), c.Lease,
+			ledger.Facts{Outcome: ledger.Replaced, Rows: 210, Fingerprint: "f"}); err != nil {
 			b.Error(err)
 		}
 	}
@@ -57,7 +58,8 @@ func next(b *testing.B, l ledger.Ledger, entries []ledger.Entry, i int) ledger.E
 		return entries[i]
 	}
 	e := entries[i%len(entries)]
-	again, err := l.Record(b.Context(), jobName, runID, []ledger.Plan{{Date: e.Date, To: ledger.Pending, Reason: ledger.ReasonForced}})
+	again, err := l.Record(b.Context(), jobName, runID,
+		[]ledger.Plan{{Date: e.Date, To: ledger.Pending, Reason: ledger.ReasonForced}})
 	if err != nil {
 		b.Error(err)
 		return e

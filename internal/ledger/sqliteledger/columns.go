@@ -126,7 +126,8 @@ func scan[T any](tx *sqlitefile.Tx, query string, args []any, read func(*columns
 }
 
 // read is scan on a snapshot of its own.
-func read[T any](ctx context.Context, l *Ledger, query string, args []any, read func(*columns) T) (found []T, err error) {
+func read[T any](ctx context.Context, l *Ledger, query string, args []any,
+	read func(*columns) T) (found []T, err error) {
 	err = l.file.Read(ctx, func(tx *sqlitefile.Tx) (err error) {
 		found, err = scan(tx, query, args, read)
 		return err

@@ -47,7 +47,8 @@ func readEntry(c *columns) stored {
 	e := ledger.Entry{Job: c.text(), Date: c.date(), State: ledger.State(c.text()), Run: c.text(), Seq: c.integer(),
 		PublishedSeq: c.integer(), PublishedAt: c.instant(), NotBefore: c.instant(), Reason: c.text(),
 		Generation: c.integer(), Attempt: int(c.integer()), Spent: int(c.integer()), Owner: c.text(), LeaseUntil: c.instant(),
-		Write: ledger.WriteRecord{Generation: c.integer(), ID: c.text(), Run: c.text(), Fingerprint: c.text(), PreImage: c.text(),
+		Write: ledger.WriteRecord{Generation: c.integer(), ID: c.text(), Run: c.text(), Fingerprint: c.text(),
+			PreImage:     c.text(),
 			PreImageRows: int(c.integer()), Rollback: c.flag()}}
 	c.json(&e.Failure)
 	e.DeadPublished, e.UpdatedAt = c.flag(), c.instant()
@@ -102,7 +103,8 @@ func save(tx *sqlitefile.Tx, e *ledger.Entry, now time.Time) error {
 }
 
 // end closes the attempt that e is in.
-func end(tx *sqlitefile.Tx, e *ledger.Entry, now time.Time, result string, f *ledger.Failure, outcome ledger.Outcome) error {
+func end(tx *sqlitefile.Tx, e *ledger.Entry, now time.Time, result string, f *ledger.Failure,
+	outcome ledger.Outcome) error {
 	failed, err := jsonText(f)
 	if err != nil {
 		return err

@@ -24,7 +24,8 @@ var day = gamedate.MustParse("2022-01-15")
 func openRun(t testing.TB, l ledger.Ledger, n int) []ledger.Entry {
 	t.Helper()
 	ctx := t.Context()
-	run := ledger.Run{ID: runID, Job: jobName, Range: gamedate.Range{From: day, To: day.AddDays(n)}, Target: "target", Version: version}
+	run := ledger.Run{ID: runID, Job: jobName, Range: gamedate.Range{From: day, To: day.AddDays(n)}, Target: "target",
+		Version: version}
 	if err := l.CreateRun(ctx, run, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +49,8 @@ func update(t testing.TB, l ledger.Ledger, change func(*ledger.Run) error) {
 }
 
 func request(e ledger.Entry, owner string) ledger.ClaimRequest {
-	return ledger.ClaimRequest{Job: e.Job, Run: e.Run, Date: e.Date, Seq: e.Seq, Owner: owner, TTL: time.Minute, Version: version, MaxAttempts: 5}
+	return ledger.ClaimRequest{Job: e.Job, Run: e.Run, Date: e.Date, Seq: e.Seq, Owner: owner, TTL: time.Minute,
+		Version: version, MaxAttempts: 5}
 }
 
 func claim(t testing.TB, l ledger.Ledger, e ledger.Entry) ledger.Lease {
@@ -72,12 +74,15 @@ func guarded(t *testing.T, f *sqlitefile.File, job, run, date string, generation
 		if before, err = count(tx); err != nil {
 			return err
 		}
-		if _, err := tx.Exec("INSERT INTO ledger_event (at, job, run, date, kind, actor, message) VALUES (0, '', '', '', 'row of a partition', '', '')"); err != nil {
+		if _, err := tx.Exec(
+			"INSERT INTO ledger_event (at, job, run, date, kind, actor, message) VALUES (0, '', '', '', 'row of a partition', " +
+				"'', '')"); err != nil {
 			return err
 		}
 		return f.WriteGuard()(tx, job, run, date, generation)
 	})
-	if readErr := f.Read(t.Context(), func(tx *sqlitefile.Tx) (err error) { after, err = count(tx); return err }); readErr != nil {
+	if readErr := f.Read(t.Context(),
+		func(tx *sqlitefile.Tx) (err error) { after, err = count(tx); return err }); readErr != nil {
 		t.Fatal(readErr)
 	}
 	return after > before, err
@@ -107,7 +112,8 @@ func TestWriteGuard(t *testing.T) {
 		want       error
 	}{
 		{name: "held", want: nil},
-		{name: "held, expired and not taken", prepare: func(*testing.T, ledger.Ledger, ledger.Lease) { c.Advance(time.Hour) }, want: nil},
+		{name: "held, expired and not taken",
+			prepare: func(*testing.T, ledger.Ledger, ledger.Lease) { c.Advance(time.Hour) }, want: nil},
 		{name: "paused", prepare: func(t *testing.T, l ledger.Ledger, _ ledger.Lease) {
 			update(t, l, func(r *ledger.Run) error { return r.Move(ledger.RunPaused) })
 		}, want: nil},
@@ -119,7 +125,8 @@ func TestWriteGuard(t *testing.T) {
 			claim(t, l, ledger.Entry{Job: lease.Job, Run: lease.Run, Date: lease.Date, Seq: lease.Seq})
 		}, want: warehouse.ErrFenced},
 		{name: "released", prepare: func(t *testing.T, l ledger.Ledger, lease ledger.Lease) {
-			if err := l.Release(t.Context(), lease, ledger.Release{To: ledger.Pending, Result: ledger.ResultReleased}); err != nil {
+			if err := l.Release(t.Context(), lease,
+				ledger.Release{To: ledger.Pending, Result: ledger.ResultReleased}); err != nil {
 				t.Fatal(err)
 			}
 		}, want: warehouse.ErrFenced},
@@ -134,7 +141,8 @@ func TestWriteGuard(t *testing.T) {
 			update(t, l, func(r *ledger.Run) error { r.HoldWrites = true; return r.Move(ledger.RunCancelled) })
 		}, generation: 1, want: nil},
 		{name: "older than the rollback", prepare: beginRollback, want: warehouse.ErrFenced},
-		{name: "rolling back for another run", prepare: beginRollback, run: "run-2", generation: 1, want: warehouse.ErrFenced},
+		{name: "rolling back for another run", prepare: beginRollback, run: "run-2", generation: 1,
+			want: warehouse.ErrFenced},
 		{name: "rolled back", prepare: func(t *testing.T, l ledger.Ledger, lease ledger.Lease) {
 			beginRollback(t, l, lease)
 			r := ledger.Rollback{Job: lease.Job, Date: lease.Date, Run: lease.Run, Generation: lease.Generation}
@@ -185,7 +193,8 @@ func TestWriteGuardOfAnUnknownDate(t *testing.T) {
 	f := openFile(t, filepath.Join(t.TempDir(), "gamefill.db"))
 	l := newLedger(t, f, nil)
 	lease := claim(t, l, openRun(t, l, 1)[0])
-	for _, tt := range []struct{ job, date string }{{"other", day.String()}, {jobName, day.AddDays(1).String()}, {jobName, ""}} {
+	for _, tt := range []struct{ job, date string }{{"other", day.String()}, {jobName, day.AddDays(1).String()},
+		{jobName, ""}} {
 		if _, err := guarded(t, f, tt.job, runID, tt.date, lease.Generation); !errors.Is(err, warehouse.ErrFenced) {
 			t.Errorf("guard of job %q, date %q: got %v, want %v", tt.job, tt.date, err, warehouse.ErrFenced)
 		}

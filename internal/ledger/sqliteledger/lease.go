@@ -150,7 +150,8 @@ func (l *Ledger) BeginWrite(ctx context.Context, lease ledger.Lease, ttl time.Du
 			return ledger.ErrStopped
 		}
 		now := l.now()
-		_, err = tx.Exec(recordWrite, lease.Job, lease.Date.String(), lease.Generation, micros(now.Add(ttl)), micros(now), w.ID,
+		_, err = tx.Exec(recordWrite, lease.Job, lease.Date.String(), lease.Generation, micros(now.Add(ttl)),
+			micros(now), w.ID,
 			w.Fingerprint, w.PreImage, w.PreImageRows)
 		return err
 	})

@@ -13,8 +13,9 @@ import (
 
 const (
 	selectRunEntries = `SELECT ` + entryColumns + entryTables + `WHERE e.run = ? AND e.job = ? ORDER BY e.date`
-	selectRunInState = `SELECT ` + entryColumns + entryTables + `WHERE e.run = ? AND e.job = ? AND e.state = ? ORDER BY e.date`
-	countStates      = `SELECT state, count(*) FROM ledger_entry WHERE run = ? AND job = ? GROUP BY state`
+	selectRunInState = `SELECT ` + entryColumns + entryTables +
+		`WHERE e.run = ? AND e.job = ? AND e.state = ? ORDER BY e.date`
+	countStates = `SELECT state, count(*) FROM ledger_entry WHERE run = ? AND job = ? GROUP BY state`
 
 	selectRunState = `SELECT state FROM ledger_run WHERE id = ?`
 
@@ -135,7 +136,8 @@ func (l *Ledger) CountStates(ctx context.Context, jobName, run string) (map[ledg
 		state ledger.State
 		n     int64
 	}
-	found, err := read(ctx, l, countStates, []any{run, jobName}, func(c *columns) count { return count{ledger.State(c.text()), c.integer()} })
+	found, err := read(ctx, l, countStates, []any{run, jobName},
+		func(c *columns) count { return count{ledger.State(c.text()), c.integer()} })
 	if err != nil {
 		return nil, fmt.Errorf("count states of run %s: %w", run, err)
 	}

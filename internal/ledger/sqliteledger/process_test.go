@@ -133,7 +133,8 @@ func TestProcessesClaimEachDateOnce(t *testing.T) {
 	for _, e := range entries {
 		want := by[e.Date.String()+" 1\n"]
 		if e.State != ledger.Complete || e.Attempt != 1 || e.Facts == nil || e.Facts.Fingerprint != want {
-			t.Errorf("%s: got %s after %d attempts with facts %+v, want complete after one by %q", e.Date, e.State, e.Attempt, e.Facts, want)
+			t.Errorf("%s: got %s after %d attempts with facts %+v, want complete after one by %q", e.Date, e.State, e.Attempt,
+				e.Facts, want)
 		}
 	}
 	attempts, err := l.Attempts(t.Context(), ledger.AttemptFilter{Run: runID, EndedOnly: true}, 0)
@@ -169,7 +170,8 @@ func TestKilledHolder(t *testing.T) {
 
 	c, err := now.Claim(t.Context(), request(e, "heir"))
 	if err != nil || c.Outcome != ledger.HeldBy || c.Entry.Owner != "killed" {
-		t.Fatalf("claim before the lease ends: got %s of %q, %v, want %s of the killed", c.Outcome, c.Entry.Owner, err, ledger.HeldBy)
+		t.Fatalf("claim before the lease ends: got %s of %q, %v, want %s of the killed", c.Outcome, c.Entry.Owner, err,
+			ledger.HeldBy)
 	}
 	later := newLedger(t, f, func() time.Time { return time.Now().Add(time.Hour) })
 	c, err = later.Claim(t.Context(), request(e, "heir"))

@@ -12,8 +12,8 @@ import (
 	"gamefill/internal/sqlitefile"
 )
 
-// TestQueriesUseIndexes asks SQLite how it would run each query: none may read a whole table or sort, but those that are
-// meant to.
+// TestQueriesUseIndexes asks SQLite how it would run each query: none may read a whole table or sort, but those that
+// are meant to.
 func TestQueriesUseIndexes(t *testing.T) {
 	t.Parallel()
 	f, err := sqlitefile.Open(t.Context(), filepath.Join(t.TempDir(), "gamefill.db"), sqlitefile.Options{})
@@ -54,13 +54,18 @@ func TestQueriesUseIndexes(t *testing.T) {
 		{name: "expired", query: selectExpired, index: "ledger_entry_run (run=? AND state=? AND job=?)"},
 		{name: "settle dead letter", query: settleDeadLetter, index: "PRIMARY KEY (id=?)"},
 
-		{name: "attempts of a date", query: attempts(ledger.AttemptFilter{Job: "j", Date: day}), index: "ledger_attempt_date (job=? AND date=?)", sorts: true},
-		{name: "attempts of a run", query: attempts(ledger.AttemptFilter{Job: "j", Run: "r"}), index: "ledger_attempt_run (run=?)"},
-		{name: "ended attempts of a run", query: attempts(ledger.AttemptFilter{Job: "j", Run: "r", EndedOnly: true}), index: "ledger_attempt_ended (run=?"},
+		{name: "attempts of a date", query: attempts(ledger.AttemptFilter{Job: "j", Date: day}),
+			index: "ledger_attempt_date (job=? AND date=?)", sorts: true},
+		{name: "attempts of a run", query: attempts(ledger.AttemptFilter{Job: "j", Run: "r"}),
+			index: "ledger_attempt_run (run=?)"},
+		{name: "ended attempts of a run", query: attempts(ledger.AttemptFilter{Job: "j", Run: "r", EndedOnly: true}),
+			index: "ledger_attempt_ended (run=?"},
 		{name: "events of a job", query: events(""), index: "ledger_event_job (job=?)"},
 		{name: "events of a run", query: events("r"), index: "ledger_event_run (job=? AND run=?)"},
-		{name: "open dead letters", query: letters(ledger.DeadLetterFilter{Job: "j", State: ledger.LetterOpen}), index: "ledger_dead_letter_job (job=? AND state=?)"},
-		{name: "open dead letters of a run", query: letters(ledger.DeadLetterFilter{Run: "r", State: ledger.LetterOpen}), index: "ledger_dead_letter_run (run=? AND state=?)"},
+		{name: "open dead letters", query: letters(ledger.DeadLetterFilter{Job: "j", State: ledger.LetterOpen}),
+			index: "ledger_dead_letter_job (job=? AND state=?)"},
+		{name: "open dead letters of a run", query: letters(ledger.DeadLetterFilter{Run: "r", State: ledger.LetterOpen}),
+			index: "ledger_dead_letter_run (run=? AND state=?)"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -24,7 +24,8 @@ const (
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`
 	deadLetterColumns = `id, job, date, run, seq, body, attributes, failure_class, failure_stage, failure_reason,
 		failure_message, attempts, published_at, folded_at, state, actor, note, settled_at`
-	settleDeadLetter = `UPDATE ledger_dead_letter SET state = ?, actor = ?, note = ?, settled_at = ? WHERE id = ? AND state = 'open'`
+	settleDeadLetter = `UPDATE ledger_dead_letter SET state = ?, actor = ?, note = ?, settled_at = ?
+		WHERE id = ? AND state = 'open'`
 )
 
 // conditions builds a WHERE clause of the filter fields that are set.
@@ -115,12 +116,14 @@ func eventQuery(jobName, run string, limit int) (query string, args []any) {
 	var c conditions
 	c.add("job = ?", jobName)
 	c.equal("run", run)
-	return "SELECT " + eventColumns + " FROM ledger_event" + c.where() + " ORDER BY sequence DESC LIMIT ?", append(c.args, orAll(limit))
+	return "SELECT " + eventColumns + " FROM ledger_event" + c.where() +
+		" ORDER BY sequence DESC LIMIT ?", append(c.args, orAll(limit))
 }
 
 // readEvent reads eventColumns.
 func readEvent(c *columns) ledger.Event {
-	return ledger.Event{At: c.instant(), Job: c.text(), Run: c.text(), Date: c.date(), Kind: c.text(), Actor: c.text(), Message: c.text()}
+	return ledger.Event{At: c.instant(), Job: c.text(), Run: c.text(), Date: c.date(), Kind: c.text(), Actor: c.text(),
+		Message: c.text()}
 }
 
 // RecordDeadLetter implements [ledger.Records].
@@ -156,7 +159,8 @@ func (l *Ledger) DeadLetters(ctx context.Context, f ledger.DeadLetterFilter) ([]
 	}
 	want := strings.ToLower(f.Text)
 	return slices.DeleteFunc(letters, func(d ledger.DeadLetter) bool {
-		return !strings.Contains(strings.ToLower(d.Failure.Reason), want) && !strings.Contains(strings.ToLower(d.Failure.Message), want)
+		return !strings.Contains(strings.ToLower(d.Failure.Reason), want) &&
+			!strings.Contains(strings.ToLower(d.Failure.Message), want)
 	}), nil
 }
 
@@ -190,7 +194,8 @@ func readDeadLetter(c *columns) ledger.DeadLetter {
 }
 
 // SettleDeadLetters implements [ledger.Records].
-func (l *Ledger) SettleDeadLetters(ctx context.Context, ids []string, state ledger.LetterState, actor, note string) (int, error) {
+func (l *Ledger) SettleDeadLetters(ctx context.Context, ids []string, state ledger.LetterState,
+	actor, note string) (int, error) {
 	if state != ledger.LetterReplayed && state != ledger.LetterResolved && state != ledger.LetterSuperseded {
 		return 0, fmt.Errorf("settle dead letters: %q is no state of a settled letter", state)
 	}

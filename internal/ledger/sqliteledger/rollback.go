@@ -19,7 +19,8 @@ func (l *Ledger) FinishRollback(ctx context.Context, r ledger.Rollback, event le
 }
 
 // changeRollback stores what step makes of the entry, and the event if there is one.
-func (l *Ledger) changeRollback(ctx context.Context, operation string, r ledger.Rollback, step func(*ledger.Entry) (bool, error), event *ledger.Event) error {
+func (l *Ledger) changeRollback(ctx context.Context, operation string, r ledger.Rollback,
+	step func(*ledger.Entry) (bool, error), event *ledger.Event) error {
 	err := l.file.Write(ctx, func(tx *sqlitefile.Tx) error {
 		s, ok, err := entryAt(tx, r.Job, r.Date)
 		switch {

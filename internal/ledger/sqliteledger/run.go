@@ -22,8 +22,9 @@ const (
 	selectTarget  = `SELECT target FROM ledger_target WHERE job = ?`
 	insertTarget  = `INSERT INTO ledger_target (job, target) VALUES (?, ?) ON CONFLICT DO NOTHING`
 	selectRun     = `SELECT ` + runColumns + ` FROM ledger_run r WHERE r.id = ?`
-	selectOpenRun = `SELECT ` + runColumns + ` FROM ledger_run r WHERE r.job = ? AND r.state NOT IN ('finished', 'cancelled')`
-	selectRuns    = `SELECT ` + runColumns + ` FROM ledger_run r WHERE r.job = ? ORDER BY r.sequence DESC LIMIT ?`
+	selectOpenRun = `SELECT ` + runColumns +
+		` FROM ledger_run r WHERE r.job = ? AND r.state NOT IN ('finished', 'cancelled')`
+	selectRuns = `SELECT ` + runColumns + ` FROM ledger_run r WHERE r.job = ? ORDER BY r.sequence DESC LIMIT ?`
 
 	selectRevision = `SELECT r.revision, ` + runColumns + ` FROM ledger_run r WHERE r.id = ?`
 
@@ -36,8 +37,8 @@ const (
 	updateRun = `UPDATE ledger_run SET revision = revision + 1, job = ?2, range_from = ?3, range_to = ?4, state = ?5,
 		target = ?6, version = ?7, settings = ?8, settings_hash = ?9, reference_hash = ?10, plan_hash = ?11, accept = ?12,
 		force = ?13, reason = ?14, actor = ?15, hold_writes = ?16, cause = ?17, cause_kind = ?18, opened_at = ?19,
-		stop_on_first_failure = ?20, verdict = ?21, checks = ?22, counts = ?23, created_at = ?24, updated_at = ?25, finished_at = ?26,
-		sample = ?27, approval = ?28
+		stop_on_first_failure = ?20, verdict = ?21, checks = ?22, counts = ?23, created_at = ?24, updated_at = ?25,
+		finished_at = ?26, sample = ?27, approval = ?28
 		WHERE id = ?1 AND revision = ?29`
 
 	cancelPending = `UPDATE ledger_entry SET state = 'cancelled', not_before = NULL, updated_at = ?
@@ -56,7 +57,8 @@ func readRun(c *columns) ledger.Run {
 		ReferenceHash: c.text(), PlanHash: c.text()}
 	c.json(&r.Accept)
 	r.Force, r.Reason, r.Actor, r.HoldWrites = c.flag(), c.text(), c.text(), c.flag()
-	r.Cause, r.CauseKind, r.OpenedAt, r.StopOnFirstFailure, r.Verdict = c.text(), c.text(), c.instant(), c.flag(), job.Verdict(c.text())
+	r.Cause, r.CauseKind, r.OpenedAt, r.StopOnFirstFailure, r.Verdict = c.text(), c.text(), c.instant(), c.flag(),
+		job.Verdict(c.text())
 	c.json(&r.Checks)
 	c.json(&r.Counts)
 	r.CreatedAt, r.UpdatedAt, r.FinishedAt = c.instant(), c.instant(), c.instant()
@@ -187,7 +189,8 @@ func orAll(limit int) int {
 }
 
 // UpdateRun implements [ledger.Runs]. change runs outside any transaction, so it may use the ledger itself.
-func (l *Ledger) UpdateRun(ctx context.Context, id string, event ledger.Event, change func(*ledger.Run) error) (ledger.Run, error) {
+func (l *Ledger) UpdateRun(ctx context.Context, id string, event ledger.Event,
+	change func(*ledger.Run) error) (ledger.Run, error) {
 	for {
 		run, err := l.tryUpdateRun(ctx, id, event, change)
 		if errors.Is(err, errConflict) {
@@ -200,12 +203,14 @@ func (l *Ledger) UpdateRun(ctx context.Context, id string, event ledger.Event, c
 	}
 }
 
-func (l *Ledger) tryUpdateRun(ctx context.Context, id string, event ledger.Event, change func(*ledger.Run) error) (ledger.Run, error) {
+func (l *Ledger) tryUpdateRun(ctx context.Context, id string, event ledger.Event,
+	change func(*ledger.Run) error) (ledger.Run, error) {
 	type revised struct {
 		revision int64
 		run      ledger.Run
 	}
-	found, err := read(ctx, l, selectRevision, []any{id}, func(c *columns) revised { return revised{c.integer(), readRun(c)} })
+	found, err := read(ctx, l, selectRevision, []any{id},
+		func(c *columns) revised { return revised{c.integer(), readRun(c)} })
 	switch {
 	case err != nil:
 		return ledger.Run{}, err

@@ -34,8 +34,8 @@ type Ledger struct {
 
 var _ ledger.Ledger = (*Ledger)(nil)
 
-// New returns the ledger of f and makes it the guard of f's partition writes. Several Ledgers of one file, in one process
-// or many, see the same state.
+// New returns the ledger of f and makes it the guard of f's partition writes. Several Ledgers of one file, in one
+// process or many, see the same state.
 func New(ctx context.Context, f *sqlitefile.File, o Options) (*Ledger, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -54,8 +54,8 @@ func (l *Ledger) now() time.Time { return l.clock().UTC().Truncate(time.Microsec
 const selectGuard = `SELECT e.state, e.generation, e.run, e.write_generation, e.write_rollback, r.state, r.hold_writes
 	FROM ledger_entry e JOIN ledger_run r ON r.id = e.run WHERE e.job = ? AND e.date = ?`
 
-// guard is the [sqlitefile.WriteGuard]. It admits the holder of exactly that generation of that run, and a rollback that
-// was announced under it and has not been finished; what stops a run does not stop its rollback. Errors:
+// guard is the [sqlitefile.WriteGuard]. It admits the holder of exactly that generation of that run, and a rollback
+// that was announced under it and has not been finished; what stops a run does not stop its rollback. Errors:
 // warehouse.ErrFenced for everybody else, warehouse.ErrStopped when the run is cancelled or holds its writes.
 func guard(tx *sqlitefile.Tx, job, run, date string, generation int64) error {
 	held, stopped := false, false
