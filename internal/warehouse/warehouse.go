@@ -127,7 +127,8 @@ type Tables interface {
 
 	// ReadRange streams the rows of a range of partitions to fn, dates in ascending order, rows within a date in no
 	// defined order. It reads partition by partition: memory does not grow with the range. An error from fn ends it.
-	ReadRange(ctx context.Context, t *table.Schema, r gamedate.Range, fn func(date gamedate.Date, rows []table.Row) error) error
+	ReadRange(ctx context.Context, t *table.Schema, r gamedate.Range,
+		fn func(date gamedate.Date, rows []table.Row) error) error
 
 	// Count groups the rows of a range; see Grouping. The result is sorted by date, then by the keys.
 	Count(ctx context.Context, t *table.Schema, r gamedate.Range, g Grouping) ([]Group, error)
@@ -138,7 +139,8 @@ type Loader interface {
 	// Load replaces, for every value of the replace columns that occurs in rows, all rows of the table with that
 	// value, then appends rows; without replace columns it only appends. rows is called once and yields until it
 	// returns an error or is done; an error leaves the table as it was. It returns how many rows went and came.
-	Load(ctx context.Context, t *table.Schema, replace []string, rows func(yield func(table.Row) error) error) (LoadResult, error)
+	Load(ctx context.Context, t *table.Schema, replace []string,
+		rows func(yield func(table.Row) error) error) (LoadResult, error)
 }
 
 // LoadResult counts what a Load did.
@@ -176,7 +178,8 @@ type Store interface {
 	Metered
 }
 
-// Grouping asks for counts per partition and per distinct combination of the By columns, or without regard to partitions.
+// Grouping asks for counts per partition and per distinct combination of the By columns, or without regard to
+// partitions.
 type Grouping struct {
 	By    []string // columns to group by within a partition; may be empty
 	Nulls []string // columns whose NULLs are counted

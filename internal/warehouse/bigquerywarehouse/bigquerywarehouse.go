@@ -1,10 +1,10 @@
 // Package bigquerywarehouse keeps the warehouse's tables in Google BigQuery.
 //
-// A partition is replaced by one load job into table$YYYYMMDD that truncates that partition alone, and emptied by deleting
-// it; nothing else ever writes a job's target. The id of the job is known before it is sent ([Store.Prepare]) and the
-// ledger records it, so that whoever comes after a lost worker can close that very job ([Store.Close]). Inside one process
-// the store also remembers the newest generation of each partition and lets one writer at a time into it. What this cannot
-// refuse is said in docs/adr/0007-bigquery-writes.md.
+// A partition is replaced by one load job into table$YYYYMMDD that truncates that partition alone, and emptied by
+// deleting it; nothing else ever writes a job's target. The id of the job is known before it is sent ([Store.Prepare])
+// and the ledger records it, so that whoever comes after a lost worker can close that very job ([Store.Close]). Inside
+// one process the store also remembers the newest generation of each partition and lets one writer at a time into it.
+// What this cannot refuse is said in docs/adr/0007-bigquery-writes.md.
 //
 // Partitions are read with tabledata.list, which is free, between two looks at the partition's token: its time of last
 // change and its number of rows. Tables with rows in the streaming buffer are queried instead. Every SQL text is one of
@@ -38,25 +38,26 @@ import (
 type Options struct {
 	// Project pays for jobs and holds them; required.
 	Project string
-	// Location is where the datasets are ("US", "europe-west1"), and is sent with every job. Default: what New finds, if it
-	// is the same for all datasets.
+	// Location is where the datasets are ("US", "europe-west1"), and is sent with every job. Default: what New finds, if
+	// it is the same for all datasets.
 	Location string
 	// Datasets maps the dataset names of the schemas to "project.dataset"; required.
 	Datasets map[string]string
 	// Endpoint is another address of the service. One that begins with http:// is called without credentials.
 	Endpoint string
-	// TargetDatasets are the schemas' dataset names of tables that whole-partition writes alone may change: Load refuses them.
+	// TargetDatasets are the schemas' dataset names of tables that whole-partition writes alone may change: Load refuses
+	// them.
 	TargetDatasets []string
 	// Fleet is how many processes write at once; they share Modifications. Default 1.
 	Fleet int
-	// Modifications are the changes of one table in 10 s by the whole fleet. Default 40: BigQuery allows 50 for a partitioned
-	// table (documentation, "Quotas and limits", partitioned tables), a fifth is left to others.
+	// Modifications are the changes of one table in 10 s by the whole fleet. Default 40: BigQuery allows 50 for a
+	// partitioned table (documentation, "Quotas and limits", partitioned tables), a fifth is left to others.
 	Modifications int
 	// MaxBytesBilled is what one query may cost; BigQuery refuses dearer ones before they run. Default 10 GiB: three
 	// seasons of the summary, with all columns, are about 0.2 GiB.
 	MaxBytesBilled int64
-	// Lease is how long a worker's claim of a date holds without renewal. BigQuery gives up a write job by itself after three
-	// quarters of it, so that whoever takes the date over soon sees its end. Default 60 s, as the worker's.
+	// Lease is how long a worker's claim of a date holds without renewal. BigQuery gives up a write job by itself after
+	// three quarters of it, so that whoever takes the date over soon sees its end. Default 60 s, as the worker's.
 	Lease time.Duration
 	// CallTimeout bounds one call with the retries that the client library makes within it. Default 30 s.
 	CallTimeout time.Duration
@@ -128,8 +129,8 @@ type Store struct {
 
 var _ warehouse.Store = (*Store)(nil)
 
-// New returns the store. With a location it makes no call: what is missing or forbidden shows in the first use. Without, it
-// looks at the datasets, which have to be there, and in one location.
+// New returns the store. With a location it makes no call: what is missing or forbidden shows in the first use.
+// Without, it looks at the datasets, which have to be there, and in one location.
 func New(ctx context.Context, o Options) (*Store, error) {
 	if err := o.check(); err != nil {
 		return nil, fmt.Errorf("bigquery warehouse: %w", err)
@@ -194,7 +195,8 @@ func (s *Store) Identity(ctx context.Context) (string, error) {
 func (s *Store) live(t *table.Schema) (statement.Table, error) {
 	dataset, ok := s.options.Datasets[t.Dataset]
 	if !ok {
-		return statement.Table{}, failure.MarkEnvironment(fmt.Errorf("no dataset is given for %s: name one in the warehouse's address", t.Dataset), "no_dataset")
+		return statement.Table{}, failure.MarkEnvironment(
+			fmt.Errorf("no dataset is given for %s: name one in the warehouse's address", t.Dataset), "no_dataset")
 	}
 	project, id := cutDataset(dataset)
 	return statement.Table{Project: project, Dataset: id, Name: t.Name}, nil
@@ -219,8 +221,8 @@ func partitionName(t *table.Schema, date gamedate.Date) string {
 	return t.FullName() + " " + date.String()
 }
 
-// bound gives one remote call its own deadline. The client's own retries end there; the error of the last try is in what
-// it returns then.
+// bound gives one remote call its own deadline. The client's own retries end there; the error of the last try is in
+// what it returns then.
 func (s *Store) bound(ctx context.Context, call func(context.Context) error) error {
 	if err := s.options.Reach.Check(ctx); err != nil {
 		return err

@@ -26,8 +26,8 @@ type view struct {
 	token warehouse.Token // NoToken without rows; says nothing about rows in the streaming buffer
 }
 
-// look reads the metadata of a partition by its decorator; the zero date looks at the whole table. A partition that is not
-// there is an empty one. A table that is not there, is elsewhere, is no table or has other partitions is an error.
+// look reads the metadata of a partition by its decorator; the zero date looks at the whole table. A partition that is
+// not there is an empty one. A table that is not there, is elsewhere, is no table or has other partitions is an error.
 func (s *Store) look(ctx context.Context, t *table.Schema, date gamedate.Date) (view, error) {
 	live, err := s.live(t)
 	if err != nil {
@@ -135,7 +135,8 @@ var fieldTypes = map[table.Type]bigquery.FieldType{
 
 // fieldOf is the live column that a column of a schema is.
 func fieldOf(c table.Column) *bigquery.FieldSchema {
-	f := &bigquery.FieldSchema{Name: c.Name, Type: fieldTypes[c.Type], Description: c.Doc, Repeated: c.Type == table.STRINGS}
+	f := &bigquery.FieldSchema{Name: c.Name, Type: fieldTypes[c.Type], Description: c.Doc,
+		Repeated: c.Type == table.STRINGS}
 	f.Required = c.Required && !f.Repeated
 	if c.Type == table.NUMERIC {
 		f.Precision, f.Scale = int64(c.Precision), int64(c.Scale)
@@ -176,7 +177,8 @@ func compare(t *table.Schema, meta *bigquery.TableMetadata) (missing []table.Col
 	}
 	for _, name := range extra(t, meta.Schema) {
 		if field(meta.Schema, name).Required {
-			different = append(different, fmt.Sprintf("column %s is REQUIRED and not in the schema, so no row can be written", name))
+			different = append(different,
+				fmt.Sprintf("column %s is REQUIRED and not in the schema, so no row can be written", name))
 		}
 	}
 	return missing, different
@@ -270,8 +272,8 @@ func (s *Store) describe(ctx context.Context, t *table.Schema) (warehouse.Descri
 // defaultTimeTravel is of datasets that do not say. Source: BigQuery REST reference, Dataset.maxTimeTravelHours.
 const defaultTimeTravel = 168 * time.Hour
 
-// ScanBytes implements [warehouse.Describer] with dry runs of the statements that read and count: the service says what it
-// would read and reads nothing. How the live table is cut does not matter, so they tell whether it is cut at all.
+// ScanBytes implements [warehouse.Describer] with dry runs of the statements that read and count: the service says what
+// it would read and reads nothing. How the live table is cut does not matter, so they tell whether it is cut at all.
 func (s *Store) ScanBytes(ctx context.Context, t *table.Schema, r gamedate.Range, columns ...string) (int64, error) {
 	n, err := s.scanBytes(ctx, t, r, columns)
 	if err != nil {
@@ -280,7 +282,8 @@ func (s *Store) ScanBytes(ctx context.Context, t *table.Schema, r gamedate.Range
 	return n, nil
 }
 
-func (s *Store) scanBytes(ctx context.Context, t *table.Schema, r gamedate.Range, columns []string) (most int64, err error) {
+func (s *Store) scanBytes(ctx context.Context, t *table.Schema, r gamedate.Range,
+	columns []string) (most int64, err error) {
 	live, err := s.live(t)
 	if err != nil {
 		return 0, err
@@ -298,7 +301,8 @@ func (s *Store) scanBytes(ctx context.Context, t *table.Schema, r gamedate.Range
 		}
 	}
 	read := statement.Statement{Name: statement.ReadTable, Table: live, Columns: columns}
-	count := statement.Statement{Name: statement.CountGroups, Table: live, Partition: t.Partition, Nulls: nullTests(t, columns)}
+	count := statement.Statement{Name: statement.CountGroups, Table: live, Partition: t.Partition,
+		Nulls: nullTests(t, columns)}
 	var params []bigquery.QueryParameter
 	if t.Partition != "" {
 		read.Name, read.Partition, params = statement.ReadRange, t.Partition, dateParameters(r)
@@ -314,7 +318,8 @@ func (s *Store) scanBytes(ctx context.Context, t *table.Schema, r gamedate.Range
 }
 
 // dryRun asks how many bytes a statement would read.
-func (s *Store) dryRun(ctx context.Context, st statement.Statement, params []bigquery.QueryParameter) (n int64, err error) {
+func (s *Store) dryRun(ctx context.Context, st statement.Statement,
+	params []bigquery.QueryParameter) (n int64, err error) {
 	q, err := s.newQuery(st, params)
 	if err != nil {
 		return 0, err
@@ -331,8 +336,8 @@ func (s *Store) dryRun(ctx context.Context, st statement.Statement, params []big
 	return n, err
 }
 
-// Create implements [warehouse.Tables]: a day partition for each date of the partition column, clustered. The table has an
-// expiration if the schema has one, its partitions have none.
+// Create implements [warehouse.Tables]: a day partition for each date of the partition column, clustered. The table has
+// an expiration if the schema has one, its partitions have none.
 func (s *Store) Create(ctx context.Context, t *table.Schema) error {
 	if err := s.ensure(ctx, t, false); err != nil {
 		return fmt.Errorf("create %s: %w", t.FullName(), err)
@@ -379,7 +384,8 @@ func (s *Store) ensure(ctx context.Context, t *table.Schema, allowExtra bool) er
 		return err
 	}
 	if i := t.Index(t.Partition); t.Partition != "" && (i < 0 || t.Columns[i].Type != table.DATE) {
-		return schemaError(t, []string{fmt.Sprintf("the partition column %s is not a DATE column of the schema", t.Partition)})
+		return schemaError(t,
+			[]string{fmt.Sprintf("the partition column %s is not a DATE column of the schema", t.Partition)})
 	}
 	live, err := s.live(t)
 	if err != nil {
@@ -431,9 +437,10 @@ func (s *Store) create(ctx context.Context, h *bigquery.Table, t *table.Schema) 
 	return s.bound(ctx, func(ctx context.Context) error { return h.Create(ctx, meta) })
 }
 
-// extend adds what can be added to a live table that fits otherwise. It gives the service's error raw when the table was
-// changed since it was looked at.
-func (s *Store) extend(ctx context.Context, h *bigquery.Table, t *table.Schema, meta *bigquery.TableMetadata, allowExtra bool) error {
+// extend adds what can be added to a live table that fits otherwise. It gives the service's error raw when the table
+// was changed since it was looked at.
+func (s *Store) extend(ctx context.Context, h *bigquery.Table, t *table.Schema, meta *bigquery.TableMetadata,
+	allowExtra bool) error {
 	missing, problems := compare(t, meta)
 	for _, c := range missing {
 		if c.Required {

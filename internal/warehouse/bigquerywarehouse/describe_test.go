@@ -18,7 +18,8 @@ import (
 func TestScanBytesTellsHowATableIsCut(t *testing.T) {
 	t.Parallel()
 	schema := bigquery.Schema{
-		{Name: "day", Type: bigquery.DateFieldType, Required: true}, {Name: "name", Type: bigquery.StringFieldType, Required: true},
+		{Name: "day", Type: bigquery.DateFieldType, Required: true},
+		{Name: "name", Type: bigquery.StringFieldType, Required: true},
 		{Name: "points", Type: bigquery.IntegerFieldType},
 	}
 	const row = `{"day":"2022-01-15","name":"a","points":1}` + "\n" + `{"day":"2022-02-15","name":"b","points":2}`
@@ -71,7 +72,8 @@ func TestScanBytesTellsHowATableIsCut(t *testing.T) {
 		})
 	}
 	s := newService(t, bigqueryfake.Options{})
-	if _, err := s.open().ScanBytes(t.Context(), scores, gamedate.Range{From: day, To: day}); !errors.Is(err, warehouse.ErrNoTable) {
+	if _, err := s.open().ScanBytes(t.Context(), scores, gamedate.Range{From: day, To: day}); !errors.Is(err,
+		warehouse.ErrNoTable) {
 		t.Errorf("a missing table: got %v, want %v", err, warehouse.ErrNoTable)
 	}
 }
@@ -90,7 +92,8 @@ func TestDescribeTimeTravel(t *testing.T) {
 			t.Errorf("got %s, %v, want %s", d.TimeTravel, err, want)
 		}
 	}
-	if _, err := dataset.Update(t.Context(), bigquery.DatasetMetadataToUpdate{MaxTimeTravel: 24 * time.Hour}, ""); err == nil {
+	if _, err := dataset.Update(t.Context(), bigquery.DatasetMetadataToUpdate{MaxTimeTravel: 24 * time.Hour},
+		""); err == nil {
 		t.Error("one day: got no error, want the fake to refuse what the service refuses")
 	}
 }

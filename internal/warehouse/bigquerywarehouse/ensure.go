@@ -14,12 +14,13 @@ import (
 	"gamefill/internal/warehouse"
 )
 
-// Ensure looks at the datasets and tables. In mode [setup.Make] it makes targets that are missing, and adds to those that
-// fit the NULLABLE columns that they lack, shown first by the other modes; another type, mode or partitioning is reported
-// and nothing is added then. Sources are only read: they are never made or changed, and a column that readers take for
-// NULL is no difference. Datasets are not made, because their location is for good. Expirations are reported, and never
-// set. The package setup says what holds of every Ensure.
-func (s *Store) Ensure(ctx context.Context, targets, sources []*table.Schema, mode setup.Mode) ([]setup.Finding, error) {
+// Ensure looks at the datasets and tables. In mode [setup.Make] it makes targets that are missing, and adds to those
+// that fit the NULLABLE columns that they lack, shown first by the other modes; another type, mode or partitioning is
+// reported and nothing is added then. Sources are only read: they are never made or changed, and a column that readers
+// take for NULL is no difference. Datasets are not made, because their location is for good. Expirations are reported,
+// and never set. The package setup says what holds of every Ensure.
+func (s *Store) Ensure(ctx context.Context, targets, sources []*table.Schema,
+	mode setup.Mode) ([]setup.Finding, error) {
 	e := &ensuring{s: s, mode: mode, datasets: map[string]bool{}}
 	var errs []error
 	for _, t := range targets {
@@ -55,7 +56,8 @@ func (e *ensuring) table(ctx context.Context, t *table.Schema, target bool) erro
 	case d.Exists:
 		err = e.source(ctx, f, d, t)
 	default:
-		f.State, f.Advice = setup.Missing, "it is read, never made: load it, or name the dataset that holds it in the warehouse's address"
+		f.State, f.Advice = setup.Missing,
+			"it is read, never made: load it, or name the dataset that holds it in the warehouse's address"
 		e.add(f)
 	}
 	if err == nil && d.Exists && e.mode == setup.Check {
@@ -130,7 +132,8 @@ func (e *ensuring) dataset(d warehouse.Description, t *table.Schema, target bool
 	f := setup.Finding{Resource: "dataset " + name, State: setup.Present, Seen: d.Location}
 	if !usable {
 		f.State, f.Wanted = setup.Differs, e.s.options.Location
-		f.Advice = "all datasets are in one location, which the warehouse's address names (location=…); name theirs, or other datasets"
+		f.Advice = "all datasets are in one location, which the warehouse's address names (location=…); name theirs, or " +
+			"other datasets"
 	}
 	e.add(f)
 	project, id := cutDataset(name)
@@ -145,8 +148,8 @@ func (e *ensuring) dataset(d warehouse.Description, t *table.Schema, target bool
 	return usable
 }
 
-// expires reports an expiration that is set. Of a target it differs from what is wanted; how long a source keeps its rows
-// is for its owners to say.
+// expires reports an expiration that is set. Of a target it differs from what is wanted; how long a source keeps its
+// rows is for its owners to say.
 func (e *ensuring) expires(resource, seen string, target bool, mend string) {
 	f := setup.Finding{Resource: resource, State: setup.Present, Seen: seen}
 	if target {
@@ -159,10 +162,12 @@ func (e *ensuring) expires(resource, seen string, target bool, mend string) {
 func (e *ensuring) expirations(f setup.Finding, d warehouse.Description, target bool) {
 	bq := commandName(d.Table)
 	if !d.Expires.IsZero() {
-		e.expires(f.Resource+", expiration", "at "+d.Expires.UTC().Format(time.RFC3339), target, "bq update --expiration 0 "+bq)
+		e.expires(f.Resource+", expiration", "at "+d.Expires.UTC().Format(time.RFC3339), target,
+			"bq update --expiration 0 "+bq)
 	}
 	if d.PartitionExpiration > 0 {
-		e.expires(f.Resource+", expiration of partitions", after(d.PartitionExpiration), target, "bq update --time_partitioning_expiration 0 "+bq)
+		e.expires(f.Resource+", expiration of partitions", after(d.PartitionExpiration), target,
+			"bq update --time_partitioning_expiration 0 "+bq)
 	}
 }
 
@@ -175,7 +180,8 @@ func commandName(name string) string {
 	return project + ":" + dataset + "." + id
 }
 
-func (e *ensuring) target(ctx context.Context, f setup.Finding, d warehouse.Description, t *table.Schema, usable bool) error {
+func (e *ensuring) target(ctx context.Context, f setup.Finding, d warehouse.Description, t *table.Schema,
+	usable bool) error {
 	if !d.Exists {
 		f.Wanted = layout(t)
 		return e.make(ctx, f, t, usable)
@@ -194,7 +200,8 @@ func (e *ensuring) target(ctx context.Context, f setup.Finding, d warehouse.Desc
 	}
 	for _, p := range problems {
 		g := f
-		g.State, g.Seen, g.Advice = setup.Differs, p, "it was left as it is: migrate the table by hand, or name another dataset in the warehouse's address"
+		g.State, g.Seen, g.Advice = setup.Differs, p,
+			"it was left as it is: migrate the table by hand, or name another dataset in the warehouse's address"
 		e.add(g)
 	}
 	columns := setup.Finding{Resource: f.Resource + ", columns", State: setup.Present, Wanted: strings.Join(addable, ", ")}
@@ -208,16 +215,21 @@ func (e *ensuring) target(ctx context.Context, f setup.Finding, d warehouse.Desc
 		}
 	}
 	if len(d.Extra) > 0 {
-		e.add(setup.Finding{Resource: f.Resource + ", columns that gamefill does not fill", State: setup.Present, Seen: strings.Join(d.Extra, ", ")})
+		e.add(setup.Finding{Resource: f.Resource + ", columns that gamefill does not fill", State: setup.Present,
+			Seen: strings.Join(d.Extra, ", ")})
 	}
 	bq := commandName(d.Table)
 	if !slices.Equal(d.Cluster, t.Cluster) {
-		e.add(setup.Finding{Resource: f.Resource + ", clustering", State: setup.Differs, Seen: orNothing(strings.Join(d.Cluster, ",")),
-			Wanted: orNothing(strings.Join(t.Cluster, ",")), Advice: "bq update --clustering_fields=" + strings.Join(t.Cluster, ",") + " " + bq})
+		e.add(setup.Finding{Resource: f.Resource + ", clustering", State: setup.Differs,
+			Seen:   orNothing(strings.Join(d.Cluster, ",")),
+			Wanted: orNothing(strings.Join(t.Cluster, ",")),
+			Advice: "bq update --clustering_fields=" + strings.Join(t.Cluster, ",") + " " + bq})
 	}
 	if d.RequireFilter != t.RequireFilter {
-		e.add(setup.Finding{Resource: f.Resource + ", partition filter required", State: setup.Differs, Seen: fmt.Sprint(d.RequireFilter),
-			Wanted: fmt.Sprint(t.RequireFilter), Advice: fmt.Sprintf("bq update --require_partition_filter=%t %s", t.RequireFilter, bq)})
+		e.add(setup.Finding{Resource: f.Resource + ", partition filter required", State: setup.Differs,
+			Seen:   fmt.Sprint(d.RequireFilter),
+			Wanted: fmt.Sprint(t.RequireFilter),
+			Advice: fmt.Sprintf("bq update --require_partition_filter=%t %s", t.RequireFilter, bq)})
 	}
 	e.expirations(f, d, true)
 	return nil
@@ -284,7 +296,8 @@ func (e *ensuring) source(ctx context.Context, f setup.Finding, d warehouse.Desc
 		e.add(f)
 	}
 	for _, p := range problems {
-		f.State, f.Seen, f.Advice = setup.Differs, p, "it cannot be read like this: name the dataset that holds the right table in the warehouse's address"
+		f.State, f.Seen, f.Advice = setup.Differs, p,
+			"it cannot be read like this: name the dataset that holds the right table in the warehouse's address"
 		e.add(f)
 	}
 	e.expirations(f, d, false)

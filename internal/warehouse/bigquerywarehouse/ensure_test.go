@@ -35,7 +35,10 @@ func (c *catalogue) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewEncoder(w).Encode(v)
 	}
 	fail := func(code int, reason, message string) {
-		answer(code, map[string]any{"error": map[string]any{"code": code, "message": message, "errors": []map[string]string{{"reason": reason, "message": message}}}})
+		answer(code,
+			map[string]any{
+				"error": map[string]any{"code": code, "message": message,
+					"errors": []map[string]string{{"reason": reason, "message": message}}}})
 	}
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/") // projects/P/datasets/D/tables/T
 	kind := parts[len(parts)-1-(len(parts)+1)%2]
@@ -56,7 +59,8 @@ func (c *catalogue) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		var asked bq.TestIamPermissionsRequest
 		_ = json.NewDecoder(r.Body).Decode(&asked)
-		asked.Permissions = slices.DeleteFunc(asked.Permissions, func(p string) bool { return !slices.Contains(c.granted, p) })
+		asked.Permissions = slices.DeleteFunc(asked.Permissions,
+			func(p string) bool { return !slices.Contains(c.granted, p) })
 		answer(http.StatusOK, &bq.TestIamPermissionsResponse{Permissions: asked.Permissions})
 	case r.Method == http.MethodPost:
 		var made bq.Table
@@ -77,25 +81,32 @@ func (c *catalogue) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 var (
-	ensured = &table.Schema{Dataset: "out", Name: "made", Partition: "day", Cluster: []string{"name"}, RequireFilter: true, Columns: []table.Column{
-		{Name: "day", Type: table.DATE, Required: true}, {Name: "name", Type: table.STRING}, {Name: "share", Type: table.NUMERIC, Precision: 6, Scale: 2}}}
+	ensured = &table.Schema{Dataset: "out", Name: "made", Partition: "day", Cluster: []string{"name"}, RequireFilter: true,
+		Columns: []table.Column{
+			{Name: "day", Type: table.DATE, Required: true}, {Name: "name", Type: table.STRING},
+			{Name: "share", Type: table.NUMERIC, Precision: 6, Scale: 2}}}
 	raw = &table.Schema{Dataset: "in", Name: "raw", Partition: "day", Columns: []table.Column{
-		{Name: "day", Type: table.DATE, Required: true}, {Name: "points", Type: table.INT64}, {Name: "note", Type: table.STRING}}}
+		{Name: "day", Type: table.DATE, Required: true}, {Name: "points", Type: table.INT64},
+		{Name: "note", Type: table.STRING}}}
 )
 
 // liveRaw is the raw table as somebody else made it.
 func liveRaw() *bq.Table {
-	return &bq.Table{Type: "TABLE", TimePartitioning: &bq.TimePartitioning{Type: "DAY", Field: "day"}, Schema: &bq.TableSchema{Fields: []*bq.TableFieldSchema{
-		{Name: "day", Type: "DATE"}, {Name: "points", Type: "INTEGER", Mode: "REQUIRED"}, {Name: "mood", Type: "STRING"}}}}
+	return &bq.Table{Type: "TABLE", TimePartitioning: &bq.TimePartitioning{Type: "DAY", Field: "day"},
+		Schema: &bq.TableSchema{Fields: []*bq.TableFieldSchema{
+			{Name: "day", Type: "DATE"}, {Name: "points", Type: "INTEGER", Mode: "REQUIRED"}, {Name: "mood", Type: "STRING"}}}}
 }
 
 // newEnsured is a store on a catalogue that holds both datasets and the raw table.
 func newEnsured(t *testing.T) (*Store, *catalogue) {
 	t.Helper()
-	c := &catalogue{datasets: map[string]*bq.Dataset{"o": {Location: "US"}, "i": {Location: "US"}}, tables: map[string]*bq.Table{"i.raw": liveRaw()}}
+	c := &catalogue{datasets: map[string]*bq.Dataset{"o": {Location: "US"}, "i": {Location: "US"}},
+		tables: map[string]*bq.Table{"i.raw": liveRaw()}}
 	server := httptest.NewServer(c)
 	t.Cleanup(server.Close)
-	s, err := New(t.Context(), Options{Project: "p", Location: "US", Datasets: map[string]string{"out": "p.o", "in": "p.i"}, Endpoint: server.URL, Modifications: 1000})
+	s, err := New(t.Context(),
+		Options{Project: "p", Location: "US", Datasets: map[string]string{"out": "p.o", "in": "p.i"}, Endpoint: server.URL,
+			Modifications: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,8 +156,10 @@ func TestEnsureMakesTheTarget(t *testing.T) {
 	}
 	ensure(t, s, setup.Make, outThere, "table p.o.made: created, want "+layedOut, inThere, rawThere)
 	made := c.tables["o.made"]
-	if made.TimePartitioning == nil || made.TimePartitioning.Field != "day" || made.TimePartitioning.ExpirationMs != 0 || !made.RequirePartitionFilter ||
-		made.Clustering == nil || !slices.Equal(made.Clustering.Fields, []string{"name"}) || made.ExpirationTime != 0 || len(made.Schema.Fields) != 3 {
+	if made.TimePartitioning == nil || made.TimePartitioning.Field != "day" || made.TimePartitioning.ExpirationMs != 0 ||
+		!made.RequirePartitionFilter ||
+		made.Clustering == nil || !slices.Equal(made.Clustering.Fields, []string{"name"}) || made.ExpirationTime != 0 ||
+		len(made.Schema.Fields) != 3 {
 		t.Errorf("got the table %+v, want it laid out as its schema says, without expiration", made)
 	}
 	for _, f := range ensure(t, s, setup.Make, outThere, madeThere, inThere, rawThere) {
@@ -160,19 +173,26 @@ func TestEnsureMakesTheTarget(t *testing.T) {
 func TestEnsureAdopts(t *testing.T) {
 	t.Parallel()
 	s, c := newEnsured(t)
-	c.tables["o.made"] = &bq.Table{Type: "TABLE", TimePartitioning: &bq.TimePartitioning{Type: "DAY", Field: "day", ExpirationMs: 86400000},
-		Schema: &bq.TableSchema{Fields: []*bq.TableFieldSchema{{Name: "day", Type: "DATE", Mode: "REQUIRED"}, {Name: "props", Type: "STRING"}, {Name: "name", Type: "STRING"}}}}
+	c.tables["o.made"] = &bq.Table{Type: "TABLE",
+		TimePartitioning: &bq.TimePartitioning{Type: "DAY", Field: "day", ExpirationMs: 86400000},
+		Schema: &bq.TableSchema{
+			Fields: []*bq.TableFieldSchema{{Name: "day", Type: "DATE", Mode: "REQUIRED"}, {Name: "props", Type: "STRING"},
+				{Name: "name", Type: "STRING"}}}}
 	rest := []string{"table p.o.made, columns that gamefill does not fill: present, is props",
-		"table p.o.made, clustering: differs, is nothing, want name", "table p.o.made, partition filter required: differs, is false, want true",
+		"table p.o.made, clustering: differs, is nothing, want name",
+		"table p.o.made, partition filter required: differs, is false, want true",
 		"table p.o.made, expiration of partitions: differs, is after 24h0m0s, want never", inThere, rawThere}
-	findings := ensure(t, s, setup.DryRun, append([]string{outThere, "table p.o.made, columns: missing, want share NUMERIC(6, 2)"}, rest...)...)
-	for i, want := range map[int]string{3: "bq update --clustering_fields=name p:o.made", 4: "bq update --require_partition_filter=true p:o.made",
+	findings := ensure(t, s, setup.DryRun,
+		append([]string{outThere, "table p.o.made, columns: missing, want share NUMERIC(6, 2)"}, rest...)...)
+	for i, want := range map[int]string{3: "bq update --clustering_fields=name p:o.made",
+		4: "bq update --require_partition_filter=true p:o.made",
 		5: "bq update --time_partitioning_expiration 0 p:o.made"} {
 		if findings[i].Advice != want {
 			t.Errorf("%s: got advice %q, want %q", findings[i].Resource, findings[i].Advice, want)
 		}
 	}
-	ensure(t, s, setup.Make, append([]string{outThere, "table p.o.made, columns: created, want share NUMERIC(6, 2)"}, rest...)...)
+	ensure(t, s, setup.Make,
+		append([]string{outThere, "table p.o.made, columns: created, want share NUMERIC(6, 2)"}, rest...)...)
 	var names []string
 	for _, f := range c.tables["o.made"].Schema.Fields {
 		names = append(names, f.Name+" "+f.Mode)
@@ -187,8 +207,10 @@ func TestEnsureAdopts(t *testing.T) {
 func TestEnsureRefuses(t *testing.T) {
 	t.Parallel()
 	s, c := newEnsured(t)
-	c.tables["o.made"] = &bq.Table{Type: "TABLE", TimePartitioning: &bq.TimePartitioning{Type: "MONTH", Field: "day"}, RequirePartitionFilter: true,
-		Clustering: &bq.Clustering{Fields: []string{"name"}}, Schema: &bq.TableSchema{Fields: []*bq.TableFieldSchema{
+	c.tables["o.made"] = &bq.Table{Type: "TABLE", TimePartitioning: &bq.TimePartitioning{Type: "MONTH", Field: "day"},
+		RequirePartitionFilter: true,
+		Clustering:             &bq.Clustering{Fields: []string{"name"}},
+		Schema: &bq.TableSchema{Fields: []*bq.TableFieldSchema{
 			{Name: "day", Type: "DATE"}, {Name: "name", Type: "INTEGER"}, {Name: "key", Type: "STRING", Mode: "REQUIRED"}}}}
 	c.tables["i.raw"].Schema.Fields[1].Type = "STRING"
 	findings := ensure(t, s, setup.Make, outThere,
@@ -238,8 +260,10 @@ func TestEnsureForbidden(t *testing.T) {
 		want   []string
 		advice string
 	}{
-		{"GET datasets", setup.Make, []string{"table out.made: forbidden, is as told", "table in.raw: forbidden, is as told"}, "grant roles/bigquery.metadataViewer on dataset p."},
-		{"POST tables", setup.Make, []string{outThere, "table p.o.made: forbidden, is as told", inThere, rawThere}, "grant roles/bigquery.dataEditor on dataset p.o to this account"},
+		{"GET datasets", setup.Make, []string{"table out.made: forbidden, is as told", "table in.raw: forbidden, is as told"},
+			"grant roles/bigquery.metadataViewer on dataset p."},
+		{"POST tables", setup.Make, []string{outThere, "table p.o.made: forbidden, is as told", inThere, rawThere},
+			"grant roles/bigquery.dataEditor on dataset p.o to this account"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.refuse, func(t *testing.T) {
@@ -261,7 +285,8 @@ func TestEnsureChecksRights(t *testing.T) {
 	ensure(t, s, setup.Make, outThere, "table p.o.made: created, want "+layedOut, inThere, rawThere)
 	c.granted = []string{"bigquery.tables.getData"}
 	findings := ensure(t, s, setup.Check, outThere, madeThere,
-		"table p.o.made, right of this account: forbidden, is without bigquery.tables.updateData, want bigquery.tables.getData, bigquery.tables.updateData",
+		"table p.o.made, right of this account: forbidden, is without bigquery.tables.updateData, want "+
+			"bigquery.tables.getData, bigquery.tables.updateData",
 		inThere, rawThere, "table p.i.raw, right of this account: present, want bigquery.tables.getData")
 	if got, want := findings[2].Advice, "grant roles/bigquery.dataEditor on dataset p.o to this account"; got != want {
 		t.Errorf("got advice %q, want %q", got, want)

@@ -25,7 +25,8 @@ import (
 var scores = &table.Schema{
 	Dataset: "suite", Name: "scores", Partition: "day", Key: []string{"name"},
 	Columns: []table.Column{
-		{Name: "day", Type: table.DATE, Required: true}, {Name: "name", Type: table.STRING, Required: true}, {Name: "points", Type: table.INT64},
+		{Name: "day", Type: table.DATE, Required: true}, {Name: "name", Type: table.STRING, Required: true},
+		{Name: "points", Type: table.INT64},
 	},
 }
 
@@ -119,7 +120,8 @@ func TestWriteSurvives(t *testing.T) {
 		{"rate limit in the job", insert, bigqueryfake.FailJob("rateLimitExceeded", "Exceeded rate limits"), 2, 3},
 		{"backend error in the job", insert, bigqueryfake.FailJob("backendError", "internal"), 1, 2},
 		{"failed job whose reply was lost", insert, bigqueryfake.FailJob("backendError", "internal").LosingReply(), 1, 2},
-		{"503 while looking", bigqueryfake.Match{Kind: bigqueryfake.TablesGet, Table: "scores"}, bigqueryfake.Unavailable(), 1, 1},
+		{"503 while looking", bigqueryfake.Match{Kind: bigqueryfake.TablesGet, Table: "scores"},
+			bigqueryfake.Unavailable(), 1, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -150,11 +152,14 @@ func TestWriteEnds(t *testing.T) {
 	}{
 		{"daily quota at the door", bigqueryfake.QuotaExceeded(), 1, failure.Quota, "daily_quota"},
 		{"daily quota in the job", bigqueryfake.FailJob("quotaExceeded", "Quota exceeded"), 1, failure.Quota, "daily_quota"},
-		{"rate limit for long", bigqueryfake.FailJob("rateLimitExceeded", "Exceeded rate limits"), 4, failure.Quota, "rate_limit"},
+		{"rate limit for long", bigqueryfake.FailJob("rateLimitExceeded", "Exceeded rate limits"), 4, failure.Quota,
+			"rate_limit"},
 		{"no service for long", bigqueryfake.Unavailable(), 4, failure.Transient, "backend_error"},
 		{"bad rows", bigqueryfake.FailJob("invalid", "Error while reading data"), 1, failure.Permanent, "bad_row"},
-		{"cancelled by somebody", bigqueryfake.FailJob("stopped", "Job execution was cancelled"), 1, failure.Transient, "job_stopped"},
-		{"no right", bigqueryfake.Refuse(403, "accessDenied", "Access Denied: Table league:suite.scores"), 1, failure.Environment, "access_denied"},
+		{"cancelled by somebody", bigqueryfake.FailJob("stopped", "Job execution was cancelled"), 1, failure.Transient,
+			"job_stopped"},
+		{"no right", bigqueryfake.Refuse(403, "accessDenied", "Access Denied: Table league:suite.scores"), 1,
+			failure.Environment, "access_denied"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -180,7 +185,8 @@ func TestWriteEnds(t *testing.T) {
 func TestManyDatesAtASmallQuota(t *testing.T) {
 	t.Parallel()
 	begin := time.Now()
-	s := newService(t, bigqueryfake.Options{ModificationsPer10s: 5, Now: func() time.Time { return begin.Add(20 * time.Since(begin)) }})
+	s := newService(t,
+		bigqueryfake.Options{ModificationsPer10s: 5, Now: func() time.Time { return begin.Add(20 * time.Since(begin)) }})
 	w := s.open(func(o *bigquerywarehouse.Options) {
 		o.Modifications, o.Retry = 400, retry.Policy{Base: 50 * time.Millisecond, Tries: 20}
 	})
@@ -251,7 +257,8 @@ func (s *service) asked(kind string) {
 
 func TestCloseWaitsForAJobThatCannotBeCancelled(t *testing.T) {
 	t.Parallel()
-	for name, hold := range map[string]bigqueryfake.Fault{"running": bigqueryfake.HoldRunning(), "pending": bigqueryfake.HoldPending()} {
+	for name, hold := range map[string]bigqueryfake.Fault{"running": bigqueryfake.HoldRunning(),
+		"pending": bigqueryfake.HoldPending()} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newService(t, bigqueryfake.Options{})
@@ -344,7 +351,8 @@ func TestJobsEndBeforeTheLease(t *testing.T) {
 			}
 			passed.Store(int64(tt.want + time.Second)) // the service counts from the job's creation
 			call.Wait()
-			if failure.ReasonOf(err) != "job_timeout" || failure.ClassOf(err) != failure.Transient || !strings.Contains(err.Error(), "--lease-ttl") {
+			if failure.ReasonOf(err) != "job_timeout" || failure.ClassOf(err) != failure.Transient ||
+				!strings.Contains(err.Error(), "--lease-ttl") {
 				t.Errorf("got %v (%v), want a transient job_timeout that names --lease-ttl", err, failure.ClassOf(err))
 			}
 			want(t, w, nil)
@@ -361,8 +369,10 @@ func TestAZombieFindsItsIDTaken(t *testing.T) {
 		before func(t *testing.T, s *service, write warehouse.Write)
 	}{
 		{"before its upload", version(day, 2), func(*testing.T, *service, warehouse.Write) {}},
-		{"before the upload that follows a failed one", version(day, 2), func(t *testing.T, s *service, write warehouse.Write) {
-			s.FailNext(bigqueryfake.Match{Kind: bigqueryfake.JobsInsertLoad}, 1, bigqueryfake.FailJob("backendError", "internal"))
+		{"before the upload that follows a failed one", version(day, 2), func(t *testing.T, s *service,
+			write warehouse.Write) {
+			s.FailNext(bigqueryfake.Match{Kind: bigqueryfake.JobsInsertLoad}, 1,
+				bigqueryfake.FailJob("backendError", "internal"))
 			once := s.open(func(o *bigquerywarehouse.Options) { o.Retry.Tries = 1 })
 			if _, err := once.Replace(t.Context(), write); failure.ReasonOf(err) != "backend_error" {
 				t.Fatalf("got %v, want a backend error", err)
@@ -458,7 +468,8 @@ func TestAnUnknownOutcomeIsClosedByTheNextWriter(t *testing.T) {
 func TestAWriteMayBeTriedAgain(t *testing.T) {
 	t.Parallel()
 	insert := bigqueryfake.Match{Kind: bigqueryfake.JobsInsertLoad}
-	for name, fault := range map[string]bigqueryfake.Fault{"not taken": bigqueryfake.Unavailable(), "taken": bigqueryfake.HangUp()} {
+	for name, fault := range map[string]bigqueryfake.Fault{"not taken": bigqueryfake.Unavailable(),
+		"taken": bigqueryfake.HangUp()} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newService(t, bigqueryfake.Options{})
@@ -486,7 +497,8 @@ func TestAWriteMayBeTriedAgain(t *testing.T) {
 func TestTheLiveTableDecides(t *testing.T) {
 	t.Parallel()
 	columns := func() bigquery.Schema {
-		return bigquery.Schema{{Name: "day", Type: "DATE", Required: true}, {Name: "name", Type: "STRING", Required: true}, {Name: "points", Type: "INTEGER"}}
+		return bigquery.Schema{{Name: "day", Type: "DATE", Required: true}, {Name: "name", Type: "STRING", Required: true},
+			{Name: "points", Type: "INTEGER"}}
 	}
 	byDay := &bigquery.TimePartitioning{Type: bigquery.DayPartitioningType, Field: "day"}
 	tests := []struct {
@@ -495,14 +507,23 @@ func TestTheLiveTableDecides(t *testing.T) {
 		say  string
 	}{
 		{"no partitions", bigquery.TableMetadata{Schema: columns()}, "partitioned by nothing, want day"},
-		{"months", bigquery.TableMetadata{Schema: columns(), TimePartitioning: &bigquery.TimePartitioning{Type: bigquery.MonthPartitioningType, Field: "day"}}, "MONTH on day"},
-		{"ingestion", bigquery.TableMetadata{Schema: columns(), TimePartitioning: &bigquery.TimePartitioning{Type: bigquery.DayPartitioningType}}, "DAY of ingestion"},
+		{"months",
+			bigquery.TableMetadata{Schema: columns(),
+				TimePartitioning: &bigquery.TimePartitioning{Type: bigquery.MonthPartitioningType, Field: "day"}}, "MONTH on day"},
+		{"ingestion",
+			bigquery.TableMetadata{Schema: columns(),
+				TimePartitioning: &bigquery.TimePartitioning{Type: bigquery.DayPartitioningType}}, "DAY of ingestion"},
 		{"ranges", bigquery.TableMetadata{Schema: columns(), RangePartitioning: &bigquery.RangePartitioning{Field: "points",
 			Range: &bigquery.RangePartitioningRange{Start: 0, End: 100, Interval: 10}}}, "range of points"},
-		{"other type", bigquery.TableMetadata{Schema: append(columns()[:2], &bigquery.FieldSchema{Name: "points", Type: "FLOAT"}), TimePartitioning: byDay}, "column points is FLOAT64, want INT64"},
-		{"missing column", bigquery.TableMetadata{Schema: columns()[:2], TimePartitioning: byDay}, "column points is missing"},
-		{"required column that nobody fills", bigquery.TableMetadata{Schema: append(columns(), &bigquery.FieldSchema{Name: "more", Type: "STRING", Required: true}),
-			TimePartitioning: byDay}, "column more"},
+		{"other type",
+			bigquery.TableMetadata{Schema: append(columns()[:2], &bigquery.FieldSchema{Name: "points", Type: "FLOAT"}),
+				TimePartitioning: byDay}, "column points is FLOAT64, want INT64"},
+		{"missing column", bigquery.TableMetadata{Schema: columns()[:2], TimePartitioning: byDay},
+			"column points is missing"},
+		{"required column that nobody fills",
+			bigquery.TableMetadata{
+				Schema:           append(columns(), &bigquery.FieldSchema{Name: "more", Type: "STRING", Required: true}),
+				TimePartitioning: byDay}, "column more"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -513,8 +534,10 @@ func TestTheLiveTableDecides(t *testing.T) {
 			}
 			w := s.open()
 			_, err := w.Replace(t.Context(), prepared(t, w, 1, version(day, 1)))
-			if failure.ClassOf(err) != failure.Environment || failure.ReasonOf(err) != "schema_mismatch" || !strings.Contains(err.Error(), tt.say) {
-				t.Errorf("got %v (%v, %s), want an environment error about %q", err, failure.ClassOf(err), failure.ReasonOf(err), tt.say)
+			if failure.ClassOf(err) != failure.Environment || failure.ReasonOf(err) != "schema_mismatch" ||
+				!strings.Contains(err.Error(), tt.say) {
+				t.Errorf("got %v (%v, %s), want an environment error about %q", err, failure.ClassOf(err),
+					failure.ReasonOf(err), tt.say)
 			}
 			if ids := s.ids(); len(ids) > 0 {
 				t.Errorf("got jobs %v, want none", ids)
@@ -533,7 +556,8 @@ func TestColumnsThatTheSchemaDoesNotKnowAreNotErased(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wider := append(meta.Schema, &bigquery.FieldSchema{Name: "remark", Type: "STRING"}, &bigquery.FieldSchema{Name: "tags", Type: "STRING", Repeated: true})
+	wider := append(meta.Schema, &bigquery.FieldSchema{Name: "remark", Type: "STRING"},
+		&bigquery.FieldSchema{Name: "tags", Type: "STRING", Repeated: true})
 	if _, err := h.Update(t.Context(), bigquery.TableMetadataToUpdate{Schema: wider}, meta.ETag); err != nil {
 		t.Fatal(err)
 	}
@@ -554,8 +578,10 @@ func TestColumnsThatTheSchemaDoesNotKnowAreNotErased(t *testing.T) {
 	}
 	for _, rows := range [][]table.Row{version(day, 3), nil} {
 		_, err = w.Replace(t.Context(), prepared(t, w, 3, rows))
-		if failure.ClassOf(err) != failure.Permanent || failure.ReasonOf(err) != "would_erase_columns" || !strings.Contains(err.Error(), "remark (1 rows)") {
-			t.Errorf("got %v (%v, %s), want a permanent error, would_erase_columns", err, failure.ClassOf(err), failure.ReasonOf(err))
+		if failure.ClassOf(err) != failure.Permanent || failure.ReasonOf(err) != "would_erase_columns" ||
+			!strings.Contains(err.Error(), "remark (1 rows)") {
+			t.Errorf("got %v (%v, %s), want a permanent error, would_erase_columns", err, failure.ClassOf(err),
+				failure.ReasonOf(err))
 		}
 	}
 	p, err := w.Read(t.Context(), scores, day)
@@ -606,12 +632,19 @@ func TestWhatIsMissingIsNamed(t *testing.T) {
 		reason string
 		say    string
 	}{
-		{"dataset", func(o *bigquerywarehouse.Options) { o.Datasets["suite"] = "league.nowhere" }, [2]string{}, "no_dataset", "create the dataset"},
-		{"project", func(o *bigquerywarehouse.Options) { o.Datasets["suite"] = "nobody.suite" }, [2]string{}, "no_project", "projects in the warehouse's address"},
+		{"dataset", func(o *bigquerywarehouse.Options) {
+			o.Datasets["suite"] = "league.nowhere"
+		}, [2]string{}, "no_dataset", "create the dataset"},
+		{"project", func(o *bigquerywarehouse.Options) {
+			o.Datasets["suite"] = "nobody.suite"
+		}, [2]string{}, "no_project", "projects in the warehouse's address"},
 		{"location", func(o *bigquerywarehouse.Options) { o.Location = "EU" }, [2]string{}, "wrong_location", "US"},
-		{"right to make jobs", nil, [2]string{"bigquery.jobs.create", "billing"}, "access_denied", "roles/bigquery.jobUser on project billing"},
-		{"right to write", nil, [2]string{"bigquery.tables.updateData", "league.suite.scores"}, "access_denied", "roles/bigquery.dataEditor on dataset league.suite"},
-		{"right to look", nil, [2]string{"bigquery.tables.get", "league.suite"}, "access_denied", "roles/bigquery.dataEditor on dataset league.suite"},
+		{"right to make jobs", nil, [2]string{"bigquery.jobs.create", "billing"}, "access_denied",
+			"roles/bigquery.jobUser on project billing"},
+		{"right to write", nil, [2]string{"bigquery.tables.updateData", "league.suite.scores"}, "access_denied",
+			"roles/bigquery.dataEditor on dataset league.suite"},
+		{"right to look", nil, [2]string{"bigquery.tables.get", "league.suite"}, "access_denied",
+			"roles/bigquery.dataEditor on dataset league.suite"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -626,8 +659,10 @@ func TestWhatIsMissingIsNamed(t *testing.T) {
 			}
 			w := s.open(changes...)
 			_, err := w.Replace(t.Context(), prepared(t, w, 1, version(day, 1)))
-			if failure.ClassOf(err) != failure.Environment || failure.ReasonOf(err) != tt.reason || !strings.Contains(err.Error(), tt.say) {
-				t.Errorf("got %v (%v, %s), want an environment error, %s, that says %q", err, failure.ClassOf(err), failure.ReasonOf(err), tt.reason, tt.say)
+			if failure.ClassOf(err) != failure.Environment || failure.ReasonOf(err) != tt.reason ||
+				!strings.Contains(err.Error(), tt.say) {
+				t.Errorf("got %v (%v, %s), want an environment error, %s, that says %q", err, failure.ClassOf(err),
+					failure.ReasonOf(err), tt.reason, tt.say)
 			}
 		})
 	}
@@ -654,10 +689,12 @@ func TestAPartitionLargerThanAPageIsRefused(t *testing.T) {
 	w := s.open()
 	create(t, w)
 	replace(t, w, 1, version(day, 1))
-	if p, err := w.Read(t.Context(), scores, day); failure.ClassOf(err) != failure.Permanent || failure.ReasonOf(err) != "partition_too_large" {
+	if p, err := w.Read(t.Context(), scores, day); failure.ClassOf(err) != failure.Permanent ||
+		failure.ReasonOf(err) != "partition_too_large" {
 		t.Errorf("got %d rows, %v, want a permanent error, partition_too_large", len(p.Rows), err)
 	}
-	if err := w.ReadRange(t.Context(), scores, gamedate.Range{From: day, To: day}, func(_ gamedate.Date, rows []table.Row) error {
+	if err := w.ReadRange(t.Context(), scores, gamedate.Range{From: day, To: day}, func(_ gamedate.Date,
+		rows []table.Row) error {
 		if len(rows) != 5 { // pages of a query's result are of one moment
 			t.Errorf("range: got %d rows, want 5", len(rows))
 		}
@@ -672,7 +709,8 @@ func TestLoadRefusesTargets(t *testing.T) {
 	s := newService(t, bigqueryfake.Options{})
 	w := s.open(func(o *bigquerywarehouse.Options) { o.TargetDatasets = []string{"suite"} })
 	create(t, w)
-	_, err := w.Load(t.Context(), scores, nil, func(yield func(table.Row) error) error { return yield(version(day, 1)[0]) })
+	_, err := w.Load(t.Context(), scores, nil,
+		func(yield func(table.Row) error) error { return yield(version(day, 1)[0]) })
 	if err == nil {
 		t.Error("got no error, want one")
 	}

@@ -41,8 +41,8 @@ func parseJobID(text string) (jobID, error) {
 	return jobID{m[1], number}, err
 }
 
-// notInID matches what job ids and labels do not take. Sources: BigQuery REST reference, JobReference.jobId (letters, digits,
-// underscores, dashes, 1,024 characters); documentation, "Requirements for labels" (lower case, 63 characters).
+// notInID matches what job ids and labels do not take. Sources: BigQuery REST reference, JobReference.jobId (letters,
+// digits, underscores, dashes, 1,024 characters); documentation, "Requirements for labels" (lower case, 63 characters).
 var notInID = regexp.MustCompile(`[^a-z0-9_-]+`)
 
 // clean makes a text part of a job id or a label.
@@ -63,7 +63,8 @@ const (
 
 func labels(fence warehouse.Fence, date gamedate.Date, purpose string) map[string]string {
 	l := map[string]string{
-		"job": clean(fence.Job), "run": clean(fence.Run), labelGeneration: strconv.FormatInt(max(fence.Generation, 0), 10), labelPurpose: purpose,
+		"job": clean(fence.Job), "run": clean(fence.Run), labelGeneration: strconv.FormatInt(max(fence.Generation, 0), 10),
+		labelPurpose: purpose,
 	}
 	if !date.IsZero() {
 		l["date"] = date.String()
@@ -104,19 +105,22 @@ const (
 // wait looks at a job until it is DONE and returns the error that it ended with. ok is false when that is not known.
 func (s *Store) wait(ctx context.Context, job *bigquery.Job) (result error, ok bool, err error) {
 	status := job.LastStatus()
-	for pause := s.options.Poll; status == nil || !status.Done(); pause = min(time.Duration(float64(pause)*pollGrowth), pollMost*s.options.Poll) {
+	for pause := s.options.Poll; status == nil ||
+		!status.Done(); pause = min(time.Duration(float64(pause)*pollGrowth), pollMost*s.options.Poll) {
 		if !sleep(ctx, pause) {
 			return nil, false, ctx.Err()
 		}
-		if err := s.bound(ctx, func(ctx context.Context) (err error) { status, err = job.Status(ctx); return err }); err != nil {
+		if err := s.bound(ctx,
+			func(ctx context.Context) (err error) { status, err = job.Status(ctx); return err }); err != nil {
 			return nil, false, err
 		}
 	}
 	return outcome(status), true, nil
 }
 
-// outcome is the error of a job that is DONE, nil for none. The service's summary ("JSON table encountered too many errors")
-// says little: what was wrong stands in the list beside it. Entries of that list without a summary are warnings.
+// outcome is the error of a job that is DONE, nil for none. The service's summary ("JSON table encountered too many
+// errors") says little: what was wrong stands in the list beside it. Entries of that list without a summary are
+// warnings.
 func outcome(status *bigquery.JobStatus) error {
 	summary, is := errors.AsType[*bigquery.Error](status.Err())
 	if !is {
@@ -140,9 +144,9 @@ type write struct {
 	mine func(*bigquery.Job) bool
 }
 
-// run sends a write and waits until it is done. A reply that was lost is looked for under the same id; only a job that is
-// known to have failed, for a reason that is not its content's, is followed by one with the next id. p remembers the id
-// whose outcome is not known. Another owner's job under the id is [warehouse.ErrFenced].
+// run sends a write and waits until it is done. A reply that was lost is looked for under the same id; only a job that
+// is known to have failed, for a reason that is not its content's, is followed by one with the next id. p remembers the
+// id whose outcome is not known. Another owner's job under the id is [warehouse.ErrFenced].
 func (s *Store) run(ctx context.Context, p *partition, t *table.Schema, w *write) (done *bigquery.Job, err error) {
 	var final error
 	err = retry.Do(ctx, s.options.Retry, func(ctx context.Context) error {
@@ -184,7 +188,8 @@ func (s *Store) try(ctx context.Context, p *partition, t *table.Schema, w *write
 		found, lookupErr := s.lookup(ctx, w.id)
 		switch {
 		case lookupErr != nil && code == http.StatusConflict:
-			return nil, fmt.Errorf("job %s is there, but cannot be looked at: %v", w.id, lookupErr) // not wrapped: it may be, later
+			// not wrapped: it may be, later
+			return nil, fmt.Errorf("job %s is there, but cannot be looked at: %v", w.id, lookupErr)
 		case lookupErr != nil:
 			return nil, fmt.Errorf("job %s: %w, and no trace of it: %v", w.id, err, lookupErr)
 		case !w.mine(found):
@@ -219,7 +224,8 @@ func (s *Store) occupy(ctx context.Context, id jobID, labels map[string]string) 
 }
 
 // closeJob returns when no job of this id, or of one that may follow it, can change a table any more: running ones are
-// waited for, and the first id that no job has is taken. It leaves alone the id end and what follows it; zero is no end.
+// waited for, and the first id that no job has is taken. It leaves alone the id end and what follows it; zero is no
+// end.
 func (s *Store) closeJob(ctx context.Context, t *table.Schema, id, end jobID, labels map[string]string) error {
 	for id != end {
 		job, err := s.lookup(ctx, id)

@@ -15,7 +15,9 @@ func TestOutcomeTellsWhatWasWrong(t *testing.T) {
 	t.Parallel()
 	endpoint, stop := bigqueryfake.Start(bigqueryfake.New(bigqueryfake.Options{Projects: []string{"league"}}))
 	t.Cleanup(stop)
-	s, err := New(t.Context(), Options{Project: "league", Location: "US", Datasets: map[string]string{"nba_raw": "league.nba_raw"}, Endpoint: endpoint})
+	s, err := New(t.Context(),
+		Options{Project: "league", Location: "US", Datasets: map[string]string{"nba_raw": "league.nba_raw"},
+			Endpoint: endpoint})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +27,8 @@ func TestOutcomeTellsWhatWasWrong(t *testing.T) {
 	if err := s.Create(t.Context(), box); err != nil {
 		t.Fatal(err)
 	}
-	job, err := s.loader(s.handle(statement.Table{Project: "league", Dataset: "nba_raw", Name: "box"}), []byte(`{"id":"1","odd":"x"}`+"\n")).Run(t.Context())
+	job, err := s.loader(s.handle(statement.Table{Project: "league", Dataset: "nba_raw", Name: "box"}),
+		[]byte(`{"id":"1","odd":"x"}`+"\n")).Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

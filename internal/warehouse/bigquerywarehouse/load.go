@@ -18,7 +18,8 @@ import (
 	"gamefill/internal/warehouse/bigquerywarehouse/statement"
 )
 
-// stageRows is how many rows one load job adds to a staging table: they are held in memory, encoded, until the job is done.
+// stageRows is how many rows one load job adds to a staging table: they are held in memory, encoded, until the job is
+// done.
 const stageRows = 50_000
 
 // stageLife is when a staging table that a dead process left behind is deleted.
@@ -27,9 +28,10 @@ const stageLife = 24 * time.Hour
 // errTarget: a table that only whole-partition writes may change.
 var errTarget = errors.New("a job writes this table partition by partition; rows are never added to it")
 
-// Load implements [warehouse.Loader]: rows go to a staging table first, then one transaction moves them. It is for raw and
-// reference tables and refuses [Options.TargetDatasets].
-func (s *Store) Load(ctx context.Context, t *table.Schema, replace []string, rows func(yield func(table.Row) error) error) (warehouse.LoadResult, error) {
+// Load implements [warehouse.Loader]: rows go to a staging table first, then one transaction moves them. It is for raw
+// and reference tables and refuses [Options.TargetDatasets].
+func (s *Store) Load(ctx context.Context, t *table.Schema, replace []string,
+	rows func(yield func(table.Row) error) error) (warehouse.LoadResult, error) {
 	result, err := s.loadRows(ctx, t, replace, rows)
 	if err != nil {
 		return warehouse.LoadResult{}, fmt.Errorf("load %s: %w", t.FullName(), err)
@@ -37,7 +39,8 @@ func (s *Store) Load(ctx context.Context, t *table.Schema, replace []string, row
 	return result, nil
 }
 
-func (s *Store) loadRows(ctx context.Context, t *table.Schema, replace []string, rows func(yield func(table.Row) error) error) (warehouse.LoadResult, error) {
+func (s *Store) loadRows(ctx context.Context, t *table.Schema, replace []string,
+	rows func(yield func(table.Row) error) error) (warehouse.LoadResult, error) {
 	if err := ctx.Err(); err != nil {
 		return warehouse.LoadResult{}, err
 	}
@@ -72,9 +75,10 @@ func (s *Store) loadRows(ctx context.Context, t *table.Schema, replace []string,
 	return st.move(ctx, &partition{}, st.job("load"), nil, statement.Statement{Replace: replace})
 }
 
-// replaceWhole makes rows the content of a table without partitions, in one transaction: a truncating load would have to
-// name the table without a partition. bytes were uploaded.
-func (s *Store) replaceWhole(ctx context.Context, p *partition, w warehouse.Write, live statement.Table, id jobID) (last jobID, bytes int64, err error) {
+// replaceWhole makes rows the content of a table without partitions, in one transaction: a truncating load would have
+// to name the table without a partition. bytes were uploaded.
+func (s *Store) replaceWhole(ctx context.Context, p *partition, w warehouse.Write, live statement.Table,
+	id jobID) (last jobID, bytes int64, err error) {
 	st := &stage{s: s, t: w.Table, live: live, encoder: newEncoder(w.Table)}
 	defer st.drop(ctx)
 	if err := st.create(ctx); err != nil { // also without rows: the script reads it
@@ -172,12 +176,14 @@ func (st *stage) flush(ctx context.Context) error {
 }
 
 // move sends what is held and runs the script that moves the staged rows into the live table.
-func (st *stage) move(ctx context.Context, p *partition, w *write, labels map[string]string, script statement.Statement) (warehouse.LoadResult, error) {
+func (st *stage) move(ctx context.Context, p *partition, w *write, labels map[string]string,
+	script statement.Statement) (warehouse.LoadResult, error) {
 	var result warehouse.LoadResult
 	if err := st.flush(ctx); err != nil {
 		return result, err
 	}
-	script.Name, script.Table, script.Staging, script.Columns, script.Partition = statement.LoadRows, st.live, st.staging, st.t.Names(), st.t.Partition
+	script.Name, script.Table, script.Staging, script.Columns, script.Partition = statement.LoadRows, st.live, st.staging,
+		st.t.Names(), st.t.Partition
 	var params []bigquery.QueryParameter
 	if st.t.Partition != "" {
 		params = dateParameters(allDates)
@@ -222,7 +228,8 @@ func (st *stage) move(ctx context.Context, p *partition, w *write, labels map[st
 }
 
 // allDates are the bounds of the DATE type. Source: BigQuery documentation, "Data types".
-var allDates = gamedate.Range{From: gamedate.Date{Year: 1, Month: time.January, Day: 1}, To: gamedate.Date{Year: 9999, Month: time.December, Day: 31}}
+var allDates = gamedate.Range{From: gamedate.Date{Year: 1, Month: time.January, Day: 1},
+	To: gamedate.Date{Year: 9999, Month: time.December, Day: 31}}
 
 // drop deletes the staging table, also after the call was cancelled; what it cannot delete expires.
 func (st *stage) drop(ctx context.Context) {

@@ -25,7 +25,8 @@ func TestLocationOfTheDatasets(t *testing.T) {
 		says     []string // in the error; nil: none
 	}{
 		{"one", map[string]string{"suite": "league.near", "other": "league.beside"}, nil},
-		{"two", map[string]string{"suite": "league.near", "other": "league.far"}, []string{"league.near in us-west2", "league.far is in EU", "one location"}},
+		{"two", map[string]string{"suite": "league.near", "other": "league.far"},
+			[]string{"league.near in us-west2", "league.far is in EU", "one location"}},
 		{"none", map[string]string{"suite": "league.nowhere"}, []string{"league.nowhere", "create the dataset"}},
 	}
 	for _, tt := range tests {

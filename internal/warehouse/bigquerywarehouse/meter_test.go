@@ -58,7 +58,8 @@ func TestQueriesAreCounted(t *testing.T) {
 	if got := w.Queries(); got != first {
 		t.Errorf("after one query: got %+v, want %+v", got, first)
 	}
-	s.FailNext(bigqueryfake.Match{Kind: bigqueryfake.JobsGet}, 1, bigqueryfake.Refuse(http.StatusForbidden, "accessDenied", "no"))
+	s.FailNext(bigqueryfake.Match{Kind: bigqueryfake.JobsGet}, 1,
+		bigqueryfake.Refuse(http.StatusForbidden, "accessDenied", "no"))
 	count()
 	if got, want := w.Queries().Less(first), (warehouse.Queries{Jobs: 1}); got != want {
 		t.Errorf("a query that nobody may look at: got %+v, want %+v", got, want)

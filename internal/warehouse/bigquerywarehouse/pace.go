@@ -32,7 +32,8 @@ func (s *Store) pace(t *table.Schema) *pace {
 	return p
 }
 
-// pace spreads the modifications of one table by this process, failed ones included, so that a fleet stays below the quota.
+// pace spreads the modifications of one table by this process, failed ones included, so that a fleet stays below the
+// quota.
 type pace struct {
 	normal  rate.Limit
 	limiter *rate.Limiter

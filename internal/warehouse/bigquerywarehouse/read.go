@@ -18,15 +18,15 @@ import (
 	"gamefill/internal/warehouse/bigquerywarehouse/statement"
 )
 
-// pageRows is the size of a page of tabledata.list. A partition has 150 to 450 rows; one that does not fit a page is not
-// what this program is for.
+// pageRows is the size of a page of tabledata.list. A partition has 150 to 450 rows; one that does not fit a page is
+// not what this program is for.
 const pageRows = 10_000
 
 // readTries bounds how often a partition is read again because it changed between two looks.
 const readTries = 20
 
-// Read implements [warehouse.Partitions]. A partition that changes while it is read is read again, so the rows are those
-// of its token.
+// Read implements [warehouse.Partitions]. A partition that changes while it is read is read again, so the rows are
+// those of its token.
 func (s *Store) Read(ctx context.Context, t *table.Schema, date gamedate.Date) (warehouse.Partition, error) {
 	p, err := s.read(ctx, t, date)
 	if err != nil {
@@ -72,13 +72,16 @@ func (s *Store) read(ctx context.Context, t *table.Schema, date gamedate.Date) (
 		}
 		if after.token == before.token && after.meta.StreamingBuffer == nil {
 			if uint64(len(rows)) != after.rows {
-				return warehouse.Partition{}, failure.MarkEnvironment(fmt.Errorf("%d rows are there and %d are shown to this account: look for row access policies",
-					after.rows, len(rows)), "hidden_rows")
+				return warehouse.Partition{},
+					failure.MarkEnvironment(
+						fmt.Errorf("%d rows are there and %d are shown to this account: look for row access policies",
+							after.rows, len(rows)), "hidden_rows")
 			}
 			return warehouse.Partition{Rows: rows, Token: before.token}, nil
 		}
 	}
-	return warehouse.Partition{}, failure.Mark(errors.New("it changes faster than it can be read"), failure.Transient, "changing")
+	return warehouse.Partition{}, failure.Mark(errors.New("it changes faster than it can be read"),
+		failure.Transient, "changing")
 }
 
 // rows reads a partition, or a table without partitions, the cheapest way.
@@ -103,7 +106,8 @@ func (s *Store) list(ctx context.Context, t *table.Schema, date gamedate.Date, v
 }
 
 // listed hands each row of a partition to fn: all live columns in their order.
-func (s *Store) listed(ctx context.Context, t *table.Schema, date gamedate.Date, v view, fn func([]bigquery.Value) error) error {
+func (s *Store) listed(ctx context.Context, t *table.Schema, date gamedate.Date, v view,
+	fn func([]bigquery.Value) error) error {
 	return s.bound(ctx, func(ctx context.Context) error {
 		it := s.partitionHandle(v.live, date).Read(ctx)
 		it.Schema = v.meta.Schema
@@ -128,7 +132,8 @@ func (s *Store) listed(ctx context.Context, t *table.Schema, date gamedate.Date,
 
 // readStreamed reads a partition while rows of its table are in the streaming buffer, which tabledata.list does not
 // show. Neither does the time of last change tell of them, so the token is the content's own.
-func (s *Store) readStreamed(ctx context.Context, t *table.Schema, date gamedate.Date, v view) (warehouse.Partition, error) {
+func (s *Store) readStreamed(ctx context.Context, t *table.Schema, date gamedate.Date,
+	v view) (warehouse.Partition, error) {
 	st := statement.Statement{Name: statement.ReadTable, Table: v.live, Columns: present(t, v.meta)}
 	var params []bigquery.QueryParameter
 	if t.Partition != "" {
@@ -136,7 +141,8 @@ func (s *Store) readStreamed(ctx context.Context, t *table.Schema, date gamedate
 		params = dateParameters(gamedate.Range{From: date, To: date})
 	}
 	var p warehouse.Partition
-	if err := s.query(ctx, t, st, params, func(row table.Row) error { p.Rows = append(p.Rows, row); return nil }); err != nil {
+	if err := s.query(ctx, t, st, params,
+		func(row table.Row) error { p.Rows = append(p.Rows, row); return nil }); err != nil {
 		return warehouse.Partition{}, err
 	}
 	if len(p.Rows) > 0 {
@@ -181,12 +187,14 @@ func (s *Store) newQuery(st statement.Statement, params []bigquery.QueryParamete
 		return nil, failure.MarkEnvironment(err, schemaMismatch)
 	}
 	q := s.client.Query(sql)
-	q.Parameters, q.Location, q.DisableQueryCache, q.MaxBytesBilled = params, s.options.Location, true, s.options.MaxBytesBilled
+	q.Parameters, q.Location, q.DisableQueryCache, q.MaxBytesBilled = params, s.options.Location, true,
+		s.options.MaxBytesBilled
 	q.Labels = map[string]string{"statement": string(st.Name)}
 	return q, nil
 }
 
-// values runs a statement and hands each row of its result to fn. Every page has its own deadline; fn may take its time.
+// values runs a statement and hands each row of its result to fn. Every page has its own deadline; fn may take its
+// time.
 func (s *Store) values(ctx context.Context, t *table.Schema, st statement.Statement, params []bigquery.QueryParameter,
 	fn func(schema bigquery.Schema, values []bigquery.Value) error) error {
 	q, err := s.newQuery(st, params)
@@ -250,11 +258,12 @@ func (s *Store) meter(ctx context.Context, it *bigquery.RowIterator) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.queries.Jobs, s.queries.Billed, s.queries.Measured = s.queries.Jobs+1, s.queries.Billed+billed, s.queries.Measured+measured
+	s.queries.Jobs, s.queries.Billed, s.queries.Measured = s.queries.Jobs+1, s.queries.Billed+
+		billed, s.queries.Measured+measured
 }
 
-// Queries implements [warehouse.Metered]: the queries that read. Loads from files end in a script of their own, which is not
-// among them.
+// Queries implements [warehouse.Metered]: the queries that read. Loads from files end in a script of their own, which
+// is not among them.
 func (s *Store) Queries() warehouse.Queries {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -262,7 +271,8 @@ func (s *Store) Queries() warehouse.Queries {
 }
 
 // query is values with rows of a schema.
-func (s *Store) query(ctx context.Context, t *table.Schema, st statement.Statement, params []bigquery.QueryParameter, fn func(table.Row) error) error {
+func (s *Store) query(ctx context.Context, t *table.Schema, st statement.Statement, params []bigquery.QueryParameter,
+	fn func(table.Row) error) error {
 	var d *decoder
 	return s.values(ctx, t, st, params, func(schema bigquery.Schema, values []bigquery.Value) error {
 		if d == nil {
@@ -277,7 +287,8 @@ func (s *Store) query(ctx context.Context, t *table.Schema, st statement.Stateme
 }
 
 // ReadRange implements [warehouse.Tables] with one query, whose result is streamed page by page.
-func (s *Store) ReadRange(ctx context.Context, t *table.Schema, r gamedate.Range, fn func(gamedate.Date, []table.Row) error) error {
+func (s *Store) ReadRange(ctx context.Context, t *table.Schema, r gamedate.Range,
+	fn func(gamedate.Date, []table.Row) error) error {
 	if t.Partition == "" {
 		p, err := s.Read(ctx, t, gamedate.Date{})
 		if err != nil || len(p.Rows) == 0 {
@@ -291,7 +302,8 @@ func (s *Store) ReadRange(ctx context.Context, t *table.Schema, r gamedate.Range
 	return nil
 }
 
-func (s *Store) readRange(ctx context.Context, t *table.Schema, r gamedate.Range, fn func(gamedate.Date, []table.Row) error) error {
+func (s *Store) readRange(ctx context.Context, t *table.Schema, r gamedate.Range,
+	fn func(gamedate.Date, []table.Row) error) error {
 	v, err := s.look(ctx, t, gamedate.Date{})
 	if err != nil {
 		return err
@@ -310,7 +322,8 @@ func (s *Store) readRange(ctx context.Context, t *table.Schema, r gamedate.Range
 		return fn(date, full)
 	}
 	partition := t.MustIndex(t.Partition)
-	st := statement.Statement{Name: statement.ReadRange, Table: v.live, Partition: t.Partition, Columns: present(t, v.meta)}
+	st := statement.Statement{Name: statement.ReadRange, Table: v.live, Partition: t.Partition,
+		Columns: present(t, v.meta)}
 	err = s.query(ctx, t, st, dateParameters(r), func(row table.Row) error {
 		if d := row[partition].Date(); d != date {
 			if err := flush(); err != nil {
@@ -327,9 +340,10 @@ func (s *Store) readRange(ctx context.Context, t *table.Schema, r gamedate.Range
 	return flush()
 }
 
-// Tokens implements [warehouse.Tables] with one query of the dataset's partition list. While rows of the table are in the
-// streaming buffer no token equals one of a time without: nobody knows which partitions they belong to.
-func (s *Store) Tokens(ctx context.Context, t *table.Schema, r gamedate.Range) (map[gamedate.Date]warehouse.Token, error) {
+// Tokens implements [warehouse.Tables] with one query of the dataset's partition list. While rows of the table are in
+// the streaming buffer no token equals one of a time without: nobody knows which partitions they belong to.
+func (s *Store) Tokens(ctx context.Context, t *table.Schema,
+	r gamedate.Range) (map[gamedate.Date]warehouse.Token, error) {
 	tokens, err := s.tokens(ctx, t, r)
 	if err != nil {
 		return nil, fmt.Errorf("tokens of %s: %w", t.FullName(), err)
@@ -337,7 +351,8 @@ func (s *Store) Tokens(ctx context.Context, t *table.Schema, r gamedate.Range) (
 	return tokens, nil
 }
 
-func (s *Store) tokens(ctx context.Context, t *table.Schema, r gamedate.Range) (map[gamedate.Date]warehouse.Token, error) {
+func (s *Store) tokens(ctx context.Context, t *table.Schema,
+	r gamedate.Range) (map[gamedate.Date]warehouse.Token, error) {
 	tokens := map[gamedate.Date]warehouse.Token{}
 	if t.Partition == "" {
 		p, err := s.tokenOfWhole(ctx, t)
@@ -354,7 +369,8 @@ func (s *Store) tokens(ctx context.Context, t *table.Schema, r gamedate.Range) (
 	params := []bigquery.QueryParameter{
 		{Name: "table", Value: t.Name}, {Name: "from", Value: r.From.Compact()}, {Name: "to", Value: r.To.Compact()},
 	}
-	err = s.values(ctx, t, statement.Statement{Name: statement.PartitionTokens, Table: v.live}, params, func(_ bigquery.Schema, values []bigquery.Value) error {
+	err = s.values(ctx, t, statement.Statement{Name: statement.PartitionTokens,
+		Table: v.live}, params, func(_ bigquery.Schema, values []bigquery.Value) error {
 		id, ok := values[0].(string)
 		count, okCount := values[1].(int64)
 		millis, okMillis := values[2].(int64)
@@ -404,7 +420,8 @@ func compactDate(id string) (gamedate.Date, error) {
 }
 
 // Count implements [warehouse.Tables] with one statement. Distinct is 0 when no Keys are asked for.
-func (s *Store) Count(ctx context.Context, t *table.Schema, r gamedate.Range, g warehouse.Grouping) ([]warehouse.Group, error) {
+func (s *Store) Count(ctx context.Context, t *table.Schema, r gamedate.Range,
+	g warehouse.Grouping) ([]warehouse.Group, error) {
 	groups, err := s.count(ctx, t, r, g)
 	if err != nil {
 		return nil, fmt.Errorf("count %s: %w", t.FullName(), err)
@@ -418,7 +435,8 @@ func (s *Store) Count(ctx context.Context, t *table.Schema, r gamedate.Range, g 
 // errNoColumn: a caller named a column that the schema does not have.
 var errNoColumn = errors.New("no such column")
 
-func (s *Store) count(ctx context.Context, t *table.Schema, r gamedate.Range, g warehouse.Grouping) ([]warehouse.Group, error) {
+func (s *Store) count(ctx context.Context, t *table.Schema, r gamedate.Range,
+	g warehouse.Grouping) ([]warehouse.Group, error) {
 	for _, name := range slices.Concat(g.By, g.Nulls, g.Keys) {
 		if t.Index(name) < 0 {
 			return nil, fmt.Errorf("%w: %q", errNoColumn, name)
@@ -431,7 +449,8 @@ func (s *Store) count(ctx context.Context, t *table.Schema, r gamedate.Range, g 
 	if err := readable(t, v.meta); err != nil {
 		return nil, err
 	}
-	st := statement.Statement{Name: statement.CountGroups, Table: v.live, Partition: t.Partition, By: g.By, Keys: g.Keys, Nulls: nullTests(t, g.Nulls),
+	st := statement.Statement{Name: statement.CountGroups, Table: v.live, Partition: t.Partition, By: g.By, Keys: g.Keys,
+		Nulls:   nullTests(t, g.Nulls),
 		Undated: g.Undated && t.Partition != ""}
 	var params []bigquery.QueryParameter
 	if t.Partition != "" {

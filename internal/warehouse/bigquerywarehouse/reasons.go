@@ -33,9 +33,9 @@ const (
 	dailyQuota = "daily_quota"
 )
 
-// reasons is the one table of what the service says. Sources: BigQuery documentation, "Error messages" (error table: reason,
-// HTTP code, what to do) and "Quotas and limits"; which of them the client tries again by itself is in its source,
-// bigquery.go, defaultRetryReasons and jobRetryReasons.
+// reasons is the one table of what the service says. Sources: BigQuery documentation, "Error messages" (error table:
+// reason, HTTP code, what to do) and "Quotas and limits"; which of them the client tries again by itself is in its
+// source, bigquery.go, defaultRetryReasons and jobRetryReasons.
 var reasons = map[string]verdict{
 	"rateLimitExceeded":        {failure.Quota, rateLimited, true}, // 403; too many changes of one table in 10 s
 	"jobRateLimitExceeded":     {failure.Quota, rateLimited, true}, // 400
@@ -117,8 +117,8 @@ func judge(err error) verdict {
 	return v
 }
 
-// explain classifies an error of one call, or of one job, on a table and tells the operator what to do; t may be nil. The
-// errors of a cancelled ctx and of a lost fence pass as they are.
+// explain classifies an error of one call, or of one job, on a table and tells the operator what to do; t may be nil.
+// The errors of a cancelled ctx and of a lost fence pass as they are.
 func (s *Store) explain(err error, t *table.Schema) error {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, warehouse.ErrFenced) {
 		return err
@@ -132,7 +132,8 @@ func (s *Store) explain(err error, t *table.Schema) error {
 	case "bytes_billed":
 		err = fmt.Errorf("%w: a query may cost %d bytes", err, s.options.MaxBytesBilled)
 	case jobTimedOut:
-		err = fmt.Errorf("%w: it may run %s, three quarters of the lease: work with a longer --lease-ttl", err, s.options.jobTimeout())
+		err = fmt.Errorf("%w: it may run %s, three quarters of the lease: work with a longer --lease-ttl", err,
+			s.options.jobTimeout())
 	case schemaMismatch:
 		err = fmt.Errorf("%w: compare the table with its schema: publisher init --check", err)
 	}
@@ -140,17 +141,19 @@ func (s *Store) explain(err error, t *table.Schema) error {
 }
 
 // notFound says what is missing. The service names it in its message: "Not found: Table p:d.t", "Not found: Dataset p:d
-// was not found in location EU". Source: BigQuery documentation, "Error messages", notFound; and the wording of the live
-// service, which only chooses the words here, never whether something is done.
+// was not found in location EU". Source: BigQuery documentation, "Error messages", notFound; and the wording of the
+// live service, which only chooses the words here, never whether something is done.
 func (s *Store) notFound(err error, t *table.Schema) error {
 	_, _, message, _ := serviceError(err)
 	switch {
 	case strings.Contains(message, "was not found in location"):
-		return failure.MarkEnvironment(fmt.Errorf("%w: the warehouse's address says location %s; name the location of the dataset there",
-			err, s.options.Location), "wrong_location")
+		return failure.MarkEnvironment(
+			fmt.Errorf("%w: the warehouse's address says location %s; name the location of the dataset there",
+				err, s.options.Location), "wrong_location")
 	case strings.Contains(message, "Dataset"):
-		return failure.MarkEnvironment(fmt.Errorf("%w: create the dataset in location %s, or name another in the warehouse's address",
-			err, s.options.Location), "no_dataset")
+		return failure.MarkEnvironment(
+			fmt.Errorf("%w: create the dataset in location %s, or name another in the warehouse's address",
+				err, s.options.Location), "no_dataset")
 	case strings.Contains(message, "Project"):
 		return failure.MarkEnvironment(fmt.Errorf("%w: check the projects in the warehouse's address", err), "no_project")
 	case t != nil && (strings.Contains(message, "Table") || message == ""):
@@ -184,6 +187,7 @@ func schemaError(t *table.Schema, problems []string) error {
 }
 
 func (s *Store) wrongLocation(t *table.Schema, location string) error {
-	return failure.MarkEnvironment(fmt.Errorf("dataset %s is in location %s, the warehouse's address says %s: name its location there",
-		s.options.Datasets[t.Dataset], location, s.options.Location), "wrong_location")
+	return failure.MarkEnvironment(
+		fmt.Errorf("dataset %s is in location %s, the warehouse's address says %s: name its location there",
+			s.options.Datasets[t.Dataset], location, s.options.Location), "wrong_location")
 }

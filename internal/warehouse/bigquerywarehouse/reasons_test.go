@@ -30,7 +30,9 @@ func failed(reason, message string) error { return &bigquery.Error{Reason: reaso
 
 func TestExplain(t *testing.T) {
 	t.Parallel()
-	s, err := New(t.Context(), Options{Project: "billing", Location: "US", Datasets: map[string]string{"nba_raw": "league.raw_data"}, Endpoint: "http://127.0.0.1:1"})
+	s, err := New(t.Context(),
+		Options{Project: "billing", Location: "US", Datasets: map[string]string{"nba_raw": "league.raw_data"},
+			Endpoint: "http://127.0.0.1:1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,27 +44,39 @@ func TestExplain(t *testing.T) {
 		again  bool
 		say    []string
 	}{
-		{"too many changes", failed("rateLimitExceeded", "Exceeded rate limits: too many table update operations for this table"), failure.Quota, "rate_limit", true, nil},
+		{"too many changes",
+			failed("rateLimitExceeded", "Exceeded rate limits: too many table update operations for this table"), failure.Quota,
+			"rate_limit", true, nil},
 		{"too many requests", refused(429, "", "slow down"), failure.Quota, "rate_limit", true, nil},
 		{"daily quota", refused(403, "quotaExceeded", "Quota exceeded"), failure.Quota, "daily_quota", false, nil},
 		{"server error", refused(503, "", "try later"), failure.Transient, "backend_error", true, nil},
 		{"server error in a job", failed("backendError", "internal"), failure.Transient, "backend_error", true, nil},
 		{"lost reply", &url.Error{Op: "Post", URL: "/", Err: errors.New("EOF")}, failure.Transient, "error", true, nil},
 		{"own deadline", fmt.Errorf("insert: %w", context.DeadlineExceeded), failure.Transient, "timeout", true, nil},
-		{"job that ran too long", failed("timeout", "Job timed out after 45s"), failure.Transient, "job_timeout", false, []string{"may run 45s", "--lease-ttl"}},
+		{"job that ran too long", failed("timeout", "Job timed out after 45s"), failure.Transient, "job_timeout", false,
+			[]string{"may run 45s", "--lease-ttl"}},
 		{"cancelled job", failed("stopped", "Job execution was cancelled"), failure.Transient, "job_stopped", false, nil},
-		{"no right on a table", refused(403, "accessDenied", "Access Denied: Table league:raw_data.box: Permission bigquery.tables.getData denied"),
+		{"no right on a table",
+			refused(403, "accessDenied", "Access Denied: Table league:raw_data.box: Permission bigquery.tables.getData denied"),
 			failure.Environment, "access_denied", false, []string{"roles/bigquery.dataEditor", "league.raw_data"}},
-		{"no right to make jobs", refused(403, "accessDenied", "Access Denied: Project billing: User does not have bigquery.jobs.create permission"),
+		{"no right to make jobs",
+			refused(403, "accessDenied", "Access Denied: Project billing: User does not have bigquery.jobs.create permission"),
 			failure.Environment, "access_denied", false, []string{"roles/bigquery.jobUser", "project billing"}},
-		{"no table", refused(404, "notFound", "Not found: Table league:raw_data.box"), failure.Environment, "no_table", false, []string{"league.raw_data.box", "publisher init"}},
-		{"no dataset", refused(404, "notFound", "Not found: Dataset league:raw_data"), failure.Environment, "no_dataset", false, []string{"create the dataset in location US"}},
-		{"dataset elsewhere", refused(404, "notFound", "Not found: Dataset league:raw_data was not found in location US"), failure.Environment, "wrong_location", false, []string{"location US"}},
+		{"no table", refused(404, "notFound", "Not found: Table league:raw_data.box"), failure.Environment, "no_table", false,
+			[]string{"league.raw_data.box", "publisher init"}},
+		{"no dataset", refused(404, "notFound", "Not found: Dataset league:raw_data"), failure.Environment, "no_dataset",
+			false, []string{"create the dataset in location US"}},
+		{"dataset elsewhere", refused(404, "notFound", "Not found: Dataset league:raw_data was not found in location US"),
+			failure.Environment, "wrong_location", false, []string{"location US"}},
 		{"no project", refused(404, "notFound", "Not found: Project league"), failure.Environment, "no_project", false, nil},
-		{"rows of another form", failed("invalid", "Error while reading data, error message: JSON parsing error in row 1"), failure.Permanent, "bad_row", false, nil},
-		{"schema changed under way", failed("invalid", "Provided Schema does not match Table league:raw_data.box$20220115"), failure.Environment, "schema_mismatch", false, []string{"publisher init --check"}},
-		{"request of another form", refused(400, "invalid", "Invalid value"), failure.Environment, "invalid_request", false, nil},
-		{"dear query", failed("bytesBilledLimitExceeded", "Query exceeded limit for bytes billed"), failure.Environment, "bytes_billed", false, []string{"10737418240"}},
+		{"rows of another form", failed("invalid", "Error while reading data, error message: JSON parsing error in row 1"),
+			failure.Permanent, "bad_row", false, nil},
+		{"schema changed under way", failed("invalid", "Provided Schema does not match Table league:raw_data.box$20220115"),
+			failure.Environment, "schema_mismatch", false, []string{"publisher init --check"}},
+		{"request of another form", refused(400, "invalid", "Invalid value"), failure.Environment, "invalid_request",
+			false, nil},
+		{"dear query", failed("bytesBilledLimitExceeded", "Query exceeded limit for bytes billed"), failure.Environment,
+			"bytes_billed", false, []string{"10737418240"}},
 		{"unknown reason", refused(418, "teapot", "no"), failure.Transient, "error", false, nil},
 	}
 	for _, tt := range tests {

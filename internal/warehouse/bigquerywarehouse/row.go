@@ -179,7 +179,8 @@ type decoder struct {
 func newDecoder(t *table.Schema, result bigquery.Schema) *decoder {
 	d := &decoder{t: t}
 	for _, c := range t.Columns {
-		d.columns = append(d.columns, slices.IndexFunc(result, func(f *bigquery.FieldSchema) bool { return strings.EqualFold(f.Name, c.Name) }))
+		d.columns = append(d.columns,
+			slices.IndexFunc(result, func(f *bigquery.FieldSchema) bool { return strings.EqualFold(f.Name, c.Name) }))
 	}
 	return d
 }
@@ -202,8 +203,10 @@ func (d *decoder) row(values []bigquery.Value) (table.Row, error) {
 // decode is the value of a column as the client delivers it.
 func decode(c *table.Column, stored bigquery.Value) (table.Value, error) {
 	bad := func() (table.Value, error) {
-		err := &table.ValueError{Column: c.Name, Want: c.TypeName(), Got: fmt.Sprintf("%.60q in the table", fmt.Sprint(stored))}
-		return table.Null, failure.MarkPermanent(fmt.Errorf("%w: somebody else wrote it; correct the row", err), "bad_stored_value")
+		err := &table.ValueError{Column: c.Name, Want: c.TypeName(),
+			Got: fmt.Sprintf("%.60q in the table", fmt.Sprint(stored))}
+		return table.Null, failure.MarkPermanent(fmt.Errorf("%w: somebody else wrote it; correct the row", err),
+			"bad_stored_value")
 	}
 	switch x := stored.(type) {
 	case nil:

@@ -20,12 +20,14 @@ import (
 func TestEncodeKeepsEveryDigit(t *testing.T) {
 	t.Parallel()
 	s := &table.Schema{Columns: []table.Column{
-		{Name: "n", Type: table.INT64}, {Name: "f", Type: table.FLOAT64}, {Name: "d", Type: table.NUMERIC, Precision: 18, Scale: 4},
-		{Name: "b", Type: table.BOOL}, {Name: "s", Type: table.STRING}, {Name: "l", Type: table.STRINGS}, {Name: "t", Type: table.TIMESTAMP},
+		{Name: "n", Type: table.INT64}, {Name: "f", Type: table.FLOAT64},
+		{Name: "d", Type: table.NUMERIC, Precision: 18, Scale: 4}, {Name: "b", Type: table.BOOL},
+		{Name: "s", Type: table.STRING}, {Name: "l", Type: table.STRINGS}, {Name: "t", Type: table.TIMESTAMP},
 		{Name: "day", Type: table.DATE},
 	}}
 	rows := []table.Row{
-		{table.Int(1<<53 - 1), table.Float(0.1), table.Numeric(365000, 4), table.Bool(false), table.String(""), table.Strings([]string{"", `"`}),
+		{table.Int(1<<53 - 1), table.Float(0.1), table.Numeric(365000, 4), table.Bool(false), table.String(""),
+			table.Strings([]string{"", `"`}),
 			table.Timestamp(time.Date(1, 1, 1, 0, 0, 0, 1000, time.UTC)), table.Date(gamedate.MustParse("2022-01-15"))},
 		{table.Int(math.MinInt64), table.Float(math.MaxFloat64), table.Numeric(-999999999999999999, 4)}, // and NULLs
 		{},
@@ -62,9 +64,11 @@ func TestDecodeRefusesWhatTheSchemaCannotHold(t *testing.T) {
 		stored bigquery.Value
 		want   table.Value // NULL where it is refused
 	}{
-		{"decimal without trailing zeros", table.Column{Type: table.NUMERIC, Precision: 5, Scale: 2}, big.NewRat(73, 2), table.Numeric(3650, 2)},
+		{"decimal without trailing zeros", table.Column{Type: table.NUMERIC, Precision: 5, Scale: 2}, big.NewRat(73, 2),
+			table.Numeric(3650, 2)},
 		{"decimal of more places", table.Column{Type: table.NUMERIC, Precision: 5, Scale: 1}, big.NewRat(1, 100), table.Null},
-		{"decimal out of range", table.Column{Type: table.NUMERIC, Precision: 18, Scale: 4}, new(big.Rat).SetInt64(math.MaxInt64), table.Null},
+		{"decimal out of range", table.Column{Type: table.NUMERIC, Precision: 18, Scale: 4},
+			new(big.Rat).SetInt64(math.MaxInt64), table.Null},
 		{"text for a number", table.Column{Type: table.INT64}, "7", table.Null},
 		{"number for a text", table.Column{Type: table.STRING}, int64(7), table.Null},
 		{"list", table.Column{Type: table.STRINGS}, []bigquery.Value{"a", ""}, table.Strings([]string{"a", ""})},
@@ -79,7 +83,8 @@ func TestDecodeRefusesWhatTheSchemaCannotHold(t *testing.T) {
 		if !got.Equal(tt.want) {
 			t.Errorf("%s: got %q, want %q", tt.name, got.Text(), tt.want.Text())
 		}
-		if refused := err != nil; refused != tt.want.IsNull() || refused && (failure.ReasonOf(err) != "bad_stored_value" || !strings.Contains(err.Error(), "column c")) {
+		if refused := err != nil; refused != tt.want.IsNull() ||
+			refused && (failure.ReasonOf(err) != "bad_stored_value" || !strings.Contains(err.Error(), "column c")) {
 			t.Errorf("%s: got error %v", tt.name, err)
 		}
 	}

@@ -63,7 +63,8 @@ func (p *partition) enter(ctx context.Context, fence warehouse.Fence) (leave fun
 	}
 	if !fence.Unguarded && p.generation > fence.Generation {
 		<-p.lock
-		return nil, fmt.Errorf("%w: generation %d has it, this call is of %d", warehouse.ErrFenced, p.generation, fence.Generation)
+		return nil, fmt.Errorf("%w: generation %d has it, this call is of %d", warehouse.ErrFenced, p.generation,
+			fence.Generation)
 	}
 	return func() { <-p.lock }, nil
 }
@@ -109,7 +110,9 @@ func (s *Store) prepare(ctx context.Context, w warehouse.Write) (jobID, error) {
 		p.preparedFor, p.prepared = w.Fence.Generation, 0
 	}
 	p.prepared++
-	return jobID{fmt.Sprintf("gamefill_%s_%s_%s_g%d_%s", clean(w.Fence.Job), day, run, w.Fence.Generation, hex.EncodeToString(content[:8])), p.prepared}, nil
+	return jobID{
+		fmt.Sprintf("gamefill_%s_%s_%s_g%d_%s", clean(w.Fence.Job), day, run, w.Fence.Generation,
+			hex.EncodeToString(content[:8])), p.prepared}, nil
 }
 
 // used notes the last number that a write of the generation has taken, so that Prepare gives out a later one.
@@ -192,9 +195,10 @@ func (s *Store) replace(ctx context.Context, w warehouse.Write) (receipt warehou
 	return receipt, nil
 }
 
-// settle closes the write of this process whose outcome is not known, unless it is the one that is tried again now, which
-// looks for its jobs itself.
-func (s *Store) settle(ctx context.Context, p *partition, t *table.Schema, labels map[string]string, again jobID) error {
+// settle closes the write of this process whose outcome is not known, unless it is the one that is tried again now,
+// which looks for its jobs itself.
+func (s *Store) settle(ctx context.Context, p *partition, t *table.Schema, labels map[string]string,
+	again jobID) error {
 	if p.pending == (jobID{}) || p.pending.base == again.base && p.pending.number >= again.number {
 		return nil
 	}
@@ -225,7 +229,8 @@ func (s *Store) loader(dst *bigquery.Table, content []byte) *bigquery.Loader {
 
 // load replaces the partition by one load job. The receipt has the bytes of its body, and as warnings what the service
 // remarked on a job that did its work.
-func (s *Store) load(ctx context.Context, p *partition, w warehouse.Write, live statement.Table, id jobID) (last jobID, receipt warehouse.Receipt, err error) {
+func (s *Store) load(ctx context.Context, p *partition, w warehouse.Write, live statement.Table,
+	id jobID) (last jobID, receipt warehouse.Receipt, err error) {
 	content, err := encodeAll(w.Table, w.Rows)
 	if err != nil {
 		return id, receipt, err
@@ -253,15 +258,16 @@ func (s *Store) load(ctx context.Context, p *partition, w warehouse.Write, live 
 	return job.id, receipt, nil
 }
 
-// loadsInto reports whether a job is a load into that very destination. The id holds the hash of the content, so with the
-// labels it is the same write.
+// loadsInto reports whether a job is a load into that very destination. The id holds the hash of the content, so with
+// the labels it is the same write.
 func loadsInto(j *bigquery.Job, dst *bigquery.Table) bool {
 	config, err := j.Config()
 	if err != nil {
 		return false
 	}
 	load, ok := config.(*bigquery.LoadConfig)
-	return ok && load.Dst != nil && load.Dst.ProjectID == dst.ProjectID && load.Dst.DatasetID == dst.DatasetID && load.Dst.TableID == dst.TableID
+	return ok && load.Dst != nil && load.Dst.ProjectID == dst.ProjectID && load.Dst.DatasetID == dst.DatasetID &&
+		load.Dst.TableID == dst.TableID
 }
 
 func sameLabels(j *bigquery.Job, want map[string]string) bool {
@@ -331,7 +337,8 @@ func (s *Store) wouldErase(ctx context.Context, t *table.Schema, date gamedate.D
 	counts := map[string]int{}
 	count := func(schema bigquery.Schema, values []bigquery.Value) error {
 		for i, f := range schema {
-			if list, repeated := values[i].([]bigquery.Value); values[i] != nil && !(repeated && len(list) == 0) && slices.Contains(unknown, f.Name) {
+			if list, repeated := values[i].([]bigquery.Value); values[i] != nil && !(repeated && len(list) == 0) &&
+				slices.Contains(unknown, f.Name) {
 				counts[f.Name]++
 			}
 		}
@@ -352,20 +359,23 @@ func (s *Store) wouldErase(ctx context.Context, t *table.Schema, date gamedate.D
 			found = append(found, fmt.Sprintf("%s (%d rows)", name, n))
 		}
 	}
-	return failure.MarkPermanent(fmt.Errorf("the replacement would erase values of columns that the schema does not know: %s",
-		strings.Join(found, ", ")), "would_erase_columns")
+	return failure.MarkPermanent(
+		fmt.Errorf("the replacement would erase values of columns that the schema does not know: %s",
+			strings.Join(found, ", ")), "would_erase_columns")
 }
 
-// Close implements [warehouse.Partitions]. A write that is under way is cancelled, which may come too late, and waited for;
-// one that was never sent finds its id taken.
-func (s *Store) Close(ctx context.Context, t *table.Schema, date gamedate.Date, fence warehouse.Fence, id string) error {
+// Close implements [warehouse.Partitions]. A write that is under way is cancelled, which may come too late, and waited
+// for; one that was never sent finds its id taken.
+func (s *Store) Close(ctx context.Context, t *table.Schema, date gamedate.Date, fence warehouse.Fence,
+	id string) error {
 	if err := s.close(ctx, t, date, fence, id); err != nil {
 		return fmt.Errorf("close %s: %w", partitionName(t, date), err)
 	}
 	return nil
 }
 
-func (s *Store) close(ctx context.Context, t *table.Schema, date gamedate.Date, fence warehouse.Fence, id string) error {
+func (s *Store) close(ctx context.Context, t *table.Schema, date gamedate.Date, fence warehouse.Fence,
+	id string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -23,13 +23,14 @@ const (
 
 // wide is a table of the summary's shape: 105 columns, a third of which nobody fills.
 func wide() *table.Schema {
-	t := &table.Schema{Dataset: "bench", Name: "wide", Partition: "game_date", Key: []string{"name"}, Columns: []table.Column{
-		{Name: "game_date", Type: table.DATE, Required: true},
-		{Name: "name", Type: table.STRING, Required: true},
-		{Name: "made_at", Type: table.TIMESTAMP, Role: table.Volatile},
-		{Name: "flags", Type: table.STRINGS},
-		{Name: "active", Type: table.BOOL},
-	}}
+	t := &table.Schema{Dataset: "bench", Name: "wide", Partition: "game_date", Key: []string{"name"},
+		Columns: []table.Column{
+			{Name: "game_date", Type: table.DATE, Required: true},
+			{Name: "name", Type: table.STRING, Required: true},
+			{Name: "made_at", Type: table.TIMESTAMP, Role: table.Volatile},
+			{Name: "flags", Type: table.STRINGS},
+			{Name: "active", Type: table.BOOL},
+		}}
 	for i := len(t.Columns); i < 105; i++ {
 		c := table.Column{Name: fmt.Sprintf("c%03d", i), Type: table.INT64}
 		switch {
@@ -114,7 +115,8 @@ func BenchmarkPartitions(b *testing.B) {
 	}
 	replace := func(w *sqlitewarehouse.Warehouse) func(gamedate.Date) error {
 		return func(date gamedate.Date) error {
-			_, err := w.Replace(b.Context(), warehouse.Write{Table: s, Date: date, Fence: warehouse.Fence{Generation: 1}, Rows: partitions[date]})
+			_, err := w.Replace(b.Context(),
+				warehouse.Write{Table: s, Date: date, Fence: warehouse.Fence{Generation: 1}, Rows: partitions[date]})
 			return err
 		}
 	}
@@ -154,7 +156,8 @@ func BenchmarkPartitions(b *testing.B) {
 	})
 	b.Run("Tokens", func(b *testing.B) {
 		for b.Loop() {
-			tokens, err := w.Tokens(b.Context(), s, gamedate.Range{From: gamedate.MustParse("2021-01-01"), To: gamedate.MustParse("2024-12-31")})
+			tokens, err := w.Tokens(b.Context(), s,
+				gamedate.Range{From: gamedate.MustParse("2021-01-01"), To: gamedate.MustParse("2024-12-31")})
 			if err != nil || len(tokens) != benchDates {
 				b.Fatalf("got %d tokens, %v", len(tokens), err)
 			}

@@ -48,8 +48,8 @@ func (k *codec) sqlType() string {
 	return "TEXT"
 }
 
-// check refuses values of the right type that SQLite would change: NaN, which becomes NULL; -0, which becomes 0; instants whose text has no
-// fixed width; bytes that are not UTF-8, which other stores and JSON do not keep.
+// check refuses values of the right type that SQLite would change: NaN, which becomes NULL; -0, which becomes 0;
+// instants whose text has no fixed width; bytes that are not UTF-8, which other stores and JSON do not keep.
 func (k *codec) check(v table.Value) error {
 	want := ""
 	switch v.Type() {
@@ -175,7 +175,8 @@ func isDate(d gamedate.Date) bool {
 // parseTimestamp reads table.TimestampLayout; other forms, which only somebody else can have written, are left to the
 // slower table.Column.ParseText.
 func parseTimestamp(s string) (t time.Time, ok bool) {
-	if len(s) != len(table.TimestampLayout) || s[10] != 'T' || s[13] != ':' || s[16] != ':' || s[19] != '.' || s[26] != 'Z' {
+	if len(s) != len(table.TimestampLayout) || s[10] != 'T' || s[13] != ':' || s[16] != ':' || s[19] != '.' ||
+		s[26] != 'Z' {
 		return t, false
 	}
 	d, okDate := parseDate(s[:10])

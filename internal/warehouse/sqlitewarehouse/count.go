@@ -16,7 +16,8 @@ import (
 
 // Count implements [warehouse.Tables] with one statement: an inner grouping by all keys, whose groups the outer one
 // counts for Distinct and sums for the rest. Distinct is 0 when no Keys are asked for.
-func (w *Warehouse) Count(ctx context.Context, t *table.Schema, r gamedate.Range, g warehouse.Grouping) ([]warehouse.Group, error) {
+func (w *Warehouse) Count(ctx context.Context, t *table.Schema, r gamedate.Range,
+	g warehouse.Grouping) ([]warehouse.Group, error) {
 	for _, name := range slices.Concat(g.By, g.Nulls, g.Keys) {
 		if t.Index(name) < 0 {
 			return nil, fmt.Errorf("count %s: %w: %q", t.FullName(), errNoColumn, name)
@@ -73,7 +74,8 @@ func (l *layout) countSQL(r gamedate.Range, g warehouse.Grouping) (string, []any
 		outer = append(outer, fmt.Sprintf("sum(z%d)", i))
 	}
 	where, args := l.whereRange(r)
-	return "SELECT " + strings.Join(outer, ", ") + " FROM (SELECT " + strings.Join(inner, ", ") + " FROM " + quote(l.t.Name) + where +
+	return "SELECT " + strings.Join(outer, ", ") + " FROM (SELECT " + strings.Join(inner, ", ") + " FROM " +
+		quote(l.t.Name) + where +
 		" GROUP BY " + innerGroups + ") GROUP BY " + grouped, args
 }
 

@@ -76,7 +76,8 @@ func (w *Warehouse) isWhole(ctx context.Context, l *layout) (whole bool, err err
 		if l.partition >= 0 {
 			helpers++
 		}
-		return tx.Scan(`SELECT count(*) FROM sqlite_schema WHERE tbl_name = ? AND type IN ('trigger', 'index') AND name GLOB 'gamefill_*'`,
+		return tx.Scan(
+			`SELECT count(*) FROM sqlite_schema WHERE tbl_name = ? AND type IN ('trigger', 'index') AND name GLOB 'gamefill_*'`,
 			[]any{l.t.Name}, func(row []driver.Value) error {
 				whole = whole && row[0].(int64) == int64(helpers)
 				return nil
@@ -109,7 +110,8 @@ func describe(tx *sqlitefile.Tx, name string) (liveTable, error) {
 	}); err != nil {
 		return live, err
 	}
-	if err := tx.Scan("SELECT dataset, partition_column FROM warehouse_table WHERE table_name = ?", []any{name}, func(row []driver.Value) error {
+	if err := tx.Scan("SELECT dataset, partition_column FROM warehouse_table WHERE table_name = ?", []any{name}, func(
+		row []driver.Value) error {
 		live.registered, live.dataset, live.partition = true, row[0].(string), row[1].(string)
 		return nil
 	}); err != nil {
@@ -216,7 +218,8 @@ func (l *layout) apply(tx *sqlitefile.Tx, live liveTable) error {
 		}
 	}
 	if l.partition >= 0 {
-		statements = append(statements, "CREATE INDEX IF NOT EXISTS "+quote("gamefill_"+l.t.Name+"_partition")+" ON "+name+" ("+quote(l.t.Partition)+")")
+		statements = append(statements,
+			"CREATE INDEX IF NOT EXISTS "+quote("gamefill_"+l.t.Name+"_partition")+" ON "+name+" ("+quote(l.t.Partition)+")")
 	}
 	statements = append(statements, l.triggers()...)
 	if !live.registered {
@@ -232,7 +235,8 @@ func (l *layout) apply(tx *sqlitefile.Tx, live liveTable) error {
 		}
 	}
 	for _, c := range l.t.Columns {
-		if _, err := tx.Exec("INSERT INTO warehouse_column (table_name, column_name, type_name) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+		if _, err := tx.Exec(
+			"INSERT INTO warehouse_column (table_name, column_name, type_name) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
 			l.t.Name, c.Name, c.TypeName()); err != nil {
 			return err
 		}
@@ -265,7 +269,8 @@ func (l *layout) mark(row string) string {
 	if l.partition >= 0 {
 		date = "ifnull(" + row + "." + quote(l.t.Partition) + ", '')"
 	}
-	return "INSERT INTO warehouse_partition (table_name, partition_date, checksum) VALUES (" + literal(l.t.Name) + ", " + date + ", " + randomChecksum +
+	return "INSERT INTO warehouse_partition (table_name, partition_date, checksum) VALUES (" + literal(l.t.Name) + ", " +
+		date + ", " + randomChecksum +
 		") ON CONFLICT (table_name, partition_date) DO UPDATE SET checksum = excluded.checksum, row_count = NULL;"
 }
 
@@ -289,6 +294,9 @@ func (l *layout) markAll() string {
 	if l.partition >= 0 {
 		date = "ifnull(" + quote(l.t.Partition) + ", '')"
 	}
-	return "INSERT INTO warehouse_partition (table_name, partition_date, checksum) SELECT " + literal(l.t.Name) + ", " + date + ", " + randomChecksum +
-		" FROM " + quote(l.t.Name) + " WHERE true GROUP BY 2 ON CONFLICT (table_name, partition_date) DO UPDATE SET checksum = excluded.checksum, row_count = NULL"
+	return "INSERT INTO warehouse_partition (table_name, partition_date, checksum) SELECT " + literal(l.t.Name) + ", " +
+		date + ", " + randomChecksum +
+		" FROM " + quote(l.t.Name) +
+		" WHERE true GROUP BY 2 ON CONFLICT (table_name, partition_date) DO UPDATE SET checksum = excluded.checksum, " +
+		"row_count = NULL"
 }

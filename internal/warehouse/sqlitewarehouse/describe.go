@@ -32,7 +32,8 @@ func (w *Warehouse) Describe(ctx context.Context, t *table.Schema) (warehouse.De
 			return nil
 		}
 		d.Partitioning = live.partition
-		d.Extra = slices.DeleteFunc(slices.Clone(live.order), func(name string) bool { return name == generationColumn || t.Index(name) >= 0 })
+		d.Extra = slices.DeleteFunc(slices.Clone(live.order),
+			func(name string) bool { return name == generationColumn || t.Index(name) >= 0 })
 		d.Different = l.differences(live)
 		if live.kind != "table" {
 			return nil

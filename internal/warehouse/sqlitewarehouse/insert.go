@@ -34,7 +34,8 @@ func (l *layout) encode(rows []table.Row) *encoded {
 		}
 	}
 	e := &encoded{width: len(columns), values: make([]driver.Value, 0, len(rows)*len(columns))}
-	e.query = "INSERT INTO " + quote(l.t.Name) + " (" + quoteAll(columns) + ") VALUES (?" + strings.Repeat(", ?", e.width-1) + ")"
+	e.query = "INSERT INTO " + quote(l.t.Name) + " (" + quoteAll(columns) + ") VALUES (?" +
+		strings.Repeat(", ?", e.width-1) + ")"
 	for _, row := range rows {
 		e.values = append(e.values, nil)
 		for _, i := range used {
@@ -44,8 +45,8 @@ func (l *layout) encode(rows []table.Row) *encoded {
 	return e
 }
 
-// insert adds the rows under a generation. It may be called again. One row a statement: measured with 8 and with 32, more
-// rows a statement save nothing.
+// insert adds the rows under a generation. It may be called again. One row a statement: measured with 8 and with 32,
+// more rows a statement save nothing.
 func (e *encoded) insert(tx *sqlitefile.Tx, generation int64) error {
 	for rest := e.values; len(rest) > 0; rest = rest[e.width:] {
 		row := rest[:e.width]

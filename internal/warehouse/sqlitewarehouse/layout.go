@@ -155,12 +155,14 @@ func (l *layout) scan(tx *sqlitefile.Tx, date gamedate.Date, fn func(table.Row) 
 
 // badStored is the error for a value that no write of gamefill can have stored.
 func (l *layout) badStored(i int, v driver.Value) error {
-	err := &table.ValueError{Column: l.t.Columns[i].Name, Want: l.t.Columns[i].TypeName(), Got: fmt.Sprintf("%.60q in the file", fmt.Sprint(v))}
+	err := &table.ValueError{Column: l.t.Columns[i].Name, Want: l.t.Columns[i].TypeName(),
+		Got: fmt.Sprintf("%.60q in the file", fmt.Sprint(v))}
 	return failure.MarkPermanent(fmt.Errorf("%w: somebody else wrote it; correct the row", err), "bad_stored_value")
 }
 
 // fingerprint reads a partition for its fingerprint by the roles of as. As a token text use it through tokenText.
-func (l *layout) fingerprint(tx *sqlitefile.Tx, date gamedate.Date, as *table.Schema) (fingerprint string, rows int, err error) {
+func (l *layout) fingerprint(tx *sqlitefile.Tx, date gamedate.Date,
+	as *table.Schema) (fingerprint string, rows int, err error) {
 	var hashes [][sha256.Size]byte
 	err = l.scan(tx, date, func(row table.Row) error {
 		hashes = append(hashes, as.RowHash(row))
@@ -188,7 +190,8 @@ func (l *layout) counts(tx *sqlitefile.Tx, r gamedate.Range) ([]partitionCount, 
 	}
 	column := quote(l.t.Partition)
 	where, args := l.whereRange(r)
-	err := tx.Scan("SELECT "+column+", count(*) FROM "+quote(l.t.Name)+where+" GROUP BY 1 ORDER BY 1", args, func(row []driver.Value) error {
+	err := tx.Scan("SELECT "+column+", count(*) FROM "+quote(l.t.Name)+where+" GROUP BY 1 ORDER BY 1", args, func(
+		row []driver.Value) error {
 		v, ok := l.codecs[l.partition].decode(row[0])
 		if !ok {
 			return l.badStored(l.partition, row[0])

@@ -21,7 +21,8 @@ const loadBuffer = 256
 // Load implements [warehouse.Loader], in one transaction: other writers of this process and of others wait meanwhile.
 // rows runs inside it and must not use the file. The token of every partition it touches is computed from the content,
 // so that loading the same rows again leaves the tokens as they were.
-func (w *Warehouse) Load(ctx context.Context, t *table.Schema, replace []string, rows func(yield func(table.Row) error) error) (warehouse.LoadResult, error) {
+func (w *Warehouse) Load(ctx context.Context, t *table.Schema, replace []string,
+	rows func(yield func(table.Row) error) error) (warehouse.LoadResult, error) {
 	for _, name := range replace {
 		if t.Index(name) < 0 {
 			return warehouse.LoadResult{}, fmt.Errorf("load %s: %w: %q", t.FullName(), errNoColumn, name)

@@ -129,7 +129,8 @@ func (w *Warehouse) admit(tx *sqlitefile.Tx, write warehouse.Write, stored int64
 
 // Close implements [warehouse.Partitions]: it raises the generation that the partition has seen. Transactions have no
 // older write in flight that could land later, so id is not looked at.
-func (w *Warehouse) Close(ctx context.Context, t *table.Schema, date gamedate.Date, fence warehouse.Fence, _ string) error {
+func (w *Warehouse) Close(ctx context.Context, t *table.Schema, date gamedate.Date, fence warehouse.Fence,
+	_ string) error {
 	key := partitionKey(t, date)
 	err := w.f.Write(ctx, func(tx *sqlitefile.Tx) error {
 		if err := registered(tx, t); err != nil {
@@ -140,7 +141,8 @@ func (w *Warehouse) Close(ctx context.Context, t *table.Schema, date gamedate.Da
 			return err
 		}
 		if state.generation > fence.Generation {
-			return fmt.Errorf("%w: generation %d has it, this call is of %d", warehouse.ErrFenced, state.generation, fence.Generation)
+			return fmt.Errorf("%w: generation %d has it, this call is of %d", warehouse.ErrFenced, state.generation,
+				fence.Generation)
 		}
 		_, err = tx.Exec(`INSERT INTO warehouse_partition (table_name, partition_date, generation) VALUES (?, ?, ?)
 			ON CONFLICT (table_name, partition_date) DO UPDATE SET generation = excluded.generation`, t.Name, key, fence.Generation)
@@ -203,7 +205,8 @@ func (w *Warehouse) Measure(ctx context.Context, t *table.Schema, date gamedate.
 }
 
 // Tokens implements [warehouse.Tables].
-func (w *Warehouse) Tokens(ctx context.Context, t *table.Schema, r gamedate.Range) (map[gamedate.Date]warehouse.Token, error) {
+func (w *Warehouse) Tokens(ctx context.Context, t *table.Schema,
+	r gamedate.Range) (map[gamedate.Date]warehouse.Token, error) {
 	l := newLayout(t)
 	var tokens map[gamedate.Date]warehouse.Token
 	err := w.f.Read(ctx, func(tx *sqlitefile.Tx) error {
@@ -230,7 +233,8 @@ func (w *Warehouse) Tokens(ctx context.Context, t *table.Schema, r gamedate.Rang
 
 // ReadRange implements [warehouse.Tables]. Each partition is one snapshot of its own and fn runs outside of it, so fn
 // may use the warehouse and take its time.
-func (w *Warehouse) ReadRange(ctx context.Context, t *table.Schema, r gamedate.Range, fn func(gamedate.Date, []table.Row) error) error {
+func (w *Warehouse) ReadRange(ctx context.Context, t *table.Schema, r gamedate.Range,
+	fn func(gamedate.Date, []table.Row) error) error {
 	l := newLayout(t)
 	var counts []partitionCount
 	err := w.f.Read(ctx, func(tx *sqlitefile.Tx) (err error) {
@@ -269,8 +273,9 @@ func registered(tx *sqlitefile.Tx, t *table.Schema) error {
 }
 
 func noTable(t *table.Schema) error {
-	return failure.MarkEnvironment(fmt.Errorf("%w: %s: make it with publisher init, or publisher import if it is a raw table",
-		warehouse.ErrNoTable, t.FullName()), "no_table")
+	return failure.MarkEnvironment(
+		fmt.Errorf("%w: %s: make it with publisher init, or publisher import if it is a raw table",
+			warehouse.ErrNoTable, t.FullName()), "no_table")
 }
 
 // lookAgain explains an error of a statement on t's rows: somebody may have dropped the table or a column.
@@ -279,10 +284,12 @@ func lookAgain(tx *sqlitefile.Tx, t *table.Schema, err error) error {
 		return err
 	}
 	var there int
-	if tx.QueryRow("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?", t.Name).Scan(&there) == nil && there == 0 {
+	if tx.QueryRow("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?", t.Name).Scan(&there) == nil &&
+		there == 0 {
 		return noTable(t)
 	}
-	return failure.MarkEnvironment(fmt.Errorf("%w: compare the table with its schema: publisher init --check", err), "schema_mismatch")
+	return failure.MarkEnvironment(fmt.Errorf("%w: compare the table with its schema: publisher init --check", err),
+		"schema_mismatch")
 }
 
 func partitionName(t *table.Schema, date gamedate.Date) string {
@@ -300,7 +307,8 @@ type state struct {
 }
 
 func readState(tx *sqlitefile.Tx, name, key string) (s state, err error) {
-	err = tx.Scan("SELECT generation, checksum, row_count FROM warehouse_partition WHERE table_name = ? AND partition_date = ?",
+	err = tx.Scan(
+		"SELECT generation, checksum, row_count FROM warehouse_partition WHERE table_name = ? AND partition_date = ?",
 		[]any{name, key}, func(row []driver.Value) error {
 			s.generation, s.checksum = row[0].(int64), row[1].(string)
 			s.rows.Int64, s.rows.Valid = row[2].(int64)
@@ -317,8 +325,8 @@ func writeState(tx *sqlitefile.Tx, name, key string, s state) error {
 	return err
 }
 
-// token is the token of a partition that holds so many rows. It is not known when the bookkeeping and the rows disagree:
-// somebody copied rows with their generation, or removed bookkeeping. Then only the content tells.
+// token is the token of a partition that holds so many rows. It is not known when the bookkeeping and the rows
+// disagree: somebody copied rows with their generation, or removed bookkeeping. Then only the content tells.
 func (s state) token(rows int) (token warehouse.Token, known bool) {
 	switch {
 	case rows == 0:

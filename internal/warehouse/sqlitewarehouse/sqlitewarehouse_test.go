@@ -30,20 +30,22 @@ var (
 
 // lines is the schema of this file's tests.
 func lines() *table.Schema {
-	return &table.Schema{Dataset: "nba", Name: "lines", Partition: "game_date", Key: []string{"player"}, Columns: []table.Column{
-		{Name: "game_date", Type: table.DATE, Required: true},
-		{Name: "player", Type: table.STRING, Required: true},
-		{Name: "minutes", Type: table.NUMERIC, Precision: 5, Scale: 1},
-		{Name: "points", Type: table.INT64},
-		{Name: "active", Type: table.BOOL},
-		{Name: "rate", Type: table.FLOAT64},
-		{Name: "tipped_at", Type: table.TIMESTAMP},
-		{Name: "teams", Type: table.STRINGS},
-	}}
+	return &table.Schema{Dataset: "nba", Name: "lines", Partition: "game_date", Key: []string{"player"},
+		Columns: []table.Column{
+			{Name: "game_date", Type: table.DATE, Required: true},
+			{Name: "player", Type: table.STRING, Required: true},
+			{Name: "minutes", Type: table.NUMERIC, Precision: 5, Scale: 1},
+			{Name: "points", Type: table.INT64},
+			{Name: "active", Type: table.BOOL},
+			{Name: "rate", Type: table.FLOAT64},
+			{Name: "tipped_at", Type: table.TIMESTAMP},
+			{Name: "teams", Type: table.STRINGS},
+		}}
 }
 
 func line(date gamedate.Date, player string, points int64) table.Row {
-	return table.Row{table.Date(date), table.String(player), table.Numeric(365, 1), table.Int(points), table.Bool(true), table.Float(0.5),
+	return table.Row{table.Date(date), table.String(player), table.Numeric(365, 1), table.Int(points), table.Bool(true),
+		table.Float(0.5),
 		table.Timestamp(time.Date(2022, 1, 15, 0, 30, 0, 0, time.UTC)), table.Strings([]string{"LAL", "BOS"})}
 }
 
@@ -77,7 +79,8 @@ func newWorld(t *testing.T) *world {
 
 func (x *world) replace(date gamedate.Date, rows ...table.Row) warehouse.Receipt {
 	x.t.Helper()
-	r, err := x.w.Replace(x.t.Context(), warehouse.Write{Table: x.s, Date: date, Fence: warehouse.Fence{Job: "j", Run: "r", Generation: 1}, Rows: rows})
+	r, err := x.w.Replace(x.t.Context(),
+		warehouse.Write{Table: x.s, Date: date, Fence: warehouse.Fence{Job: "j", Run: "r", Generation: 1}, Rows: rows})
 	if err != nil {
 		x.t.Fatal(err)
 	}
@@ -114,7 +117,8 @@ func TestForeignEditsChangeTheToken(t *testing.T) {
 		{"delete all", "DELETE FROM lines", true, true},
 		{"insert", "INSERT INTO lines (game_date, player) VALUES ('2022-01-15', 'x')", false, true},
 		{"copy of a whole row", "INSERT INTO lines SELECT * FROM lines WHERE player = 'curry'", true, false},
-		{"bookkeeping removed and row copied", "DELETE FROM warehouse_partition; INSERT INTO lines SELECT * FROM lines WHERE player = 'curry'", true, false},
+		{"bookkeeping removed and row copied",
+			"DELETE FROM warehouse_partition; INSERT INTO lines SELECT * FROM lines WHERE player = 'curry'", true, false},
 		{"nothing", "DELETE FROM lines WHERE player = 'nobody'", false, false},
 		{"vacuum", "VACUUM", false, false},
 	}
@@ -196,7 +200,8 @@ func TestTokenIsOfTheContent(t *testing.T) {
 func TestGuard(t *testing.T) {
 	t.Parallel()
 	x := newWorld(t)
-	write := warehouse.Write{Table: x.s, Date: friday, Fence: warehouse.Fence{Job: "job", Run: "run", Generation: 7}, Rows: []table.Row{line(friday, "new", 1)}}
+	write := warehouse.Write{Table: x.s, Date: friday, Fence: warehouse.Fence{Job: "job", Run: "run", Generation: 7},
+		Rows: []table.Row{line(friday, "new", 1)}}
 	before := x.tokens()
 	type call struct {
 		Job, Run, Date string
@@ -263,10 +268,14 @@ func TestTwoFilesOfOnePath(t *testing.T) {
 	if c, err := newWorld(t).w.Identity(t.Context()); c == a || err != nil {
 		t.Errorf("identity of another file: got %q, %v", c, err)
 	}
-	if _, err := w.Replace(t.Context(), warehouse.Write{Table: x.s, Date: friday, Fence: warehouse.Fence{Generation: 5}, Rows: []table.Row{line(friday, "x", 1)}}); err != nil {
+	if _, err := w.Replace(t.Context(),
+		warehouse.Write{Table: x.s, Date: friday, Fence: warehouse.Fence{Generation: 5},
+			Rows: []table.Row{line(friday, "x", 1)}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := x.w.Replace(t.Context(), warehouse.Write{Table: x.s, Date: friday, Fence: warehouse.Fence{Generation: 4}}); !errors.Is(err, warehouse.ErrFenced) {
+	if _, err := x.w.Replace(t.Context(),
+		warehouse.Write{Table: x.s, Date: friday, Fence: warehouse.Fence{Generation: 4}}); !errors.Is(err,
+		warehouse.ErrFenced) {
 		t.Errorf("older write through the other: got %v, want %v", err, warehouse.ErrFenced)
 	}
 	if m, err := x.w.Measure(t.Context(), x.s, friday); err != nil || m.Rows != 1 {
@@ -291,7 +300,8 @@ func TestAdoptsATableOfPlainSQL(t *testing.T) {
 	x.exec(`CREATE TABLE older (game_date TEXT NOT NULL, points INTEGER)`)
 	x.exec(`INSERT INTO older VALUES ('2022-01-14', 1), ('2022-01-14', 2), ('2022-01-15', 3)`)
 	x.s = &table.Schema{Dataset: "nba", Name: "older", Partition: "game_date", Columns: []table.Column{
-		{Name: "game_date", Type: table.DATE, Required: true}, {Name: "points", Type: table.INT64}, {Name: "note", Type: table.STRING}}}
+		{Name: "game_date", Type: table.DATE, Required: true}, {Name: "points", Type: table.INT64},
+		{Name: "note", Type: table.STRING}}}
 	if _, err := x.w.Read(t.Context(), x.s, friday); !errors.Is(err, warehouse.ErrNoTable) {
 		t.Errorf("before: got %v, want %v", err, warehouse.ErrNoTable)
 	}
@@ -325,14 +335,19 @@ func TestCreateRefuses(t *testing.T) {
 		say  string
 	}{
 		{"another dataset's name", "", func(s *table.Schema) { s.Dataset = "raw" }, "belongs to nba.lines"},
-		{"a column of somebody else", "ALTER TABLE lines ADD COLUMN props TEXT", func(*table.Schema) {}, "column props is not in the schema"},
+		{"a column of somebody else", "ALTER TABLE lines ADD COLUMN props TEXT", func(*table.Schema) {},
+			"column props is not in the schema"},
 		{"a view", "CREATE VIEW v AS SELECT 1", func(s *table.Schema) { s.Name = "v" }, "something else: view"},
 		{"an index", "", func(s *table.Schema) { s.Name = "gamefill_lines_partition" }, "something else: index"},
 		{"bookkeeping", "", func(s *table.Schema) { s.Name = "warehouse_partition" }, "column checksum is not in the schema"},
-		{"a plain table of other types", "CREATE TABLE plain (game_date DATE, player TEXT NOT NULL)", func(s *table.Schema) { s.Name = "plain" }, "column game_date is DATE, want TEXT"},
-		{"reserved column", "", func(s *table.Schema) { s.Name = "fresh"; s.Columns[3].Name = "gamefill_generation" }, "reserved"},
-		{"partition column missing", "", func(s *table.Schema) { s.Name = "fresh"; s.Partition = "day" }, "partition column day"},
-		{"partition column of another type", "", func(s *table.Schema) { s.Name = "fresh"; s.Partition = "player" }, "partition column player"},
+		{"a plain table of other types", "CREATE TABLE plain (game_date DATE, player TEXT NOT NULL)",
+			func(s *table.Schema) { s.Name = "plain" }, "column game_date is DATE, want TEXT"},
+		{"reserved column", "", func(s *table.Schema) { s.Name = "fresh"; s.Columns[3].Name = "gamefill_generation" },
+			"reserved"},
+		{"partition column missing", "", func(s *table.Schema) { s.Name = "fresh"; s.Partition = "day" },
+			"partition column day"},
+		{"partition column of another type", "", func(s *table.Schema) { s.Name = "fresh"; s.Partition = "player" },
+			"partition column player"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -344,7 +359,8 @@ func TestCreateRefuses(t *testing.T) {
 			s := lines()
 			tt.s(s)
 			err := x.w.Create(t.Context(), s)
-			if problem, ok := errors.AsType[*warehouse.SchemaError](err); !ok || !strings.Contains(fmt.Sprint(problem.Problems), tt.say) {
+			if problem, ok := errors.AsType[*warehouse.SchemaError](err); !ok ||
+				!strings.Contains(fmt.Sprint(problem.Problems), tt.say) {
 				t.Errorf("got %v, want a schema error that says %q", err, tt.say)
 			}
 			other := lines()
@@ -373,8 +389,10 @@ func TestOddNames(t *testing.T) {
 	if err != nil || s.Fingerprint(p.Rows) != s.Fingerprint([]table.Row{row}) {
 		t.Errorf("got %v, %v", p.Rows, err)
 	}
-	groups, err := x.w.Count(t.Context(), s, january, warehouse.Grouping{By: []string{"it's"}, Nulls: []string{"select"}, Keys: []string{`da"y`}})
-	if diff := cmp.Diff([]warehouse.Group{{Date: friday, Keys: []string{"x"}, Rows: 1, Nulls: []int64{0}, Distinct: 1}}, groups); err != nil || diff != "" {
+	groups, err := x.w.Count(t.Context(), s, january,
+		warehouse.Grouping{By: []string{"it's"}, Nulls: []string{"select"}, Keys: []string{`da"y`}})
+	if diff := cmp.Diff([]warehouse.Group{{Date: friday, Keys: []string{"x"}, Rows: 1, Nulls: []int64{0}, Distinct: 1}},
+		groups); err != nil || diff != "" {
 		t.Errorf("%v; groups (-want +got):\n%s", err, diff)
 	}
 }
@@ -382,7 +400,9 @@ func TestOddNames(t *testing.T) {
 func TestTableChangedUnderneath(t *testing.T) {
 	t.Parallel()
 	write := func(x *world) error {
-		_, err := x.w.Replace(t.Context(), warehouse.Write{Table: x.s, Date: friday, Fence: warehouse.Fence{Generation: 2}, Rows: []table.Row{line(friday, "x", 1)}})
+		_, err := x.w.Replace(t.Context(),
+			warehouse.Write{Table: x.s, Date: friday, Fence: warehouse.Fence{Generation: 2},
+				Rows: []table.Row{line(friday, "x", 1)}})
 		return err
 	}
 	read := func(x *world) error { _, err := x.w.Read(t.Context(), x.s, friday); return err }
@@ -429,14 +449,16 @@ func TestTableChangedUnderneath(t *testing.T) {
 func TestBadStoredValues(t *testing.T) {
 	t.Parallel()
 	for column, value := range map[string]any{
-		"minutes": "ten", "points": 1.5, "active": 2, "rate": "x", "tipped_at": "yesterday", "teams": "LAL", "player": []byte{1},
+		"minutes": "ten", "points": 1.5, "active": 2, "rate": "x", "tipped_at": "yesterday", "teams": "LAL",
+		"player": []byte{1},
 	} {
 		t.Run(column, func(t *testing.T) {
 			t.Parallel()
 			x := newWorld(t)
 			x.exec("UPDATE lines SET "+column+" = ? WHERE player = 'curry'", value)
 			_, err := x.w.Measure(t.Context(), x.s, friday)
-			if failure.ClassOf(err) != failure.Permanent || failure.ReasonOf(err) != "bad_stored_value" || !strings.Contains(fmt.Sprint(err), column) {
+			if failure.ClassOf(err) != failure.Permanent || failure.ReasonOf(err) != "bad_stored_value" ||
+				!strings.Contains(fmt.Sprint(err), column) {
 				t.Errorf("got %v (%v, %s), want permanent, bad_stored_value", err, failure.ClassOf(err), failure.ReasonOf(err))
 			}
 			x.replace(friday, line(friday, "james", 30)) // a rebuild heals it
@@ -453,7 +475,8 @@ func TestBadStoredValues(t *testing.T) {
 	t.Run("other writers' forms", func(t *testing.T) {
 		t.Parallel()
 		x := newWorld(t)
-		x.exec("UPDATE lines SET minutes = 36, tipped_at = '2022-01-14T19:30:00-05:00', teams = '[ \"LAL\", \"BOS\" ]' WHERE player = 'curry'")
+		x.exec("UPDATE lines SET minutes = 36, tipped_at = '2022-01-14T19:30:00-05:00', teams = '[ \"LAL\", \"BOS\" ]' " +
+			"WHERE player = 'curry'")
 		p, err := x.w.Read(t.Context(), x.s, friday)
 		if err != nil {
 			t.Fatal(err)
@@ -505,14 +528,18 @@ func TestValuesThatSQLiteWouldBend(t *testing.T) {
 	} {
 		row, column := line(friday, "x", 1), tt.column
 		row[column] = tt.v
-		_, err := x.w.Replace(t.Context(), warehouse.Write{Table: x.s, Date: friday, Fence: warehouse.Fence{Generation: 1}, Rows: []table.Row{row}})
-		if failure.ReasonOf(err) != "bad_row" || !strings.Contains(err.Error(), "row 1 (player=x)") || !strings.Contains(err.Error(), x.s.Columns[column].Name) {
+		_, err := x.w.Replace(t.Context(),
+			warehouse.Write{Table: x.s, Date: friday, Fence: warehouse.Fence{Generation: 1}, Rows: []table.Row{row}})
+		if failure.ReasonOf(err) != "bad_row" || !strings.Contains(err.Error(), "row 1 (player=x)") ||
+			!strings.Contains(err.Error(), x.s.Columns[column].Name) {
 			t.Errorf("%s: got %v, want a bad row", x.s.Columns[column].Name, err)
 		}
 	}
 	row := line(friday, "x", 1)
 	row[0] = table.Date(gamedate.Date{Year: 2022, Month: 1, Day: 32})
-	if _, err := x.w.Replace(t.Context(), warehouse.Write{Table: x.s, Date: gamedate.Date{Year: 2022, Month: 1, Day: 32}, Fence: warehouse.Fence{Generation: 1}, Rows: []table.Row{row}}); failure.ReasonOf(err) != "bad_row" {
+	if _, err := x.w.Replace(t.Context(),
+		warehouse.Write{Table: x.s, Date: gamedate.Date{Year: 2022, Month: 1, Day: 32}, Fence: warehouse.Fence{Generation: 1},
+			Rows: []table.Row{row}}); failure.ReasonOf(err) != "bad_row" {
 		t.Errorf("no such date: got %v, want a bad row", err)
 	}
 }
@@ -521,11 +548,14 @@ func TestDecimalsAreExact(t *testing.T) {
 	t.Parallel()
 	x := newWorld(t)
 	r := rand.New(rand.NewPCG(1, 2))
-	x.s = &table.Schema{Dataset: "nba", Name: "decimals", Partition: "game_date", Columns: []table.Column{{Name: "game_date", Type: table.DATE, Required: true}}}
+	x.s = &table.Schema{Dataset: "nba", Name: "decimals", Partition: "game_date",
+		Columns: []table.Column{{Name: "game_date", Type: table.DATE, Required: true}}}
 	limits := []int64{}
 	for scale := 0; scale <= 15; scale++ {
 		for _, precision := range []int{max(1, scale), 15, 16, 18} {
-			x.s.Columns = append(x.s.Columns, table.Column{Name: fmt.Sprintf("d%d_%d", precision, scale), Type: table.NUMERIC, Precision: precision, Scale: scale})
+			x.s.Columns = append(x.s.Columns,
+				table.Column{Name: fmt.Sprintf("d%d_%d", precision, scale), Type: table.NUMERIC, Precision: precision,
+					Scale: scale})
 			limits = append(limits, int64(math.Pow10(precision)))
 			if precision == 15 && scale == 15 {
 				break // the names would repeat
@@ -564,7 +594,8 @@ func TestTimestampsRoundTrip(t *testing.T) {
 	t.Parallel()
 	x := newWorld(t)
 	r := rand.New(rand.NewPCG(3, 4))
-	first, last := time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro(), time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC).UnixMicro()
+	first, last := time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro(),
+		time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC).UnixMicro()
 	var rows []table.Row
 	for range 500 {
 		row := line(friday, "x", 1)
@@ -584,7 +615,8 @@ func TestQueriesUseThePartitionIndex(t *testing.T) {
 	} {
 		var id, parent, unused int
 		var plan string
-		if err := x.db.QueryRowContext(t.Context(), "EXPLAIN QUERY PLAN "+query).Scan(&id, &parent, &unused, &plan); err != nil {
+		if err := x.db.QueryRowContext(t.Context(), "EXPLAIN QUERY PLAN "+query).Scan(&id, &parent, &unused,
+			&plan); err != nil {
 			t.Fatal(err)
 		}
 		if !strings.HasPrefix(plan, want) {

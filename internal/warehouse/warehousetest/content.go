@@ -23,8 +23,11 @@ var contentCases = []suiteCase{
 	}},
 	{"NULL is neither zero nor the empty text", func(t *testing.T, w warehouse.Store) {
 		s, _ := tables(t, w)
-		null := set(s, make(table.Row, len(s.Columns)), map[string]table.Value{"day": table.Date(day1), "name": table.String("")})
-		zero := set(s, null, map[string]table.Value{"n": table.Int(0), "ratio": table.Float(0), "amount": table.Numeric(0, 2), "ok": table.Bool(false)})
+		null := set(s, make(table.Row, len(s.Columns)),
+			map[string]table.Value{"day": table.Date(day1), "name": table.String("")})
+		zero := set(s, null,
+			map[string]table.Value{"n": table.Int(0), "ratio": table.Float(0), "amount": table.Numeric(0, 2),
+				"ok": table.Bool(false)})
 		mustPut(t, w, s, day1, 1, []table.Row{null})
 		first := measure(t, w, s, day1)
 		wantRows(t, w, s, day1, []table.Row{null})
@@ -52,12 +55,14 @@ var contentCases = []suiteCase{
 			{"float for a decimal", set(s, good, map[string]table.Value{"amount": table.Float(1.5)}), "amount"},
 			{"decimal of another scale", set(s, good, map[string]table.Value{"amount": table.Numeric(15, 1)}), "amount"},
 			{"too many digits", set(s, good, map[string]table.Value{"amount": table.Numeric(1_000_000, 2)}), "amount"},
-			{"too many digits, negative", set(s, good, map[string]table.Value{"big": table.Numeric(-1_000_000_000_000_000_000, 4)}), "big"},
+			{"too many digits, negative",
+				set(s, good, map[string]table.Value{"big": table.Numeric(-1_000_000_000_000_000_000, 4)}), "big"},
 			{"number for a truth value", set(s, good, map[string]table.Value{"ok": table.Int(1)}), "column ok"},
 			{"too few values", good[:4], "values"},
 			{"too many values", append(slices.Clone(good), table.Int(1)), "values"},
 			{"bytes that are not UTF-8", set(s, good, map[string]table.Value{"name": table.String("a\xffb")}), "name"},
-			{"bytes that are not UTF-8 in a list", set(s, good, map[string]table.Value{"tags": table.Strings([]string{"\xc3"})}), "tags"},
+			{"bytes that are not UTF-8 in a list",
+				set(s, good, map[string]table.Value{"tags": table.Strings([]string{"\xc3"})}), "tags"},
 		}
 		for _, tt := range tests {
 			rows := numbered(day1, 2, 6)
@@ -101,7 +106,8 @@ var contentCases = []suiteCase{
 		}
 		for _, column := range []string{"made_at", "version", "prop"} { // what fingerprints leave out is content too
 			rows := numbered(day1, 1, 5)
-			v := map[string]table.Value{"made_at": table.Timestamp(day2.Time()), "version": table.Int(99), "prop": table.Numeric(5, 1)}[column]
+			v := map[string]table.Value{"made_at": table.Timestamp(day2.Time()), "version": table.Int(99),
+				"prop": table.Numeric(5, 1)}[column]
 			rows[2] = set(s, rows[2], map[string]table.Value{column: v})
 			contents = append(contents, rows)
 		}
@@ -112,7 +118,8 @@ var contentCases = []suiteCase{
 				t.Errorf("contents %d and %d have the token %q", other, i, r.Token)
 			}
 			seen[r.Token] = i
-			for what, got := range map[string]warehouse.Token{"read": read(t, w, s, day1).Token, "measure": measure(t, w, s, day1).Token, "tokens": tokens(t, w, s)[day1]} {
+			for what, got := range map[string]warehouse.Token{"read": read(t, w, s, day1).Token,
+				"measure": measure(t, w, s, day1).Token, "tokens": tokens(t, w, s)[day1]} {
 				if got != r.Token {
 					t.Errorf("content %d: %s: got %q, want the receipt's %q", i, what, got, r.Token)
 				}
@@ -147,7 +154,9 @@ func tokens(t *testing.T, w warehouse.Store, s *table.Schema) map[gamedate.Date]
 // wantNoTable checks the error of a call on a table that is not there.
 func wantNoTable(t *testing.T, what string, err error) {
 	t.Helper()
-	if !errors.Is(err, warehouse.ErrNoTable) || failure.ClassOf(err) != failure.Environment || failure.ReasonOf(err) != "no_table" {
-		t.Errorf("%s: got %v (%v, %s), want %v of the class environment, reason no_table", what, err, failure.ClassOf(err), failure.ReasonOf(err), warehouse.ErrNoTable)
+	if !errors.Is(err, warehouse.ErrNoTable) || failure.ClassOf(err) != failure.Environment ||
+		failure.ReasonOf(err) != "no_table" {
+		t.Errorf("%s: got %v (%v, %s), want %v of the class environment, reason no_table", what, err, failure.ClassOf(err),
+			failure.ReasonOf(err), warehouse.ErrNoTable)
 	}
 }

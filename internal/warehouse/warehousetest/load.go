@@ -23,7 +23,8 @@ func each(rows []table.Row) func(yield func(table.Row) error) error {
 	}
 }
 
-func mustLoad(t *testing.T, w warehouse.Store, s *table.Schema, replace []string, rows []table.Row, want warehouse.LoadResult) {
+func mustLoad(t *testing.T, w warehouse.Store, s *table.Schema, replace []string, rows []table.Row,
+	want warehouse.LoadResult) {
 	t.Helper()
 	got, err := w.Load(t.Context(), s, replace, each(rows))
 	if err != nil {
@@ -56,19 +57,26 @@ var loadCases = []suiteCase{
 		old := slices.Concat(items("2021-22", "old", 1, 2, 3), items("2022-23", "old", 4), items("", "old", 5, 6))
 		mustLoad(t, w, s, []string{"season"}, old, warehouse.LoadResult{Added: 6})
 		mustLoad(t, w, s, []string{"season"}, items("2021-22", "new", 1, 9, 1), warehouse.LoadResult{Removed: 3, Added: 3})
-		wantRows(t, w, s, gamedate.Date{}, slices.Concat(items("2021-22", "new", 1, 9, 1), items("2022-23", "old", 4), items("", "old", 5, 6)))
-		mustLoad(t, w, s, []string{"season"}, items("", "new", 7), warehouse.LoadResult{Removed: 2, Added: 1}) // NULL is a value here
-		wantRows(t, w, s, gamedate.Date{}, slices.Concat(items("2021-22", "new", 1, 9, 1), items("2022-23", "old", 4), items("", "new", 7)))
-		mustLoad(t, w, s, []string{"season", "id"}, slices.Concat(items("2021-22", "newer", 1), items("", "newer", 8), items("", "newer", 7)),
+		wantRows(t, w, s, gamedate.Date{},
+			slices.Concat(items("2021-22", "new", 1, 9, 1), items("2022-23", "old", 4), items("", "old", 5, 6)))
+		// NULL is a value here
+		mustLoad(t, w, s, []string{"season"}, items("", "new", 7), warehouse.LoadResult{Removed: 2, Added: 1})
+		wantRows(t, w, s, gamedate.Date{},
+			slices.Concat(items("2021-22", "new", 1, 9, 1), items("2022-23", "old", 4), items("", "new", 7)))
+		mustLoad(t, w, s, []string{"season", "id"},
+			slices.Concat(items("2021-22", "newer", 1), items("", "newer", 8), items("", "newer", 7)),
 			warehouse.LoadResult{Removed: 3, Added: 3}) // combinations, not each column by itself
-		wantRows(t, w, s, gamedate.Date{}, slices.Concat(items("2021-22", "newer", 1), items("2021-22", "new", 9), items("2022-23", "old", 4), items("", "newer", 8, 7)))
+		wantRows(t, w, s, gamedate.Date{},
+			slices.Concat(items("2021-22", "newer", 1), items("2021-22", "new", 9), items("2022-23", "old", 4),
+				items("", "newer", 8, 7)))
 		if _, err := w.Load(t.Context(), s, []string{"nobody"}, each(nil)); err == nil {
 			t.Error("unknown replace column: accepted")
 		}
 	}},
 	{"Load moves rows between partitions", func(t *testing.T, w warehouse.Store) {
 		s, _ := tables(t, w)
-		mustLoad(t, w, s, nil, slices.Concat(numbered(day1, 1, 3), numbered(day2, 1, 3), numbered(day3, 2, 3)), warehouse.LoadResult{Added: 9})
+		mustLoad(t, w, s, nil, slices.Concat(numbered(day1, 1, 3), numbered(day2, 1, 3), numbered(day3, 2, 3)),
+			warehouse.LoadResult{Added: 9})
 		before := tokens(t, w, s)
 		mustLoad(t, w, s, []string{"n"}, numbered(day2, 1, 2), warehouse.LoadResult{Removed: 6, Added: 2})
 		wantRows(t, w, s, day1, nil)
@@ -111,8 +119,10 @@ var loadCases = []suiteCase{
 		}{
 			{"an error of the source", func(func(table.Row) error) error { return boom }, boom},
 			{"a bad row", func(yield func(table.Row) error) error { return yield(bad) }, nil},
-			{"a bad row that the source does not mind", func(yield func(table.Row) error) error { _ = yield(bad); _ = yield(rows[0]); return nil }, nil},
-			{"a cancelled ctx", func(yield func(table.Row) error) error { cancel(); return each(rows)(yield) }, context.Canceled},
+			{"a bad row that the source does not mind",
+				func(yield func(table.Row) error) error { _ = yield(bad); _ = yield(rows[0]); return nil }, nil},
+			{"a cancelled ctx", func(yield func(table.Row) error) error { cancel(); return each(rows)(yield) },
+				context.Canceled},
 		}
 		for _, tt := range tests {
 			result, err := w.Load(ctx, s, []string{"day"}, source(tt.after))

@@ -84,19 +84,25 @@ func numbered(date gamedate.Date, version, n int) []table.Row {
 // extremes are rows that hold the ends of every type and the values that stores are known to bend.
 func extremes(date gamedate.Date) []table.Row {
 	s := kinds()
-	texts := []string{"", " ", "NULL", "null", "0", "1e3", "007", "2022-01-15", "true", "O'Neal \"Shaq\"; --", "a,b\tc\nd\r\ne", "Dončić", "ｗｉｄｅ", "e\u0301", "🏀", "\\N", "\\u0000", "{\"a\":1}"}
+	texts := []string{"", " ", "NULL", "null", "0", "1e3", "007", "2022-01-15", "true", "O'Neal \"Shaq\"; --",
+		"a,b\tc\nd\r\ne", "Dončić", "ｗｉｄｅ", "e\u0301", "🏀", "\\N", "\\u0000", "{\"a\":1}"}
 	ints := []int64{0, 1, -1, math.MaxInt64, math.MinInt64, 1<<53 + 1, -1<<53 - 1, 255, 256, 1 << 31, -1 << 31}
-	floats := []float64{0, 1, -1, 0.1, 1.0 / 3, math.MaxFloat64, -math.MaxFloat64, math.SmallestNonzeroFloat64, 1e15, 1e16, 123456789.125, 5e-324, 2.2250738585072014e-308}
+	floats := []float64{0, 1, -1, 0.1, 1.0 / 3, math.MaxFloat64, -math.MaxFloat64, math.SmallestNonzeroFloat64, 1e15, 1e16,
+		123456789.125, 5e-324, 2.2250738585072014e-308}
 	amounts := []int64{0, 1, -1, 10, 100, 999999, -999999, 29, 57, 115, 3650, 110}
 	bigs := []int64{0, 1, -1, 999999999999999999, -999999999999999999, 100000000000000001, 123456789012345678}
 	days := []string{"1946-11-01", "2079-12-31", "2024-02-29", "2000-01-01"}
 	times := []time.Time{
 		time.Unix(0, 0), time.Unix(0, 1000), time.Unix(-1, 999_999_000), time.Date(1, 1, 1, 0, 0, 0, 1000, time.UTC),
-		time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC), time.Date(2024, 3, 10, 2, 30, 0, 500_000, time.FixedZone("", -5*3600)),
+		time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC),
+		time.Date(2024, 3, 10, 2, 30, 0, 500_000, time.FixedZone("", -5*3600)),
 	}
-	lists := [][]string{{""}, {"", ""}, {"a"}, {"a", "b"}, {"b", "a"}, {"a,b"}, {"\"", "'", "\\", "\n", "<&>", "\u2028"}, {"Jokić", "🏀"}}
+	lists := [][]string{{""}, {"", ""}, {"a"}, {"a", "b"}, {"b", "a"}, {"a,b"}, {"\"", "'", "\\", "\n", "<&>", "\u2028"},
+		{"Jokić", "🏀"}}
 	n := max(len(texts), len(ints), len(floats), len(amounts), len(bigs), len(times), len(lists))
-	rows := []table.Row{set(s, make(table.Row, len(s.Columns)), map[string]table.Value{"day": table.Date(date), "name": table.String("all NULL")})}
+	rows := []table.Row{
+		set(s, make(table.Row, len(s.Columns)),
+			map[string]table.Value{"day": table.Date(date), "name": table.String("all NULL")})}
 	for i := range n {
 		rows = append(rows, set(s, make(table.Row, len(s.Columns)), map[string]table.Value{
 			"day":       table.Date(date),

@@ -88,7 +88,8 @@ var tableCases = []suiteCase{
 		old := numbered(day1, 1, 5)
 		mustPut(t, w, s, day1, 1, old)
 		wider := kinds()
-		wider.Columns = slices.Insert(wider.Columns, 3, table.Column{Name: "extra", Type: table.NUMERIC, Precision: 4, Scale: 1})
+		wider.Columns = slices.Insert(wider.Columns, 3,
+			table.Column{Name: "extra", Type: table.NUMERIC, Precision: 4, Scale: 1})
 		if err := w.Create(t.Context(), wider); err != nil {
 			t.Fatal(err)
 		}
@@ -119,7 +120,8 @@ var tableCases = []suiteCase{
 			{"a new REQUIRED column", func(s *table.Schema) {
 				s.Columns = append(s.Columns, table.Column{Name: "must", Type: table.INT64, Required: true})
 			}, "column must"},
-			{"a column nobody knows any more", func(s *table.Schema) { s.Columns = slices.Delete(s.Columns, 12, 13) }, "column prop"},
+			{"a column nobody knows any more", func(s *table.Schema) { s.Columns = slices.Delete(s.Columns, 12, 13) },
+				"column prop"},
 		}
 		for _, tt := range tests {
 			other := kinds()
@@ -150,7 +152,8 @@ var tableCases = []suiteCase{
 		}
 		s, whole := tables(t, w)
 		mustPut(t, w, s, day1, 1, numbered(day1, 1, 5))
-		if d := describe(s); !d.Fits() || d.Rows != 5 || d.Partitioning != "day" || len(d.Extra) != 0 || !d.Expires.IsZero() || d.StreamingBuffer {
+		if d := describe(s); !d.Fits() || d.Rows != 5 || d.Partitioning != "day" || len(d.Extra) != 0 ||
+			!d.Expires.IsZero() || d.StreamingBuffer {
 			t.Errorf("a table that fits: got %+v", d)
 		}
 		if d := describe(whole); !d.Fits() || d.Rows != 0 || d.Partitioning != "" {
@@ -190,7 +193,8 @@ var tableCases = []suiteCase{
 		}
 		one, other, both := scan(s, on(day1)), scan(s, on(day2)), scan(s, gamedate.Range{From: day1, To: day2})
 		if one+other != both || both != d.Bytes || scan(s, on(day1.AddDays(-9))) != 0 {
-			t.Errorf("got %d and %d bytes of two dates, %d of both, table of %d: want no other date read", one, other, both, d.Bytes)
+			t.Errorf("got %d and %d bytes of two dates, %d of both, table of %d: want no other date read", one, other,
+				both, d.Bytes)
 		}
 		if name := scan(s, on(day1), "name"); both > 0 && name >= one || both == 0 && name != 0 {
 			t.Errorf("one column: got %d bytes, want fewer than all columns' %d", name, one)
@@ -318,7 +322,8 @@ var countCases = []suiteCase{
 	{"Count groups by date and keys, counts NULLs and distinct keys", func(t *testing.T, w warehouse.Store) {
 		s, whole := tables(t, w)
 		row := func(d gamedate.Date, name string, n, ok, amount table.Value) table.Row {
-			return set(s, make(table.Row, len(s.Columns)), map[string]table.Value{"day": table.Date(d), "name": table.String(name), "n": n, "ok": ok, "amount": amount})
+			return set(s, make(table.Row, len(s.Columns)),
+				map[string]table.Value{"day": table.Date(d), "name": table.String(name), "n": n, "ok": ok, "amount": amount})
 		}
 		yes, no := table.Bool(true), table.Bool(false)
 		mustPut(t, w, s, day2, 1, []table.Row{
@@ -340,21 +345,24 @@ var countCases = []suiteCase{
 				{Date: day1, Rows: 1, Nulls: []int64{0, 1, 0}}, {Date: day2, Rows: 5, Nulls: []int64{3, 3, 0}}}},
 			{"distinct", warehouse.Grouping{Keys: []string{"name", "n"}}, []warehouse.Group{
 				{Date: day1, Rows: 1, Distinct: 1}, {Date: day2, Rows: 5, Distinct: 3}}},
-			{"by a truth value with NULL", warehouse.Grouping{By: []string{"ok"}, Nulls: []string{"n"}, Keys: []string{"name"}}, []warehouse.Group{
-				{Date: day1, Keys: []string{"false"}, Rows: 1, Nulls: []int64{0}, Distinct: 1},
-				{Date: day2, Keys: []string{""}, Rows: 1, Nulls: []int64{1}, Distinct: 1},
-				{Date: day2, Keys: []string{"false"}, Rows: 1, Nulls: []int64{1}, Distinct: 1},
-				{Date: day2, Keys: []string{"true"}, Rows: 3, Nulls: []int64{1}, Distinct: 1}}},
-			{"all dates together", warehouse.Grouping{Undated: true, Nulls: []string{"n"}, Keys: []string{"name"}}, []warehouse.Group{
-				{Rows: 6, Nulls: []int64{3}, Distinct: 3}}},
+			{"by a truth value with NULL", warehouse.Grouping{By: []string{"ok"}, Nulls: []string{"n"}, Keys: []string{"name"}},
+				[]warehouse.Group{
+					{Date: day1, Keys: []string{"false"}, Rows: 1, Nulls: []int64{0}, Distinct: 1},
+					{Date: day2, Keys: []string{""}, Rows: 1, Nulls: []int64{1}, Distinct: 1},
+					{Date: day2, Keys: []string{"false"}, Rows: 1, Nulls: []int64{1}, Distinct: 1},
+					{Date: day2, Keys: []string{"true"}, Rows: 3, Nulls: []int64{1}, Distinct: 1}}},
+			{"all dates together", warehouse.Grouping{Undated: true, Nulls: []string{"n"}, Keys: []string{"name"}},
+				[]warehouse.Group{
+					{Rows: 6, Nulls: []int64{3}, Distinct: 3}}},
 			{"all dates together by a truth value", warehouse.Grouping{Undated: true, By: []string{"ok"}}, []warehouse.Group{
 				{Keys: []string{""}, Rows: 1}, {Keys: []string{"false"}, Rows: 2}, {Keys: []string{"true"}, Rows: 3}}},
-			{"by two columns", warehouse.Grouping{By: []string{"name", "amount"}, Keys: []string{"name", "name"}}, []warehouse.Group{
-				{Date: day1, Keys: []string{"z", ""}, Rows: 1, Distinct: 1},
-				{Date: day2, Keys: []string{"a", ""}, Rows: 2, Distinct: 1},
-				{Date: day2, Keys: []string{"a", "1.50"}, Rows: 1, Distinct: 1},
-				{Date: day2, Keys: []string{"b", ""}, Rows: 1, Distinct: 1},
-				{Date: day2, Keys: []string{"b", "0.00"}, Rows: 1, Distinct: 1}}},
+			{"by two columns", warehouse.Grouping{By: []string{"name", "amount"}, Keys: []string{"name", "name"}},
+				[]warehouse.Group{
+					{Date: day1, Keys: []string{"z", ""}, Rows: 1, Distinct: 1},
+					{Date: day2, Keys: []string{"a", ""}, Rows: 2, Distinct: 1},
+					{Date: day2, Keys: []string{"a", "1.50"}, Rows: 1, Distinct: 1},
+					{Date: day2, Keys: []string{"b", ""}, Rows: 1, Distinct: 1},
+					{Date: day2, Keys: []string{"b", "0.00"}, Rows: 1, Distinct: 1}}},
 		}
 		for _, tt := range tests {
 			got, err := w.Count(t.Context(), s, span, tt.g)
@@ -373,12 +381,15 @@ var countCases = []suiteCase{
 			t.Errorf("empty table: got %v, %v, want no groups", got, err)
 		}
 		mustPut(t, w, whole, gamedate.Date{}, 1, append(items("2021-22", "a", 1, 1, 2), items("", "b", 3)...))
-		got, err := w.Count(t.Context(), whole, span, warehouse.Grouping{By: []string{"season"}, Keys: []string{"id"}, Undated: true})
-		want := []warehouse.Group{{Keys: []string{""}, Rows: 1, Distinct: 1}, {Keys: []string{"2021-22"}, Rows: 3, Distinct: 2}}
+		got, err := w.Count(t.Context(), whole, span,
+			warehouse.Grouping{By: []string{"season"}, Keys: []string{"id"}, Undated: true})
+		want := []warehouse.Group{{Keys: []string{""}, Rows: 1, Distinct: 1},
+			{Keys: []string{"2021-22"}, Rows: 3, Distinct: 2}}
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
 			t.Errorf("table without partitions: %v (-want +got):\n%s", err, diff)
 		}
-		for _, g := range []warehouse.Grouping{{By: []string{"nobody"}}, {Nulls: []string{"nobody"}}, {Keys: []string{"no\"body"}}} {
+		for _, g := range []warehouse.Grouping{{By: []string{"nobody"}}, {Nulls: []string{"nobody"}},
+			{Keys: []string{"no\"body"}}} {
 			if _, err := w.Count(t.Context(), s, span, g); err == nil || !strings.Contains(err.Error(), "body") {
 				t.Errorf("unknown column: got %v", err)
 			}

@@ -1,7 +1,7 @@
 // Package warehousetest is the conformance suite of the warehouse port: what an adapter promises, one case a sentence.
 //
-// An adapter's test calls [Run] with a function that opens an empty store. The suite makes its own tables, in the dataset
-// "suite", and never looks behind the port, so it runs unchanged on every adapter.
+// An adapter's test calls [Run] with a function that opens an empty store. The suite makes its own tables, in the
+// dataset "suite", and never looks behind the port, so it runs unchanged on every adapter.
 package warehousetest
 
 import (
@@ -52,8 +52,10 @@ func tables(t *testing.T, w warehouse.Store) (partitioned, whole *table.Schema) 
 }
 
 // put is one write under a generation.
-func put(ctx context.Context, w warehouse.Store, s *table.Schema, date gamedate.Date, generation int64, rows []table.Row) (warehouse.Receipt, error) {
-	write := warehouse.Write{Table: s, Date: date, Fence: warehouse.Fence{Job: "suite", Run: "run", Generation: generation}, Rows: rows}
+func put(ctx context.Context, w warehouse.Store, s *table.Schema, date gamedate.Date, generation int64,
+	rows []table.Row) (warehouse.Receipt, error) {
+	write := warehouse.Write{Table: s, Date: date,
+		Fence: warehouse.Fence{Job: "suite", Run: "run", Generation: generation}, Rows: rows}
 	id, err := w.Prepare(ctx, write)
 	if err != nil {
 		return warehouse.Receipt{}, err
@@ -62,7 +64,8 @@ func put(ctx context.Context, w warehouse.Store, s *table.Schema, date gamedate.
 	return w.Replace(ctx, write)
 }
 
-func mustPut(t *testing.T, w warehouse.Store, s *table.Schema, date gamedate.Date, generation int64, rows []table.Row) warehouse.Receipt {
+func mustPut(t *testing.T, w warehouse.Store, s *table.Schema, date gamedate.Date, generation int64,
+	rows []table.Row) warehouse.Receipt {
 	t.Helper()
 	r, err := put(t.Context(), w, s, date, generation, rows)
 	if err != nil {
@@ -133,7 +136,8 @@ func wantRows(t *testing.T, w warehouse.Store, s *table.Schema, date gamedate.Da
 func wantPermanent(t *testing.T, err error, mentions ...string) {
 	t.Helper()
 	if failure.ClassOf(err) != failure.Permanent || failure.ReasonOf(err) != "bad_row" {
-		t.Errorf("got %v (%v, %s), want a permanent error with reason bad_row", err, failure.ClassOf(err), failure.ReasonOf(err))
+		t.Errorf("got %v (%v, %s), want a permanent error with reason bad_row", err, failure.ClassOf(err),
+			failure.ReasonOf(err))
 		return
 	}
 	for _, m := range mentions {
@@ -214,10 +218,12 @@ var writeCases = []suiteCase{
 		if _, err := w.Load(ctx, s, nil, each(numbered(day1, 3, 5))); !errors.Is(err, context.Canceled) {
 			t.Errorf("load: got %v, want %v", err, context.Canceled)
 		}
-		if err := w.Create(ctx, &table.Schema{Dataset: "suite", Name: "never", Columns: plain().Columns}); !errors.Is(err, context.Canceled) {
+		if err := w.Create(ctx, &table.Schema{Dataset: "suite", Name: "never", Columns: plain().Columns}); !errors.Is(err,
+			context.Canceled) {
 			t.Errorf("create: got %v, want %v", err, context.Canceled)
 		}
-		if _, err := w.Read(t.Context(), &table.Schema{Dataset: "suite", Name: "never", Columns: plain().Columns}, gamedate.Date{}); !errors.Is(err, warehouse.ErrNoTable) {
+		if _, err := w.Read(t.Context(), &table.Schema{Dataset: "suite", Name: "never", Columns: plain().Columns},
+			gamedate.Date{}); !errors.Is(err, warehouse.ErrNoTable) {
 			t.Errorf("read of a table that was not made: got %v, want %v", err, warehouse.ErrNoTable)
 		}
 		wantRows(t, w, s, day1, numbered(day1, 1, 5))
@@ -349,7 +355,8 @@ var fenceCases = []suiteCase{
 	{"after Close an older write cannot land", func(t *testing.T, w warehouse.Store) {
 		s, _ := tables(t, w)
 		mustPut(t, w, s, day1, 3, numbered(day1, 3, 5))
-		old := warehouse.Write{Table: s, Date: day1, Fence: warehouse.Fence{Job: "suite", Run: "run", Generation: 3}, Rows: numbered(day1, 4, 9)}
+		old := warehouse.Write{Table: s, Date: day1, Fence: warehouse.Fence{Job: "suite", Run: "run", Generation: 3},
+			Rows: numbered(day1, 4, 9)}
 		id, err := w.Prepare(t.Context(), old)
 		if err != nil {
 			t.Fatal(err)
@@ -368,7 +375,8 @@ var fenceCases = []suiteCase{
 		if got := read(t, w, s, day1).Token; got != before.Token {
 			t.Errorf("token: got %q, want %q", got, before.Token)
 		}
-		if err := w.Close(t.Context(), s, day1, warehouse.Fence{Job: "suite", Run: "run", Generation: 3}, ""); !errors.Is(err, warehouse.ErrFenced) {
+		if err := w.Close(t.Context(), s, day1, warehouse.Fence{Job: "suite", Run: "run", Generation: 3}, ""); !errors.Is(err,
+			warehouse.ErrFenced) {
 			t.Errorf("close by an older fence: got %v, want %v", err, warehouse.ErrFenced)
 		}
 		mustPut(t, w, s, day1, 4, numbered(day1, 5, 5))
@@ -399,7 +407,9 @@ var fenceCases = []suiteCase{
 	}},
 	{"unguarded writes pass without a run", func(t *testing.T, w warehouse.Store) {
 		s, _ := tables(t, w)
-		if _, err := w.Replace(t.Context(), warehouse.Write{Table: s, Date: day1, Fence: warehouse.Fence{Unguarded: true}, Rows: numbered(day1, 1, 5)}); err != nil {
+		if _, err := w.Replace(t.Context(),
+			warehouse.Write{Table: s, Date: day1, Fence: warehouse.Fence{Unguarded: true},
+				Rows: numbered(day1, 1, 5)}); err != nil {
 			t.Fatal(err)
 		}
 		wantRows(t, w, s, day1, numbered(day1, 1, 5))

@@ -1,6 +1,6 @@
 // Package analyse_test gives every SQL statement to GoogleSQL's own analyser, against a catalog of the schemas that
-// gamefill knows: columns that do not exist, functions, types, parameters and grammar. What is BigQuery's alone (quotas,
-// partition filters, transactions, system variables) it does not see.
+// gamefill knows: columns that do not exist, functions, types, parameters and grammar. What is BigQuery's alone
+// (quotas, partition filters, transactions, system variables) it does not see.
 //
 // It is a module of its own because the analyser takes minutes and gigabytes to build; `make ci-extra` runs it.
 package analyse_test
@@ -42,13 +42,17 @@ func instances(t *table.Schema) []statement.Statement {
 		{Name: statement.CountGroups, Table: live(t), Partition: t.Partition, By: t.Key, Nulls: nulls, Keys: t.Names()},
 		{Name: statement.Occupy},
 		{Name: statement.LoadRows, Table: live(t), Staging: staging(t), Columns: t.Names(), Partition: t.Partition},
-		{Name: statement.LoadRows, Table: live(t), Staging: staging(t), Columns: t.Names(), Partition: t.Partition, Replace: t.Key},
-		{Name: statement.LoadRows, Table: live(t), Staging: staging(t), Columns: t.Names(), Partition: t.Partition, Whole: true},
+		{Name: statement.LoadRows, Table: live(t), Staging: staging(t), Columns: t.Names(), Partition: t.Partition,
+			Replace: t.Key},
+		{Name: statement.LoadRows, Table: live(t), Staging: staging(t), Columns: t.Names(), Partition: t.Partition,
+			Whole: true},
 	}
 	if t.Partition != "" {
-		list = append(list, statement.Statement{Name: statement.ReadRange, Table: live(t), Partition: t.Partition, Columns: t.Names()},
+		list = append(list,
+			statement.Statement{Name: statement.ReadRange, Table: live(t), Partition: t.Partition, Columns: t.Names()},
 			statement.Statement{Name: statement.CountGroups, Table: live(t), Partition: t.Partition, Undated: true},
-			statement.Statement{Name: statement.CountGroups, Table: live(t), Partition: t.Partition, By: t.Key, Nulls: nulls, Undated: true})
+			statement.Statement{Name: statement.CountGroups, Table: live(t), Partition: t.Partition, By: t.Key, Nulls: nulls,
+				Undated: true})
 	}
 	return list
 }
@@ -90,8 +94,9 @@ func newAnalyser(t *testing.T) *analyser {
 	a.catalog = must[*googlesql.SimpleCatalog](t)(googlesql.NewSimpleCatalog("catalog", nil))
 	check(t, a.catalog.AddBuiltinFunctionsAndTypes(&googlesql.BuiltinFunctionOptions{LanguageOptions: language}))
 	for ours, get := range map[table.Type]func() (googlesql.Googlesql_TypeNode, error){
-		table.STRING: a.types.GetString, table.INT64: a.types.GetInt64, table.FLOAT64: a.types.GetDouble, table.NUMERIC: a.types.GetNumeric,
-		table.BOOL: a.types.GetBool, table.DATE: a.types.GetDate, table.TIMESTAMP: a.types.GetTimestamp,
+		table.STRING: a.types.GetString, table.INT64: a.types.GetInt64, table.FLOAT64: a.types.GetDouble,
+		table.NUMERIC: a.types.GetNumeric, table.BOOL: a.types.GetBool, table.DATE: a.types.GetDate,
+		table.TIMESTAMP: a.types.GetTimestamp,
 	} {
 		a.typeOf[ours] = must[googlesql.Googlesql_TypeNode](t)(get())
 	}
@@ -116,9 +121,11 @@ func newAnalyser(t *testing.T) *analyser {
 		information := must[*googlesql.SimpleCatalog](t)(googlesql.NewSimpleCatalog("INFORMATION_SCHEMA", nil))
 		// Source: BigQuery documentation, "PARTITIONS view", schema.
 		a.add(t, information, "PARTITIONS", []table.Column{
-			{Name: "table_catalog", Type: table.STRING}, {Name: "table_schema", Type: table.STRING}, {Name: "table_name", Type: table.STRING},
-			{Name: "partition_id", Type: table.STRING}, {Name: "total_rows", Type: table.INT64}, {Name: "total_logical_bytes", Type: table.INT64},
-			{Name: "total_billable_bytes", Type: table.INT64}, {Name: "last_modified_time", Type: table.TIMESTAMP}, {Name: "storage_tier", Type: table.STRING},
+			{Name: "table_catalog", Type: table.STRING}, {Name: "table_schema", Type: table.STRING},
+			{Name: "table_name", Type: table.STRING}, {Name: "partition_id", Type: table.STRING},
+			{Name: "total_rows", Type: table.INT64}, {Name: "total_logical_bytes", Type: table.INT64},
+			{Name: "total_billable_bytes", Type: table.INT64}, {Name: "last_modified_time", Type: table.TIMESTAMP},
+			{Name: "storage_tier", Type: table.STRING},
 		})
 		check(t, dataset.AddCatalog(information))
 		check(t, a.catalog.AddCatalog(dataset))
@@ -130,7 +137,8 @@ func (a *analyser) add(t *testing.T, catalog *googlesql.SimpleCatalog, name stri
 	t.Helper()
 	made := must[*googlesql.SimpleTable](t)(googlesql.NewSimpleTable(name, 0))
 	for _, c := range columns {
-		check(t, made.AddColumn2(must[*googlesql.SimpleColumn](t)(googlesql.NewSimpleColumn(name, c.Name, a.typeOf[c.Type], false, true)), false))
+		check(t, made.AddColumn2(
+			must[*googlesql.SimpleColumn](t)(googlesql.NewSimpleColumn(name, c.Name, a.typeOf[c.Type], false, true)), false))
 	}
 	check(t, catalog.AddTable(made))
 }

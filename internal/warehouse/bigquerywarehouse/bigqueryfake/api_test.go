@@ -17,7 +17,8 @@ import (
 // send makes a call as no client library does.
 func (w *world) send(method, path, body string) (code int, reply string) {
 	w.t.Helper()
-	r, err := http.NewRequestWithContext(w.t.Context(), method, w.url+"/bigquery/v2/projects/"+project+path, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(w.t.Context(), method, w.url+"/bigquery/v2/projects/"+project+path,
+		strings.NewReader(body))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -41,7 +42,8 @@ func TestRowsOnTheWire(t *testing.T) {
 	tests := []struct{ query, want string }{
 		{"formatOptions.useInt64Timestamp=true&fields=rows",
 			`{"rows":[{"f":[{"v":"2022-01-15"},{"v":"x"},{"v":null},{"v":"12.5"},{"v":"2.0"},{"v":"false"},{"v":"1642204800500000"},{"v":[]}]}]}`},
-		{"selectedFields=at,share&fields=rows,totalRows", `{"rows":[{"f":[{"v":"12.5"},{"v":"1.6422048005E+09"}]}],"totalRows":"1"}`},
+		{"selectedFields=at,share&fields=rows,totalRows",
+			`{"rows":[{"f":[{"v":"12.5"},{"v":"1.6422048005E+09"}]}],"totalRows":"1"}`},
 		{"maxResults=0&fields=totalRows", `{"totalRows":"1"}`},
 	}
 	for _, tt := range tests {
@@ -62,18 +64,27 @@ func TestWhatIsUnknownIsRefused(t *testing.T) {
 	}{
 		{"method", http.MethodGet, "/datasets/nba/routines", "", http.StatusNotImplemented, "this method"},
 		{"verb", http.MethodPut, "/datasets/nba/tables/box", "{}", http.StatusNotImplemented, "this method"},
-		{"parameter", http.MethodGet, "/datasets/nba?datasetView=ACL", "", http.StatusNotImplemented, "parameter datasetView"},
-		{"extract", http.MethodPost, "/jobs", job + `{"extract":{"compression":"GZIP"}}}`, http.StatusNotImplemented, "field configuration.extract"},
-		{"no kind", http.MethodPost, "/jobs", job + `{"labels":{"a":"b"}}}`, http.StatusNotImplemented, "no load, copy or query"},
+		{"parameter", http.MethodGet, "/datasets/nba?datasetView=ACL", "", http.StatusNotImplemented,
+			"parameter datasetView"},
+		{"extract", http.MethodPost, "/jobs", job + `{"extract":{"compression":"GZIP"}}}`, http.StatusNotImplemented,
+			"field configuration.extract"},
+		{"no kind", http.MethodPost, "/jobs", job + `{"labels":{"a":"b"}}}`, http.StatusNotImplemented,
+			"no load, copy or query"},
 		{"no configuration", http.MethodPost, "/jobs", `{}`, http.StatusBadRequest, "configuration"},
 		{"no JSON", http.MethodPost, "/jobs", `{`, http.StatusBadRequest, "Parse Error"},
-		{"legacy SQL", http.MethodPost, "/queries", `{"query":"SELECT 1","location":"EU"}`, http.StatusNotImplemented, "legacy SQL"},
-		{"nested fields", http.MethodGet, "/datasets/nba?fields=datasetReference/datasetId", "", http.StatusNotImplemented, "fields="},
+		{"legacy SQL", http.MethodPost, "/queries", `{"query":"SELECT 1","location":"EU"}`, http.StatusNotImplemented,
+			"legacy SQL"},
+		{"nested fields", http.MethodGet, "/datasets/nba?fields=datasetReference/datasetId", "",
+			http.StatusNotImplemented, "fields="},
 		{"load without media", http.MethodPost, "/jobs",
-			job + `{"load":{"sourceFormat":"NEWLINE_DELIMITED_JSON","destinationTable":{"projectId":"league-1","datasetId":"nba","tableId":"box"}}}}`,
+			job +
+				`{"load":{"sourceFormat":"NEWLINE_DELIMITED_JSON","destinationTable":{"projectId":"league-1","datasetId":"nba","tableId":"box"}}}}`,
 			http.StatusBadRequest, "at least one source URI"},
-		{"job id", http.MethodPost, "/jobs", `{"jobReference":{"jobId":"a b"},"configuration":{"query":{"query":"","useLegacySql":false}}}`, http.StatusBadRequest, "Invalid job ID"},
-		{"page token", http.MethodGet, "/datasets/nba/tables/box/data?pageToken=x", "", http.StatusBadRequest, "Invalid page token"},
+		{"job id", http.MethodPost, "/jobs",
+			`{"jobReference":{"jobId":"a b"},"configuration":{"query":{"query":"","useLegacySql":false}}}`,
+			http.StatusBadRequest, "Invalid job ID"},
+		{"page token", http.MethodGet, "/datasets/nba/tables/box/data?pageToken=x", "", http.StatusBadRequest,
+			"Invalid page token"},
 	}
 	for _, tt := range tests {
 		if code, got := w.send(tt.method, tt.path, tt.body); code != tt.code || !strings.Contains(got, tt.words) {
@@ -143,15 +154,18 @@ func TestTableUpdates(t *testing.T) {
 	u.TimePartitioning = &bigquery.TimePartitioning{Field: "day", Expiration: 1000 * 24 * time.Hour}
 	u.RequirePartitionFilter, u.Description, u.ExpirationTime = true, "box scores", time.Now().Add(time.Hour)
 	meta, err := w.box.Update(t.Context(), u, "")
-	if err != nil || meta.Labels["a"] != "1" || meta.TimePartitioning.Expiration != 1000*24*time.Hour || !meta.RequirePartitionFilter || meta.Description != "box scores" || meta.ExpirationTime.IsZero() {
+	if err != nil || meta.Labels["a"] != "1" || meta.TimePartitioning.Expiration != 1000*24*time.Hour ||
+		!meta.RequirePartitionFilter || meta.Description != "box scores" || meta.ExpirationTime.IsZero() {
 		t.Errorf("got %+v, %v", meta, err)
 	}
 	u = bigquery.TableMetadataToUpdate{ExpirationTime: bigquery.NeverExpire}
 	u.DeleteLabel("a")
-	if meta, err = w.box.Update(t.Context(), u, meta.ETag); err != nil || len(meta.Labels) != 0 || !meta.ExpirationTime.IsZero() {
+	if meta, err = w.box.Update(t.Context(), u, meta.ETag); err != nil || len(meta.Labels) != 0 ||
+		!meta.ExpirationTime.IsZero() {
 		t.Errorf("got %+v, %v, want neither label nor expiration", meta, err)
 	}
-	_, err = w.box.Update(t.Context(), bigquery.TableMetadataToUpdate{TimePartitioning: &bigquery.TimePartitioning{Field: "at"}}, "")
+	_, err = w.box.Update(t.Context(),
+		bigquery.TableMetadataToUpdate{TimePartitioning: &bigquery.TimePartitioning{Field: "at"}}, "")
 	wantRefused(t, err, http.StatusBadRequest, "invalid", "Cannot change partitioning")
 }
 
@@ -172,7 +186,8 @@ func TestLoadMakesATableOnlyWhenItSucceeds(t *testing.T) {
 	if err := load("b", aRow); err != nil {
 		t.Fatal(err)
 	}
-	if meta, err := w.table("made$20220115").Metadata(t.Context()); err != nil || meta.NumRows != 1 || len(meta.Schema) != 2 {
+	if meta, err := w.table("made$20220115").Metadata(t.Context()); err != nil || meta.NumRows != 1 ||
+		len(meta.Schema) != 2 {
 		t.Errorf("got %+v, %v", meta, err)
 	}
 }
@@ -189,7 +204,8 @@ func TestLoadWithPartOfTheSchema(t *testing.T) {
 	if err := load("a", `{"points":7,"player":"x","day":"2022-01-15"}`); err != nil {
 		t.Fatal(err)
 	}
-	if rows := read(t, w.box.Read(t.Context())); len(rows) != 1 || rows[0][1] != "x" || rows[0][2] != int64(7) || rows[0][5] != nil {
+	if rows := read(t, w.box.Read(t.Context())); len(rows) != 1 || rows[0][1] != "x" || rows[0][2] != int64(7) ||
+		rows[0][5] != nil {
 		t.Errorf("got %v", rows)
 	}
 	wantRefused(t, load("b", `{"player":"x","day":"2022-01-15","active":true}`), 0, "invalid", "too many errors")

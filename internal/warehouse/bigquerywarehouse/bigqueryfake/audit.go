@@ -9,8 +9,8 @@ import (
 	bq "google.golang.org/api/bigquery/v2"
 )
 
-// Kinds of requests. A jobs.insert is of one of the last four; the upload of a load counts as jobs.insert.load when it is
-// complete, its steps before that as JobsUpload.
+// Kinds of requests. A jobs.insert is of one of the last four; the upload of a load counts as jobs.insert.load when it
+// is complete, its steps before that as JobsUpload.
 const (
 	DatasetsList        = "datasets.list"
 	DatasetsInsert      = "datasets.insert"
@@ -38,8 +38,8 @@ const (
 	Unknown             = "unknown"
 )
 
-// Request is one request as it was answered. Project is the one in the path; for jobs that have a destination, TableProject,
-// Dataset, Table and Partition name it. Fields that a kind does not have are empty.
+// Request is one request as it was answered. Project is the one in the path; for jobs that have a destination,
+// TableProject, Dataset, Table and Partition name it. Fields that a kind does not have are empty.
 type Request struct {
 	Kind             string
 	Project          string
@@ -67,10 +67,10 @@ func truncates(disposition string) bool {
 	return disposition == "WRITE_TRUNCATE" || disposition == "WRITE_TRUNCATE_DATA"
 }
 
-// Violations names each breach of gamefill's rules for BigQuery: streaming inserts; a query that writes into a table of the
-// targets ("project.dataset.table") or into any partitioned table by a destination; a truncating job whose destination is a
-// whole table; more than one truncating job that changed a partition under one generation; a job call without location.
-// It is nil when there is none.
+// Violations names each breach of gamefill's rules for BigQuery: streaming inserts; a query that writes into a table of
+// the targets ("project.dataset.table") or into any partitioned table by a destination; a truncating job whose
+// destination is a whole table; more than one truncating job that changed a partition under one generation; a job call
+// without location. It is nil when there is none.
 func (s *Server) Violations(targets ...string) (broken []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,7 +116,8 @@ func (s *Server) doubled() (broken []string) {
 	}
 	for _, key := range slices.Sorted(maps.Keys(ids)) {
 		if len(ids[key]) > 1 {
-			broken = append(broken, fmt.Sprintf("%s was replaced by %d jobs: %s", key, len(ids[key]), strings.Join(ids[key], ", ")))
+			broken = append(broken,
+				fmt.Sprintf("%s was replaced by %d jobs: %s", key, len(ids[key]), strings.Join(ids[key], ", ")))
 		}
 	}
 	return broken

@@ -27,10 +27,14 @@ func TestAuditRecordsRequests(t *testing.T) {
 		t.Error("got no error")
 	}
 	want := []bigqueryfake.Request{
-		{Kind: bigqueryfake.JobsInsertLoad, Project: project, Location: location, JobID: "a", TableProject: project, Dataset: "nba", Table: "box",
-			Partition: "20220115", WriteDisposition: "WRITE_TRUNCATE", Labels: map[string]string{"run": "r"}, Status: http.StatusOK},
-		{Kind: bigqueryfake.JobsQuery, Project: project, Location: location, JobID: "job_fake1", Statement: "occupy", Status: http.StatusOK},
-		{Kind: bigqueryfake.TablesGet, Project: project, TableProject: project, Dataset: "nba", Table: "none", Status: http.StatusNotFound},
+		{Kind: bigqueryfake.JobsInsertLoad, Project: project, Location: location, JobID: "a", TableProject: project,
+			Dataset: "nba", Table: "box",
+			Partition: "20220115", WriteDisposition: "WRITE_TRUNCATE", Labels: map[string]string{"run": "r"},
+			Status: http.StatusOK},
+		{Kind: bigqueryfake.JobsQuery, Project: project, Location: location, JobID: "job_fake1", Statement: "occupy",
+			Status: http.StatusOK},
+		{Kind: bigqueryfake.TablesGet, Project: project, TableProject: project, Dataset: "nba", Table: "none",
+			Status: http.StatusNotFound},
 	}
 	if diff := cmp.Diff(want, w.fake.Audit()[before:]); diff != "" {
 		t.Errorf("audit (-want +got):\n%s", diff)
@@ -68,7 +72,8 @@ func TestViolations(t *testing.T) {
 			err := w.box.Inserter().Put(t.Context(), &bigquery.ValuesSaver{Schema: boxSchema[1:2], Row: []bigquery.Value{"x"}})
 			wantRefused(t, err, http.StatusForbidden, "accessDenied", "")
 		}, want: "streaming insert into box"},
-		{name: "whole table", do: func(t *testing.T, w *world) { load(t, w, "box", "a", "1") }, want: "truncates the whole table league-1:nba.box"},
+		{name: "whole table", do: func(t *testing.T, w *world) { load(t, w, "box", "a", "1") },
+			want: "truncates the whole table league-1:nba.box"},
 		{name: "two jobs", do: func(t *testing.T, w *world) {
 			load(t, w, "box$20220115", "a1", "1")
 			load(t, w, "box$20220115", "a2", "1")
@@ -95,7 +100,8 @@ func TestViolations(t *testing.T) {
 		{name: "DML on a target", do: func(t *testing.T, w *world) {
 			w.create("staging", &bigquery.TableMetadata{Schema: boxSchema})
 			w.rows(w.query(statement.Statement{
-				Name: statement.LoadRows, Table: ref("box"), Staging: ref("staging"), Columns: []string{"day", "player"}, Partition: "day",
+				Name: statement.LoadRows, Table: ref("box"), Staging: ref("staging"), Columns: []string{"day", "player"},
+				Partition: "day",
 			}, dates("2022-01-15", "2022-01-15")))
 		}, want: "a query writes into league-1:nba.box", targets: []string{project + ".nba.box"}},
 	}

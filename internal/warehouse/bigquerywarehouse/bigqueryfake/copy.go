@@ -74,7 +74,8 @@ func (s *Server) source(from tableRef) (*table, error) {
 	return t, nil
 }
 
-// copy is the work of a plain copy job. Rows in a streaming buffer are not copied (documentation, "Managing tables", copy).
+// copy is the work of a plain copy job. Rows in a streaming buffer are not copied (documentation, "Managing tables",
+// copy).
 func (s *Server) copy(cfg *bq.JobConfigurationTableCopy, sources []tableRef, to tableRef) (err error) {
 	var rows []row
 	var first *table
@@ -152,7 +153,8 @@ func (s *Server) clone(cfg *bq.JobConfigurationTableCopy, from, to tableRef) err
 	if err != nil {
 		return err
 	}
-	if cfg.OperationType != "RESTORE" && base.kind == typeSnapshot || cfg.OperationType == "RESTORE" && base.kind != typeSnapshot {
+	if cfg.OperationType != "RESTORE" && base.kind == typeSnapshot ||
+		cfg.OperationType == "RESTORE" && base.kind != typeSnapshot {
 		return invalid("%s does not take the %s %s", cfg.OperationType, base.kind, base.ref)
 	}
 	d, err := s.dataset(to.key())

@@ -31,8 +31,8 @@ var (
 	locationPattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*$`)
 )
 
-// named reports whether a name has a form. Names and job ids have at most 1,024 characters (documentation, "Naming datasets",
-// "Table naming", JobReference).
+// named reports whether a name has a form. Names and job ids have at most 1,024 characters (documentation, "Naming
+// datasets", "Table naming", JobReference).
 func named(form *regexp.Regexp, name string) bool { return len(name) <= 1024 && form.MatchString(name) }
 
 // project refuses projects that the server was not told of.
@@ -107,12 +107,14 @@ func (d *dataset) resource() *bq.Dataset {
 		DatasetReference: &bq.DatasetReference{ProjectId: d.key.project, DatasetId: d.key.dataset},
 		Location:         d.location, CreationTime: d.created, LastModifiedTime: d.modified,
 		DefaultTableExpirationMs: d.tableMS, DefaultPartitionExpirationMs: d.partitionMS,
-		Description: d.description, FriendlyName: d.friendly, Labels: d.labels, Type: "DEFAULT", MaxTimeTravelHours: d.travelHours,
+		Description: d.description, FriendlyName: d.friendly, Labels: d.labels, Type: "DEFAULT",
+		MaxTimeTravelHours: d.travelHours,
 	}
 }
 
-// minTravel and maxTravel bound the time travel window of a dataset, in hours; the greatest is the default. Source: REST
-// reference, Dataset.maxTimeTravelHours; documentation, "Data retention with time travel and fail-safe": whole days.
+// minTravel and maxTravel bound the time travel window of a dataset, in hours; the greatest is the default. Source:
+// REST reference, Dataset.maxTimeTravelHours; documentation, "Data retention with time travel and fail-safe": whole
+// days.
 const minTravel, maxTravel = 48, 168
 
 func checkTravel(hours int64) error {
@@ -162,7 +164,8 @@ func (s *Server) datasetsPatch(c *call) (any, error) {
 		return nil, err
 	}
 	var in bq.Dataset
-	if err := c.decode(&in, "location", "defaultTableExpirationMs", "defaultPartitionExpirationMs", "description", "friendlyName", "labels",
+	if err := c.decode(&in, "location", "defaultTableExpirationMs", "defaultPartitionExpirationMs", "description",
+		"friendlyName", "labels",
 		"maxTimeTravelHours"); err != nil {
 		return nil, err
 	}

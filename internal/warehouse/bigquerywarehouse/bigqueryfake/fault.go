@@ -40,7 +40,8 @@ func Refuse(code int, reason, message string) Fault {
 
 // Unavailable is 503 and nothing is done.
 func Unavailable() Fault {
-	return Refuse(http.StatusServiceUnavailable, "backendError", "Visibility check was unavailable. Please retry the request")
+	return Refuse(http.StatusServiceUnavailable, "backendError",
+		"Visibility check was unavailable. Please retry the request")
 }
 
 // RateLimited is 403 rateLimitExceeded and nothing is done.
@@ -51,7 +52,8 @@ func QuotaExceeded() Fault { return Refuse(http.StatusForbidden, "quotaExceeded"
 
 // BackendError is 500 backendError and nothing is done.
 func BackendError() Fault {
-	return Refuse(http.StatusInternalServerError, "backendError", "Error encountered during execution. Retrying may solve the problem.")
+	return Refuse(http.StatusInternalServerError, "backendError",
+		"Error encountered during execution. Retrying may solve the problem.")
 }
 
 // UnavailableAfter does what was asked and answers 503.
@@ -83,8 +85,8 @@ func HoldRunning() Fault { return Fault{hold: running} }
 // HoldPending takes the job, which stays PENDING and does its work when it is released.
 func HoldPending() Fault { return Fault{hold: pending} }
 
-// Stubborn is the same fault with a held job that neither jobs.cancel nor its timeout stops: both are best effort in the
-// service.
+// Stubborn is the same fault with a held job that neither jobs.cancel nor its timeout stops: both are best effort in
+// the service.
 func (f Fault) Stubborn() Fault { f.stubborn = true; return f }
 
 // LosingReply is the same fault with the connection closed instead of an answer.
@@ -96,8 +98,8 @@ type rule struct {
 	fault Fault
 }
 
-// FailNext makes the next count requests that match meet a fault. Of several faults that wait for a request, the first one
-// given takes it.
+// FailNext makes the next count requests that match meet a fault. Of several faults that wait for a request, the first
+// one given takes it.
 func (s *Server) FailNext(match Match, count int, fault Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -122,7 +124,8 @@ func (s *Server) ClearFaults() {
 }
 
 func (m *Match) meets(r *Request) bool {
-	return (m.Kind == "" || m.Kind == r.Kind) && (m.Table == "" || m.Table == r.Table) && (m.Partition == "" || m.Partition == r.Partition)
+	return (m.Kind == "" || m.Kind == r.Kind) && (m.Table == "" || m.Table == r.Table) &&
+		(m.Partition == "" || m.Partition == r.Partition)
 }
 
 // take is the fault that waits for a call.
@@ -198,19 +201,21 @@ func (s *Server) allowed(permission string, path ...string) error {
 
 // accessDenied is worded as in documentation, "Troubleshoot IAM permissions".
 func accessDenied(permission string, path ...string) *apiError {
-	message := fmt.Sprintf("Access Denied: Project %s: User does not have %s permission in project %s.", path[0], permission, path[0])
+	message := fmt.Sprintf("Access Denied: Project %s: User does not have %s permission in project %s.", path[0],
+		permission, path[0])
 	if len(path) > 1 {
 		kind, name := "Dataset", path[0]+":"+path[1]
 		if len(path) > 2 {
 			kind, name = "Table", name+"."+path[2]
 		}
-		message = fmt.Sprintf("Access Denied: %s %s: Permission %s denied on %s %s (or it may not exist).", kind, name, permission, strings.ToLower(kind), name)
+		message = fmt.Sprintf("Access Denied: %s %s: Permission %s denied on %s %s (or it may not exist).", kind, name,
+			permission, strings.ToLower(kind), name)
 	}
 	return refusal(http.StatusForbidden, "accessDenied", "%s", message)
 }
 
-// Stream puts rows (newline delimited JSON) into the streaming buffer of a table: queries see them, tabledata.list and the
-// counts of partitions do not.
+// Stream puts rows (newline delimited JSON) into the streaming buffer of a table: queries see them, tabledata.list and
+// the counts of partitions do not.
 func (s *Server) Stream(project, dataset, name, ndjson string) error {
 	return s.change(project, dataset, name, func(t *table) error {
 		rows, failures := parseRows(t.schema, []byte(ndjson))

@@ -30,7 +30,8 @@ func TestFaultsOfALoad(t *testing.T) {
 		{"rate", bigqueryfake.RateLimited(), http.StatusForbidden, false},
 		{"quota", bigqueryfake.QuotaExceeded(), http.StatusForbidden, false},
 		{"backend", bigqueryfake.BackendError(), http.StatusInternalServerError, false},
-		{"too many", bigqueryfake.Refuse(http.StatusTooManyRequests, "rateLimitExceeded", "slow down"), http.StatusTooManyRequests, false},
+		{"too many", bigqueryfake.Refuse(http.StatusTooManyRequests, "rateLimitExceeded", "slow down"),
+			http.StatusTooManyRequests, false},
 		{"failed job", bigqueryfake.FailJob("backendError", "try again"), 0, true},
 	}
 	for _, tt := range tests {
@@ -74,11 +75,14 @@ func TestFaultsOfALoad(t *testing.T) {
 func TestFaultsMeetWhatTheyMatch(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, bigqueryfake.Options{})
-	w.fake.FailNext(bigqueryfake.Match{Kind: bigqueryfake.JobsInsertLoad, Table: "box", Partition: "20220116"}, 1, bigqueryfake.FailJob("invalid", "as told"))
+	w.fake.FailNext(bigqueryfake.Match{Kind: bigqueryfake.JobsInsertLoad, Table: "box", Partition: "20220116"}, 1,
+		bigqueryfake.FailJob("invalid", "as told"))
 	w.load("box$20220115", "a", bigquery.WriteTruncate, aRow)
-	_, err := run(t.Context(), w.loader("box$20220116", "b", bigquery.WriteTruncate, `{"day":"2022-01-16","player":"x"}`).Run)
+	_, err := run(t.Context(),
+		w.loader("box$20220116", "b", bigquery.WriteTruncate, `{"day":"2022-01-16","player":"x"}`).Run)
 	wantRefused(t, err, 0, "invalid", "as told")
-	w.fake.FailNext(bigqueryfake.Match{Kind: bigqueryfake.TablesGet}, 1, bigqueryfake.Refuse(http.StatusForbidden, "forbidden", "as told"))
+	w.fake.FailNext(bigqueryfake.Match{Kind: bigqueryfake.TablesGet}, 1,
+		bigqueryfake.Refuse(http.StatusForbidden, "forbidden", "as told"))
 	_, err = w.box.Metadata(t.Context())
 	wantRefused(t, err, http.StatusForbidden, "forbidden", "as told")
 	w.fake.FailNext(bigqueryfake.Match{}, 1, bigqueryfake.Unavailable())

@@ -107,13 +107,14 @@ func (s *Server) execute(j *job) {
 
 // settle ends a held job whose timeout is over. Source: documentation, JobConfiguration, jobTimeoutMs.
 func (s *Server) settle(j *job) {
-	if limit := j.config.JobTimeoutMs; j.state != done && limit > 0 && !j.stubborn && s.options.Now().UnixMilli() >= j.created+limit {
+	if limit := j.config.JobTimeoutMs; j.state != done && limit > 0 && !j.stubborn &&
+		s.options.Now().UnixMilli() >= j.created+limit {
 		s.finish(j, refusal(http.StatusBadRequest, "timeout", "Job timed out after %gs", float64(limit)/1000))
 	}
 }
 
-// job finds the job that a call names. Without location only jobs in the multi-regions are found. Source: documentation,
-// "Managing jobs" and jobs.get.
+// job finds the job that a call names. Without location only jobs in the multi-regions are found. Source:
+// documentation, "Managing jobs" and jobs.get.
 func (s *Server) job(c *call) (*job, error) {
 	if err := s.project(c.Project); err != nil {
 		return nil, err
@@ -223,7 +224,8 @@ func (c *call) readJob() error {
 	if err := json.Unmarshal(c.raw["configuration"], &config); err != nil || in.Configuration == nil {
 		return invalid("Required parameter is missing: configuration")
 	}
-	if err := known(config, "configuration.", "load", "copy", "query", "labels", "jobTimeoutMs", "dryRun", "jobType"); err != nil {
+	if err := known(config, "configuration.", "load", "copy", "query", "labels", "jobTimeoutMs", "dryRun",
+		"jobType"); err != nil {
 		return err
 	}
 	if in.JobReference == nil {
@@ -231,15 +233,18 @@ func (c *call) readJob() error {
 	}
 	c.insert, c.JobID, c.Location, c.Labels = &in, in.JobReference.JobId, in.JobReference.Location, in.Configuration.Labels
 	ref, disposition := destination(in.Configuration)
-	c.TableProject, c.Dataset, c.Table, c.Partition, c.WriteDisposition = ref.project, ref.dataset, ref.table, ref.partition, disposition
+	c.TableProject, c.Dataset, c.Table, c.Partition, c.WriteDisposition = ref.project, ref.dataset, ref.table,
+		ref.partition, disposition
 	switch cfg := in.Configuration; {
 	case cfg.Load != nil:
 		c.Kind = JobsInsertLoad
-		return knownWithin(config, "load", "sourceFormat", "schema", "destinationTable", "createDisposition", "writeDisposition",
+		return knownWithin(config, "load", "sourceFormat", "schema", "destinationTable", "createDisposition",
+			"writeDisposition",
 			"timePartitioning", "clustering")
 	case cfg.Copy != nil:
 		c.Kind = JobsInsertCopy
-		return knownWithin(config, "copy", "sourceTables", "sourceTable", "destinationTable", "createDisposition", "writeDisposition",
+		return knownWithin(config, "copy", "sourceTables", "sourceTable", "destinationTable", "createDisposition",
+			"writeDisposition",
 			"operationType", "destinationExpirationTime")
 	case cfg.Query != nil:
 		c.Kind = JobsInsertQuery
@@ -299,7 +304,9 @@ func (s *Server) insert(c *call) (*job, error) {
 		c.JobID = j.key.id
 	}
 	if !named(jobIDPattern, j.key.id) {
-		return nil, invalid("Invalid job ID %q. Must be alphanumeric (plus dashes and underscores) and must be at most 1024 characters long.", j.key.id)
+		return nil, invalid(
+			"Invalid job ID %q. Must be alphanumeric (plus dashes and underscores) and must be at most 1024 characters long.",
+			j.key.id)
 	}
 	var err error
 	switch {
@@ -464,7 +471,8 @@ func (s *Server) continueUpload(w http.ResponseWriter, c *call, id string) {
 		if m[1] != "" {
 			from, _ := strconv.Atoi(m[1]) // digits
 			if from > len(u.media) {
-				return nil, refusal(http.StatusRequestedRangeNotSatisfiable, "badRequest", "Chunk begins at %d, want %d", from, len(u.media))
+				return nil, refusal(http.StatusRequestedRangeNotSatisfiable, "badRequest", "Chunk begins at %d, want %d", from,
+					len(u.media))
 			}
 			u.media = append(u.media[:from:from], chunk...)
 		}

@@ -41,7 +41,8 @@ func TestJobsAreFoundInTheirLocation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := config.(*bigquery.LoadConfig); got.Dst.TableID != "box$20220115" || got.Labels["generation"] != "3" || job.LastStatus().State != bigquery.Done {
+	if got := config.(*bigquery.LoadConfig); got.Dst.TableID != "box$20220115" || got.Labels["generation"] != "3" ||
+		job.LastStatus().State != bigquery.Done {
 		t.Errorf("got %+v", got)
 	}
 	_, err = w.client.JobFromIDLocation(t.Context(), "a", "US")
@@ -64,14 +65,16 @@ func TestHeldJobs(t *testing.T) {
 		{"queued", bigqueryfake.HoldPending(), bigquery.Pending, func(*testing.T, *world, *clock, *bigquery.Job) {}, ""},
 		{"cancelled", bigqueryfake.HoldRunning(), bigquery.Running, cancel, "stopped"},
 		{"cancelled in vain", bigqueryfake.HoldRunning().Stubborn(), bigquery.Running, cancel, ""},
-		{"timed out", bigqueryfake.HoldPending(), bigquery.Pending, func(_ *testing.T, _ *world, c *clock, _ *bigquery.Job) { c.advance(time.Minute) }, "timeout"},
+		{"timed out", bigqueryfake.HoldPending(), bigquery.Pending,
+			func(_ *testing.T, _ *world, c *clock, _ *bigquery.Job) { c.advance(time.Minute) }, "timeout"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			c := newClock()
 			w := newWorld(t, bigqueryfake.Options{Now: c.Now})
-			w.fake.FailNext(bigqueryfake.Match{Kind: bigqueryfake.JobsInsertLoad, Table: "box", Partition: "20220115"}, 1, tt.fault)
+			w.fake.FailNext(bigqueryfake.Match{Kind: bigqueryfake.JobsInsertLoad, Table: "box", Partition: "20220115"},
+				1, tt.fault)
 			l := w.loader("box$20220115", "held", bigquery.WriteTruncate, aRow)
 			l.JobTimeout = 30 * time.Second
 			job, err := l.Run(t.Context())
@@ -159,9 +162,16 @@ func TestPermissions(t *testing.T) {
 		{"bigquery.jobs.create", project, func() error { return load("a") },
 			"Access Denied: Project league-1: User does not have bigquery.jobs.create permission in project league-1."},
 		{"bigquery.tables.updateData", project + ".nba.box", func() error { return load("b") },
-			"Access Denied: Table league-1:nba.box: Permission bigquery.tables.updateData denied on table league-1:nba.box (or it may not exist)."},
-		{"bigquery.tables.get", project + ".nba", func() error { _, err := w.box.Metadata(t.Context()); return err }, "Permission bigquery.tables.get denied on table"},
-		{"bigquery.datasets.get", project + ".nba", func() error { _, err := w.client.Dataset("nba").Metadata(t.Context()); return err },
+			"Access Denied: Table league-1:nba.box: Permission bigquery.tables.updateData denied on table league-1:nba.box " +
+				"(or it may not exist)."},
+		{"bigquery.tables.get", project + ".nba", func() error {
+			_, err := w.box.Metadata(t.Context())
+			return err
+		}, "Permission bigquery.tables.get denied on table"},
+		{"bigquery.datasets.get", project + ".nba", func() error {
+			_, err := w.client.Dataset("nba").Metadata(t.Context())
+			return err
+		},
 			"Access Denied: Dataset league-1:nba: Permission bigquery.datasets.get denied on dataset"},
 	}
 	for _, tt := range tests {

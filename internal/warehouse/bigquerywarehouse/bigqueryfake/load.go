@@ -57,7 +57,8 @@ func (s *Server) load(j *job, ref tableRef, content []byte) (err error) {
 		if cfg.Schema == nil {
 			return nil, invalid("No schema specified on job or table.")
 		}
-		return s.newTable(d, ref, &bq.Table{Schema: cfg.Schema, TimePartitioning: cfg.TimePartitioning, Clustering: cfg.Clustering})
+		return s.newTable(d, ref,
+			&bq.Table{Schema: cfg.Schema, TimePartitioning: cfg.TimePartitioning, Clustering: cfg.Clustering})
 	})
 	if err != nil {
 		return err
@@ -85,8 +86,10 @@ func (s *Server) load(j *job, ref tableRef, content []byte) (err error) {
 	rows, failures := parseRows(schema, text)
 	if len(failures) > 0 {
 		// Where the messages stand is from public issues of the client libraries: the reason is in the list only.
-		return &detailed{invalid("Error while reading data, error message: JSON table encountered too many errors, giving up. Rows: %d; errors: %d. Please look into the errors[] collection for more details.",
-			len(rows)+len(failures), len(failures)), failures}
+		return &detailed{
+			invalid("Error while reading data, error message: JSON table encountered too many errors, giving up. Rows: %d; "+
+				"errors: %d. Please look into the errors[] collection for more details.",
+				len(rows)+len(failures), len(failures)), failures}
 	}
 	if err := s.write(t, ref.partition, disposition, schema, rows); err != nil {
 		return err
@@ -99,7 +102,8 @@ func (s *Server) load(j *job, ref tableRef, content []byte) (err error) {
 }
 
 // destination finds the table that a job writes to or, where the job may, makes it; undo takes it away again.
-func (s *Server) destination(ref tableRef, create string, make func(*dataset) (*table, error)) (t *table, undo func(), err error) {
+func (s *Server) destination(ref tableRef, create string,
+	make func(*dataset) (*table, error)) (t *table, undo func(), err error) {
 	d, err := s.dataset(ref.key())
 	if err != nil {
 		return nil, nil, err
@@ -127,11 +131,15 @@ func (s *Server) destination(ref tableRef, create string, make func(*dataset) (*
 	return t, undo, nil
 }
 
-// loadSchema is the schema of the rows of a load job: the table's own, or the job's where that fits the table. A job that
-// overwrites a whole table brings the table's new schema. Source: documentation, JobConfigurationLoad, schemaUpdateOptions.
-func (t *table) loadSchema(cfg *bq.JobConfigurationLoad, ref tableRef, disposition string) ([]*bq.TableFieldSchema, error) {
+// loadSchema is the schema of the rows of a load job: the table's own, or the job's where that fits the table. A job
+// that overwrites a whole table brings the table's new schema. Source: documentation, JobConfigurationLoad,
+// schemaUpdateOptions.
+func (t *table) loadSchema(cfg *bq.JobConfigurationLoad, ref tableRef,
+	disposition string) ([]*bq.TableFieldSchema, error) {
 	if p := cfg.TimePartitioning; p != nil && (t.time == nil || p.Type != t.time.Type || p.Field != t.time.Field) {
-		return nil, invalid("Incompatible table partitioning specification. Destination table exists with another partitioning specification than the job's.")
+		return nil, invalid(
+			"Incompatible table partitioning specification. Destination table exists with another partitioning specification " +
+				"than the job's.")
 	}
 	if cfg.Schema == nil {
 		return t.schema, nil
@@ -183,8 +191,9 @@ func parseRows(schema []*bq.TableFieldSchema, text []byte) (rows []row, failures
 			r, err := parseRow(schema, content)
 			if err != nil {
 				failures = append(failures, &bq.ErrorProto{
-					Reason:  "invalid",
-					Message: fmt.Sprintf("Error while reading data, error message: JSON parsing error in row starting at position %d: %v", position, err),
+					Reason: "invalid",
+					Message: fmt.Sprintf(
+						"Error while reading data, error message: JSON parsing error in row starting at position %d: %v", position, err),
 				})
 			} else {
 				rows = append(rows, r)
@@ -221,8 +230,8 @@ func parseRow(schema []*bq.TableFieldSchema, line []byte) (row, error) {
 	return r, nil
 }
 
-// write puts rows of a schema into a table, or into one partition of it, all or none. With WRITE_TRUNCATE of a whole table
-// the schema becomes the table's.
+// write puts rows of a schema into a table, or into one partition of it, all or none. With WRITE_TRUNCATE of a whole
+// table the schema becomes the table's.
 func (s *Server) write(t *table, id, disposition string, schema []*bq.TableFieldSchema, rows []row) error {
 	if disposition != "WRITE_TRUNCATE" || id != "" {
 		rows = arrange(rows, schema, t.schema)
@@ -236,7 +245,8 @@ func (s *Server) write(t *table, id, disposition string, schema []*bq.TableField
 	}
 	switch {
 	case disposition == "WRITE_EMPTY" && len(t.rows(id, true)) > 0:
-		return refusal(http.StatusConflict, "duplicate", "Already Exists: Table %s", tableRef{t.ref.project, t.ref.dataset, t.ref.table, id})
+		return refusal(http.StatusConflict, "duplicate", "Already Exists: Table %s",
+			tableRef{t.ref.project, t.ref.dataset, t.ref.table, id})
 	case disposition == "WRITE_TRUNCATE" && id == "":
 		changed := *t
 		changed.schema = schema

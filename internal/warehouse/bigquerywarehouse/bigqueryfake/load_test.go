@@ -19,7 +19,8 @@ func TestLoadReplacesAPartition(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, bigqueryfake.Options{})
 	w.load("box$20220114", "other", bigquery.WriteTruncate, `{"day":"2022-01-14","player":"z"}`)
-	w.load("box$20220115", "a", bigquery.WriteTruncate, `{"day":"2022-01-15","player":"x"}`, `{"day":"2022-01-15","player":"y"}`)
+	w.load("box$20220115", "a", bigquery.WriteTruncate, `{"day":"2022-01-15","player":"x"}`,
+		`{"day":"2022-01-15","player":"y"}`)
 	before, err := w.table("box$20220115").Metadata(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -39,7 +40,8 @@ func TestLoadReplacesAPartition(t *testing.T) {
 		t.Fatal(err)
 	}
 	if before.NumRows != 2 || after.NumRows != 1 || !after.LastModifiedTime.After(before.LastModifiedTime) {
-		t.Errorf("got %d rows at %v, then %d at %v", before.NumRows, before.LastModifiedTime, after.NumRows, after.LastModifiedTime)
+		t.Errorf("got %d rows at %v, then %d at %v", before.NumRows, before.LastModifiedTime, after.NumRows,
+			after.LastModifiedTime)
 	}
 	if rows := read(t, w.box.Read(t.Context())); len(rows) != 2 {
 		t.Errorf("got %d rows in the table, want 2", len(rows))
@@ -61,7 +63,8 @@ func TestUploads(t *testing.T) {
 		name   string
 		chunk  int
 		zipped bool
-	}{{"multipart", googleapi.DefaultUploadChunkSize, false}, {"zipped", googleapi.DefaultUploadChunkSize, true}, {"resumable", googleapi.MinUploadChunkSize, false}}
+	}{{"multipart", googleapi.DefaultUploadChunkSize, false}, {"zipped", googleapi.DefaultUploadChunkSize, true},
+		{"resumable", googleapi.MinUploadChunkSize, false}}
 	for _, tt := range tests {
 		source := bigquery.NewReaderSource(strings.NewReader(text.String()))
 		if tt.zipped {
@@ -69,7 +72,8 @@ func TestUploads(t *testing.T) {
 		}
 		source.SourceFormat = bigquery.JSON
 		l := w.table("box$20220115").LoaderFrom(source)
-		l.WriteDisposition, l.JobID, l.MediaOptions = bigquery.WriteTruncate, tt.name, []googleapi.MediaOption{googleapi.ChunkSize(tt.chunk)}
+		l.WriteDisposition, l.JobID, l.MediaOptions = bigquery.WriteTruncate, tt.name,
+			[]googleapi.MediaOption{googleapi.ChunkSize(tt.chunk)}
 		status, err := run(t.Context(), l.Run)
 		if err != nil {
 			t.Fatalf("%s: %v", tt.name, err)
@@ -94,32 +98,51 @@ func TestLoadRefusals(t *testing.T) {
 	}{
 		{name: "other date", destination: "box$20220115", row: `{"day":"2022-01-16","player":"x"}`, reason: "invalid",
 			words: "Some rows belong to different partitions rather than destination partition 20220115"},
-		{name: "unknown field", destination: "box$20220115", row: `{"day":"2022-01-15","player":"x","odd":1}`, reason: "invalid",
-			words: "Rows: 1; errors: 1", detail: "No such field: odd"},
-		{name: "missing", destination: "box$20220115", row: `{"day":"2022-01-15"}`, reason: "invalid", words: "too many errors", detail: "Missing required field: player"},
-		{name: "null", destination: "box$20220115", row: `{"day":"2022-01-15","player":null}`, reason: "invalid", words: "too many errors", detail: "Only optional fields"},
-		{name: "null element", destination: "box$20220115", row: `{"day":"2022-01-15","player":"x","tags":[null]}`, reason: "invalid", words: "too many errors", detail: "Only optional fields"},
-		{name: "precision", destination: "box$20220115", row: `{"day":"2022-01-15","player":"x","share":"1000"}`, reason: "invalid", words: "too many errors", detail: "NUMERIC(5, 2)"},
-		{name: "integer", destination: "box$20220115", row: `{"day":"2022-01-15","player":"x","points":1.5}`, reason: "invalid", words: "too many errors", detail: "integer"},
-		{name: "date", destination: "box$20220115", row: `{"day":"2022-02-30","player":"x"}`, reason: "invalid", words: "too many errors", detail: "as DATE"},
-		{name: "timestamp", destination: "box$20220115", row: `{"day":"2022-01-15","player":"x","at":"noon"}`, reason: "invalid", words: "too many errors", detail: "as TIMESTAMP"},
-		{name: "no JSON", destination: "box$20220115", row: `{`, reason: "invalid", words: "too many errors", detail: "Parser terminated"},
-		{name: "no partitions", destination: "plain$20220115", row: `{"day":"2022-01-15","player":"x"}`, reason: "invalid", words: "not partitioned"},
-		{name: "decorator", destination: "box$2022", row: `{"day":"2022-01-15","player":"x"}`, reason: "invalid", words: "partition ID"},
-		{name: "no table", destination: "none$20220115", row: `{}`, reason: "notFound", words: "Not found: Table league-1:nba.none"},
-		{name: "write empty", destination: "box$20220115", row: `{"day":"2022-01-15","player":"x"}`, reason: "duplicate", words: "Already Exists: Table",
+		{name: "unknown field", destination: "box$20220115", row: `{"day":"2022-01-15","player":"x","odd":1}`,
+			reason: "invalid",
+			words:  "Rows: 1; errors: 1", detail: "No such field: odd"},
+		{name: "missing", destination: "box$20220115", row: `{"day":"2022-01-15"}`, reason: "invalid",
+			words: "too many errors", detail: "Missing required field: player"},
+		{name: "null", destination: "box$20220115", row: `{"day":"2022-01-15","player":null}`, reason: "invalid",
+			words: "too many errors", detail: "Only optional fields"},
+		{name: "null element", destination: "box$20220115", row: `{"day":"2022-01-15","player":"x","tags":[null]}`,
+			reason: "invalid", words: "too many errors", detail: "Only optional fields"},
+		{name: "precision", destination: "box$20220115", row: `{"day":"2022-01-15","player":"x","share":"1000"}`,
+			reason: "invalid", words: "too many errors", detail: "NUMERIC(5, 2)"},
+		{name: "integer", destination: "box$20220115", row: `{"day":"2022-01-15","player":"x","points":1.5}`,
+			reason: "invalid", words: "too many errors", detail: "integer"},
+		{name: "date", destination: "box$20220115", row: `{"day":"2022-02-30","player":"x"}`, reason: "invalid",
+			words: "too many errors", detail: "as DATE"},
+		{name: "timestamp", destination: "box$20220115", row: `{"day":"2022-01-15","player":"x","at":"noon"}`,
+			reason: "invalid", words: "too many errors", detail: "as TIMESTAMP"},
+		{name: "no JSON", destination: "box$20220115", row: `{`, reason: "invalid", words: "too many errors",
+			detail: "Parser terminated"},
+		{name: "no partitions", destination: "plain$20220115", row: `{"day":"2022-01-15","player":"x"}`, reason: "invalid",
+			words: "not partitioned"},
+		{name: "decorator", destination: "box$2022", row: `{"day":"2022-01-15","player":"x"}`, reason: "invalid",
+			words: "partition ID"},
+		{name: "no table", destination: "none$20220115", row: `{}`, reason: "notFound",
+			words: "Not found: Table league-1:nba.none"},
+		{name: "write empty", destination: "box$20220115", row: `{"day":"2022-01-15","player":"x"}`, reason: "duplicate",
+			words:  "Already Exists: Table",
 			change: func(l *bigquery.Loader) { l.WriteDisposition = bigquery.WriteEmpty }},
-		{name: "schema", destination: "box$20220115", row: `{"day":"2022-01-15","player":"x"}`, reason: "invalid", words: "Provided Schema does not match Table league-1:nba.box. Cannot add fields (field: odd)",
+		{name: "schema", destination: "box$20220115", row: `{"day":"2022-01-15","player":"x"}`, reason: "invalid",
+			words: "Provided Schema does not match Table league-1:nba.box. Cannot add fields (field: odd)",
 			change: func(l *bigquery.Loader) {
-				l.Src.(*bigquery.ReaderSource).Schema = append(boxSchema[:len(boxSchema):len(boxSchema)], &bigquery.FieldSchema{Name: "odd", Type: bigquery.StringFieldType})
+				l.Src.(*bigquery.ReaderSource).Schema = append(boxSchema[:len(boxSchema):len(boxSchema)],
+					&bigquery.FieldSchema{Name: "odd", Type: bigquery.StringFieldType})
 			}},
-		{name: "id taken", destination: "box$20220115", code: http.StatusConflict, reason: "duplicate", words: "Already Exists: Job league-1:europe-west1.first",
+		{name: "id taken", destination: "box$20220115", code: http.StatusConflict, reason: "duplicate",
+			words:  "Already Exists: Job league-1:europe-west1.first",
 			change: func(l *bigquery.Loader) { l.JobID = "first" }},
-		{name: "location", destination: "box$20220115", code: http.StatusNotFound, reason: "notFound", words: "Not found: Dataset league-1:nba was not found in location US",
+		{name: "location", destination: "box$20220115", code: http.StatusNotFound, reason: "notFound",
+			words:  "Not found: Dataset league-1:nba was not found in location US",
 			change: func(l *bigquery.Loader) { l.Location = "US" }},
-		{name: "format", destination: "box$20220115", code: http.StatusNotImplemented, reason: "notImplemented", words: "unsupported by the fake",
+		{name: "format", destination: "box$20220115", code: http.StatusNotImplemented, reason: "notImplemented",
+			words:  "unsupported by the fake",
 			change: func(l *bigquery.Loader) { l.Src.(*bigquery.ReaderSource).SourceFormat = bigquery.Parquet }},
-		{name: "option", destination: "box$20220115", code: http.StatusNotImplemented, reason: "notImplemented", words: "unsupported by the fake: field configuration.load.ignoreUnknownValues",
+		{name: "option", destination: "box$20220115", code: http.StatusNotImplemented, reason: "notImplemented",
+			words:  "unsupported by the fake: field configuration.load.ignoreUnknownValues",
 			change: func(l *bigquery.Loader) { l.Src.(*bigquery.ReaderSource).IgnoreUnknownValues = true }},
 	}
 	for _, tt := range tests {

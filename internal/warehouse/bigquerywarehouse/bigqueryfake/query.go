@@ -41,12 +41,13 @@ var statements = map[statement.Name]struct {
 	params map[string]string // types by name
 	run    func(*Server, *execution) (*result, error)
 }{
-	statement.PartitionTokens: {map[string]string{"table": "STRING", "from": "STRING", "to": "STRING"}, (*Server).partitionTokens},
-	statement.ReadRange:       {dates, (*Server).readRows},
-	statement.ReadTable:       {nil, (*Server).readRows},
-	statement.CountGroups:     {dates, (*Server).countGroups},
-	statement.Occupy:          {nil, (*Server).occupy},
-	statement.LoadRows:        {dates, (*Server).loadRows},
+	statement.PartitionTokens: {map[string]string{"table": "STRING", "from": "STRING", "to": "STRING"},
+		(*Server).partitionTokens},
+	statement.ReadRange:   {dates, (*Server).readRows},
+	statement.ReadTable:   {nil, (*Server).readRows},
+	statement.CountGroups: {dates, (*Server).countGroups},
+	statement.Occupy:      {nil, (*Server).occupy},
+	statement.LoadRows:    {dates, (*Server).loadRows},
 }
 
 var dates = map[string]string{"from": "DATE", "to": "DATE"}
@@ -107,8 +108,9 @@ func (s *Server) planQuery(j *job) error {
 		billed := billedBytes(r)
 		j.fields, j.rows = r.fields, r.rows
 		j.query = &bq.JobStatistics2{
-			StatementType: r.kind, TotalBytesProcessed: r.bytes, TotalBytesBilled: billed, TotalBytesProcessedAccuracy: "PRECISE",
-			Schema: &bq.TableSchema{Fields: r.fields},
+			StatementType: r.kind, TotalBytesProcessed: r.bytes, TotalBytesBilled: billed,
+			TotalBytesProcessedAccuracy: "PRECISE",
+			Schema:                      &bq.TableSchema{Fields: r.fields},
 		}
 		for _, ref := range r.tables {
 			j.query.ReferencedTables = append(j.query.ReferencedTables, ref.resource())
@@ -120,16 +122,18 @@ func (s *Server) planQuery(j *job) error {
 
 const mebi = 1 << 20
 
-// billedBytes is what a query costs: whole MiB, at least 10 MiB a table. Source: documentation, "Pricing", on-demand compute.
+// billedBytes is what a query costs: whole MiB, at least 10 MiB a table. Source: documentation, "Pricing", on-demand
+// compute.
 func billedBytes(r *result) int64 {
 	return max((r.bytes+mebi-1)/mebi*mebi, int64(10*len(r.tables))*mebi)
 }
 
-// affordable refuses a query that costs more than it may. Source: documentation, "Estimate and control costs", maximum bytes
-// billed.
+// affordable refuses a query that costs more than it may. Source: documentation, "Estimate and control costs", maximum
+// bytes billed.
 func (e *execution) affordable(r *result) error {
 	if limit := e.job.config.Query.MaximumBytesBilled; limit > 0 && billedBytes(r) > limit {
-		return refusal(http.StatusBadRequest, "bytesBilledLimitExceeded", "Query exceeded limit for bytes billed: %d. %d or higher required.", limit, billedBytes(r))
+		return refusal(http.StatusBadRequest, "bytesBilledLimitExceeded",
+			"Query exceeded limit for bytes billed: %d. %d or higher required.", limit, billedBytes(r))
 	}
 	return nil
 }
@@ -146,7 +150,8 @@ func parameters(given []*bq.QueryParameter, wanted map[string]string) (map[strin
 			return nil, unsupported("query parameter %s, which the statement does not use", p.Name)
 		}
 		if p.ParameterType.Type != kind {
-			return nil, invalidQuery("No matching signature for operator BETWEEN for argument types: %s, %s", kind, p.ParameterType.Type)
+			return nil, invalidQuery("No matching signature for operator BETWEEN for argument types: %s, %s", kind,
+				p.ParameterType.Type)
 		}
 		params[p.Name] = p.ParameterValue.Value
 		if kind == "DATE" && !datePattern.MatchString(p.ParameterValue.Value) {
@@ -172,8 +177,9 @@ func (s *Server) occupy(e *execution) (*result, error) {
 // partitionTokens lists partitions as INFORMATION_SCHEMA.PARTITIONS does: a table that is not there has none.
 func (s *Server) partitionTokens(e *execution) (*result, error) {
 	r := &result{
-		fields: []*bq.TableFieldSchema{column("partition_id", "STRING"), column("total_rows", "INTEGER"), column("modified_millis", "INTEGER")},
-		kind:   "SELECT",
+		fields: []*bq.TableFieldSchema{column("partition_id", "STRING"), column("total_rows", "INTEGER"),
+			column("modified_millis", "INTEGER")},
+		kind: "SELECT",
 	}
 	ref := refOfSQL(e.Table)
 	r.tables = []tableRef{{ref.project, ref.dataset, "INFORMATION_SCHEMA.PARTITIONS", ""}}
@@ -202,8 +208,8 @@ func (s *Server) partitionTokens(e *execution) (*result, error) {
 
 func refOfSQL(t statement.Table) tableRef { return tableRef{t.Project, t.Dataset, t.Name, ""} }
 
-// scan is the table of a statement and the rows whose partition column is within the parameters, or all rows without one.
-// It counts the bytes of the columns in the partitions that it reads.
+// scan is the table of a statement and the rows whose partition column is within the parameters, or all rows without
+// one. It counts the bytes of the columns in the partitions that it reads.
 func (s *Server) scan(e *execution, columns []string) (*table, []row, *result, error) {
 	ref := refOfSQL(e.Table)
 	t, err := s.table(ref)
@@ -216,7 +222,8 @@ func (s *Server) scan(e *execution, columns []string) (*table, []row, *result, e
 		}
 	}
 	if t.requireFilter && (e.Partition == "" || !strings.EqualFold(e.Partition, t.partitionColumn())) {
-		return nil, nil, nil, invalidQuery("Cannot query over table '%s' without a filter over column(s) '%s' that can be used for partition elimination",
+		return nil, nil, nil, invalidQuery(
+			"Cannot query over table '%s' without a filter over column(s) '%s' that can be used for partition elimination",
 			ref.sql(), t.partitionColumn())
 	}
 	r := &result{kind: "SELECT", tables: []tableRef{ref}}
@@ -389,8 +396,11 @@ func (s *Server) loadRows(e *execution) (*result, error) {
 		return nil, invalidQuery("%s is a table snapshot, which is read-only", t.ref)
 	case t.rowPolicy || staging.rowPolicy: // documentation, row-level security: DML needs the TRUE filter
 		return nil, accessDenied("bigquery.rowAccessPolicies.getFilteredData", t.ref.project, t.ref.dataset, t.ref.table)
-	case len(t.streamed) > 0 && (e.Whole || len(e.Replace) > 0): // documentation, "Data manipulation language", limitations
-		return nil, invalidQuery("UPDATE or DELETE statement over table %s would affect rows in the streaming buffer, which is not supported", t.ref.sql())
+	// documentation, "Data manipulation language", limitations
+	case len(t.streamed) > 0 && (e.Whole || len(e.Replace) > 0):
+		return nil, invalidQuery(
+			"UPDATE or DELETE statement over table %s would affect rows in the streaming buffer, which is not supported",
+			t.ref.sql())
 	}
 	staged := staging.rows("", true)
 	r.kind, r.tables = "SCRIPT", append(r.tables, staging.ref)
@@ -441,7 +451,8 @@ func (e *execution) insertable(t, staging *table) error {
 			return invalidQuery("Unrecognized name: %s", name)
 		}
 		if a, b := t.schema[i], staging.schema[j]; a.Type != b.Type || (a.Mode == modeRepeated) != (b.Mode == modeRepeated) {
-			return invalidQuery("Query column %s has type %s which cannot be inserted into column %s, which has type %s", b.Name, b.Type, a.Name, a.Type)
+			return invalidQuery("Query column %s has type %s which cannot be inserted into column %s, which has type %s", b.Name,
+				b.Type, a.Name, a.Type)
 		}
 	}
 	staged := staging.rows("", true)
@@ -459,10 +470,12 @@ func (e *execution) insertable(t, staging *table) error {
 	return nil
 }
 
-// jobsQuery is the fast path: it inserts a query job and brings the first page of its result, or refuses with its error.
+// jobsQuery is the fast path: it inserts a query job and brings the first page of its result, or refuses with its
+// error.
 func (s *Server) jobsQuery(c *call) (any, error) {
 	var in bq.QueryRequest
-	if err := c.decode(&in, "query", "location", "useLegacySql", "maximumBytesBilled", "requestId", "labels", "formatOptions",
+	if err := c.decode(&in, "query", "location", "useLegacySql", "maximumBytesBilled", "requestId", "labels",
+		"formatOptions",
 		"useQueryCache", "queryParameters", "parameterMode", "timeoutMs", "maxResults", "kind"); err != nil {
 		return nil, err
 	}
@@ -473,8 +486,8 @@ func (s *Server) jobsQuery(c *call) (any, error) {
 		c.insert = &bq.Job{
 			JobReference: &bq.JobReference{Location: in.Location},
 			Configuration: &bq.JobConfiguration{Labels: in.Labels, Query: &bq.JobConfigurationQuery{
-				Query: in.Query, UseLegacySql: in.UseLegacySql, UseQueryCache: in.UseQueryCache, MaximumBytesBilled: in.MaximumBytesBilled,
-				QueryParameters: in.QueryParameters, ParameterMode: in.ParameterMode,
+				Query: in.Query, UseLegacySql: in.UseLegacySql, UseQueryCache: in.UseQueryCache,
+				MaximumBytesBilled: in.MaximumBytesBilled, QueryParameters: in.QueryParameters, ParameterMode: in.ParameterMode,
 			}},
 		}
 		var err error
@@ -495,8 +508,9 @@ func (s *Server) jobsQuery(c *call) (any, error) {
 		return nil, err
 	}
 	return &bq.QueryResponse{
-		Kind: "bigquery#queryResponse", JobReference: p.JobReference, JobComplete: p.JobComplete, Schema: p.Schema, Rows: p.Rows,
-		PageToken: p.PageToken, TotalRows: p.TotalRows, TotalBytesProcessed: p.TotalBytesProcessed, Location: j.key.location,
+		Kind: "bigquery#queryResponse", JobReference: p.JobReference, JobComplete: p.JobComplete, Schema: p.Schema,
+		Rows: p.Rows, PageToken: p.PageToken, TotalRows: p.TotalRows, TotalBytesProcessed: p.TotalBytesProcessed,
+		Location:        j.key.location,
 		ForceSendFields: []string{"JobComplete", "TotalRows"},
 	}, nil
 }
@@ -515,7 +529,8 @@ func (s *Server) jobsGetQueryResults(c *call) (any, error) {
 func (s *Server) resultPage(c *call, j *job) (*bq.GetQueryResultsResponse, error) {
 	r := j.resource()
 	out := &bq.GetQueryResultsResponse{
-		Kind: "bigquery#getQueryResultsResponse", JobReference: r.JobReference, JobComplete: j.state == done, ForceSendFields: []string{"JobComplete"},
+		Kind: "bigquery#getQueryResultsResponse", JobReference: r.JobReference, JobComplete: j.state == done,
+		ForceSendFields: []string{"JobComplete"},
 	}
 	switch {
 	case j.state != done:
@@ -527,7 +542,8 @@ func (s *Server) resultPage(c *call, j *job) (*bq.GetQueryResultsResponse, error
 	if err != nil {
 		return nil, err
 	}
-	out.Schema, out.Rows, out.PageToken = &bq.TableSchema{Fields: j.fields}, wireRows(j.fields, part, int64Timestamp(c)), token
+	out.Schema, out.Rows, out.PageToken = &bq.TableSchema{Fields: j.fields},
+		wireRows(j.fields, part, int64Timestamp(c)), token
 	out.TotalRows, out.TotalBytesProcessed = uint64(len(j.rows)), r.Statistics.TotalBytesProcessed
 	out.ForceSendFields = append(out.ForceSendFields, "TotalRows")
 	return out, nil

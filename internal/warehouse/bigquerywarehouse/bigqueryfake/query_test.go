@@ -59,7 +59,8 @@ func TestStatements(t *testing.T) {
 	t.Parallel()
 	w := filled(t)
 	day := func(d int) civil.Date { return civil.Date{Year: 2022, Month: 1, Day: d} }
-	ranged := statement.Statement{Name: statement.ReadRange, Table: ref("box"), Partition: "day", Columns: []string{"day", "points"}}
+	ranged := statement.Statement{Name: statement.ReadRange, Table: ref("box"), Partition: "day",
+		Columns: []string{"day", "points"}}
 	tests := []struct {
 		name   string
 		s      statement.Statement
@@ -67,7 +68,8 @@ func TestStatements(t *testing.T) {
 		want   [][]bigquery.Value
 	}{
 		{"occupy", statement.Statement{Name: statement.Occupy}, nil, [][]bigquery.Value{{int64(1)}}},
-		{"range", ranged, dates("2022-01-15", "2022-01-15"), [][]bigquery.Value{{day(15), int64(1)}, {day(15), int64(2)}, {day(15), nil}}},
+		{"range", ranged, dates("2022-01-15", "2022-01-15"),
+			[][]bigquery.Value{{day(15), int64(1)}, {day(15), int64(2)}, {day(15), nil}}},
 		{"empty range", ranged, dates("2022-02-15", "2022-02-16"), nil},
 		{"table", statement.Statement{Name: statement.ReadTable, Table: ref("box"), Columns: []string{"player"}}, nil,
 			[][]bigquery.Value{{"x"}, {"y"}, {"y"}, {"z"}}},
@@ -77,7 +79,8 @@ func TestStatements(t *testing.T) {
 		}, dates("2022-01-15", "2022-01-16"), [][]bigquery.Value{
 			{day(15), int64(3), int64(3), int64(1), int64(2)}, {day(16), int64(1), int64(1), int64(0), int64(1)},
 		}},
-		{"groups of the table", statement.Statement{Name: statement.CountGroups, Table: ref("box"), By: []string{"player"}}, nil,
+		{"groups of the table",
+			statement.Statement{Name: statement.CountGroups, Table: ref("box"), By: []string{"player"}}, nil,
 			[][]bigquery.Value{{"x", int64(1), int64(0)}, {"y", int64(2), int64(0)}, {"z", int64(1), int64(0)}}},
 	}
 	for _, tt := range tests {
@@ -107,9 +110,10 @@ func TestPartitionTokens(t *testing.T) {
 	t.Parallel()
 	w := filled(t)
 	tokens := func() [][]bigquery.Value {
-		return w.rows(w.query(statement.Statement{Name: statement.PartitionTokens, Table: ref("box")}, []bigquery.QueryParameter{
-			{Name: "table", Value: "box"}, {Name: "from", Value: "20220101"}, {Name: "to", Value: "20220131"},
-		}))
+		return w.rows(
+			w.query(statement.Statement{Name: statement.PartitionTokens, Table: ref("box")}, []bigquery.QueryParameter{
+				{Name: "table", Value: "box"}, {Name: "from", Value: "20220101"}, {Name: "to", Value: "20220131"},
+			}))
 	}
 	before := tokens()
 	w.load("box$20220115", "again", bigquery.WriteTruncate, `{"day":"2022-01-15","player":"x"}`)
@@ -120,13 +124,15 @@ func TestPartitionTokens(t *testing.T) {
 	if len(before) != 2 || before[0][0] != "20220115" || before[0][1] != int64(3) || before[1][1] != int64(1) {
 		t.Fatalf("got %v", before)
 	}
-	if len(after) != 3 || after[0][1] != int64(1) || after[0][2].(int64) <= before[0][2].(int64) || after[1][2] != before[1][2] || after[2][0] != statement.Unpartitioned {
+	if len(after) != 3 || after[0][1] != int64(1) || after[0][2].(int64) <= before[0][2].(int64) ||
+		after[1][2] != before[1][2] || after[2][0] != statement.Unpartitioned {
 		t.Errorf("got %v after %v", after, before)
 	}
 	if rows := read(t, w.table("box$20220116").Read(t.Context())); len(rows) != 1 {
 		t.Errorf("got %d rows of the partition while one is in the buffer, want 1", len(rows))
 	}
-	if meta, err := w.box.Metadata(t.Context()); err != nil || meta.StreamingBuffer == nil || meta.StreamingBuffer.EstimatedRows != 1 {
+	if meta, err := w.box.Metadata(t.Context()); err != nil || meta.StreamingBuffer == nil ||
+		meta.StreamingBuffer.EstimatedRows != 1 {
 		t.Errorf("got %+v, %v, want a streaming buffer", meta, err)
 	}
 	if err := w.fake.Flush(project, "nba", "box"); err != nil {
@@ -143,7 +149,8 @@ func TestLoadRowsReplacesByKey(t *testing.T) {
 	w.create("staging", &bigquery.TableMetadata{Schema: boxSchema})
 	w.load("staging", "stage", bigquery.WriteAppend, `{"day":"2022-01-15","player":"y","points":9}`)
 	s := statement.Statement{
-		Name: statement.LoadRows, Table: ref("box"), Staging: ref("staging"), Columns: []string{"day", "player", "points"}, Partition: "day", Replace: []string{"player"},
+		Name: statement.LoadRows, Table: ref("box"), Staging: ref("staging"), Columns: []string{"day", "player", "points"},
+		Partition: "day", Replace: []string{"player"},
 	}
 	want := [][]bigquery.Value{{int64(2), int64(1)}}
 	if diff := cmp.Diff(want, w.rows(w.query(s, dates("2022-01-15", "2022-01-15")))); diff != "" {
@@ -166,11 +173,14 @@ func TestLoadRowsReplacesByKey(t *testing.T) {
 func TestQueryRefusals(t *testing.T) {
 	t.Parallel()
 	w := filled(t)
-	w.create("strict", &bigquery.TableMetadata{Schema: boxSchema, TimePartitioning: &bigquery.TimePartitioning{Field: "day"}, RequirePartitionFilter: true})
+	w.create("strict",
+		&bigquery.TableMetadata{Schema: boxSchema, TimePartitioning: &bigquery.TimePartitioning{Field: "day"},
+			RequirePartitionFilter: true})
 	table := func(name string) statement.Statement {
 		return statement.Statement{Name: statement.ReadTable, Table: ref(name), Columns: []string{"player"}}
 	}
-	ranged := statement.Statement{Name: statement.ReadRange, Table: ref("box"), Partition: "day", Columns: []string{"player"}}
+	ranged := statement.Statement{Name: statement.ReadRange, Table: ref("box"), Partition: "day",
+		Columns: []string{"player"}}
 	tests := []struct {
 		name   string
 		q      *bigquery.Query
@@ -181,17 +191,23 @@ func TestQueryRefusals(t *testing.T) {
 	}{
 		{"other text", w.client.Query("SELECT 1"), nil, http.StatusBadRequest, "invalidQuery", "Syntax error"},
 		{"no table", w.query(table("none"), nil), nil, http.StatusNotFound, "notFound", "Not found: Table league-1:nba.none"},
-		{"no column", w.query(statement.Statement{Name: statement.ReadTable, Table: ref("box"), Columns: []string{"odd"}}, nil), nil,
+		{"no column",
+			w.query(statement.Statement{Name: statement.ReadTable, Table: ref("box"), Columns: []string{"odd"}}, nil), nil,
 			http.StatusBadRequest, "invalidQuery", "Unrecognized name: odd"},
-		{"no filter", w.query(table("strict"), nil), nil, http.StatusBadRequest, "invalidQuery", "Cannot query over table 'league-1.nba.strict' without a filter over column(s) 'day'"},
+		{"no filter", w.query(table("strict"), nil), nil, http.StatusBadRequest, "invalidQuery",
+			"Cannot query over table 'league-1.nba.strict' without a filter over column(s) 'day'"},
 		{"no parameter", w.query(ranged, nil), nil, http.StatusBadRequest, "invalidQuery", "Query parameter '"},
-		{"type of a parameter", w.query(ranged, []bigquery.QueryParameter{{Name: "from", Value: "2022-01-15"}, {Name: "to", Value: "2022-01-15"}}), nil,
-			http.StatusBadRequest, "invalidQuery", "No matching signature"},
+		{"type of a parameter",
+			w.query(ranged, []bigquery.QueryParameter{{Name: "from", Value: "2022-01-15"}, {Name: "to", Value: "2022-01-15"}}),
+			nil, http.StatusBadRequest, "invalidQuery", "No matching signature"},
 		{"cost", w.query(table("box"), nil), func(q *bigquery.Query) { q.MaxBytesBilled = 1000 },
-			http.StatusBadRequest, "bytesBilledLimitExceeded", "Query exceeded limit for bytes billed: 1000. 10485760 or higher required."},
+			http.StatusBadRequest, "bytesBilledLimitExceeded",
+			"Query exceeded limit for bytes billed: 1000. 10485760 or higher required."},
 		{"location", w.query(table("box"), nil), func(q *bigquery.Query) { q.Location = "US" },
 			http.StatusNotFound, "notFound", "Not found: Dataset league-1:nba was not found in location US"},
-		{"destination", w.query(table("box"), nil), func(q *bigquery.Query) { q.Dst = w.table("out") }, http.StatusNotImplemented, "notImplemented", "unsupported by the fake"},
+		{"destination", w.query(table("box"), nil), func(q *bigquery.Query) {
+			q.Dst = w.table("out")
+		}, http.StatusNotImplemented, "notImplemented", "unsupported by the fake"},
 	}
 	for _, tt := range tests {
 		if tt.change != nil {
@@ -205,7 +221,9 @@ func TestQueryRefusals(t *testing.T) {
 func TestDryRun(t *testing.T) {
 	t.Parallel()
 	w := filled(t)
-	q := w.query(statement.Statement{Name: statement.ReadRange, Table: ref("box"), Partition: "day", Columns: []string{"points"}}, dates("2022-01-15", "2022-01-15"))
+	q := w.query(
+		statement.Statement{Name: statement.ReadRange, Table: ref("box"), Partition: "day", Columns: []string{"points"}},
+		dates("2022-01-15", "2022-01-15"))
 	q.DryRun = true
 	job, err := q.Run(t.Context())
 	if err != nil {
@@ -223,9 +241,12 @@ func TestRowPolicyHidesRows(t *testing.T) {
 	if err := w.fake.SetRowPolicy(project, "nba", "box", true); err != nil {
 		t.Fatal(err)
 	}
-	if rows := w.rows(w.query(statement.Statement{Name: statement.ReadTable, Table: ref("box"), Columns: []string{"player"}}, nil)); len(rows) != 0 {
+	if rows := w.rows(
+		w.query(statement.Statement{Name: statement.ReadTable, Table: ref("box"), Columns: []string{"player"}}, nil)); len(
+		rows) != 0 {
 		t.Errorf("got %d rows, want none", len(rows))
 	}
 	var values []bigquery.Value
-	wantRefused(t, w.box.Read(t.Context()).Next(&values), http.StatusForbidden, "accessDenied", "Access Denied: Table league-1:nba.box")
+	wantRefused(t, w.box.Read(t.Context()).Next(&values), http.StatusForbidden, "accessDenied",
+		"Access Denied: Table league-1:nba.box")
 }

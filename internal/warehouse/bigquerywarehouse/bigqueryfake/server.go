@@ -1,27 +1,27 @@
 // Package bigqueryfake is an in-memory stand-in of BigQuery's HTTP API v2, for tests with the real client library and
-// for rehearsals: see [New] and [Start]. It does what gamefill needs and refuses the rest: a call, option or SQL text that
-// it does not know is 501 "unsupported by the fake" or, for SQL, 400 invalidQuery, never a success.
+// for rehearsals: see [New] and [Start]. It does what gamefill needs and refuses the rest: a call, option or SQL text
+// that it does not know is 501 "unsupported by the fake" or, for SQL, 400 invalidQuery, never a success.
 //
-// Tests cause faults with [Server.FailNext], look at what was asked with [Server.Audit] and have every breach of gamefill's
-// rules for BigQuery named by [Server.Violations].
+// Tests cause faults with [Server.FailNext], look at what was asked with [Server.Audit] and have every breach of
+// gamefill's rules for BigQuery named by [Server.Violations].
 //
 // From the documentation (the pages are named where they are used): resources and their fields, partition decorators,
 // dispositions, job states, locations, expirations, quotas and their messages, types and their rounding, data sizes,
-// permissions, rules of schema changes. From public issues: the wording of schema mismatches, of failed JSON rows and of
-// rows of another partition, and where in a job's status they stand.
+// permissions, rules of schema changes. From public issues: the wording of schema mismatches, of failed JSON rows and
+// of rows of another partition, and where in a job's status they stand.
 //
 // Assumptions, to be checked against the live service:
 //   - tables.get, tables.delete and copies of a partition that is not there are 404 notFound;
 //   - a truncating load without rows leaves a partition with no rows, which INFORMATION_SCHEMA.PARTITIONS lists;
 //   - an unknown project is 404; a dataset in another location is 404 at jobs.insert, and the job id stays free;
 //   - what is wrong with the destination table, and rateLimitExceeded, show as the error of a job that was taken;
-//   - a job that was refused for its modification rate does not count as a modification, a failed one does, and deleting a
-//     partition counts; the daily quota begins anew at midnight UTC;
+//   - a job that was refused for its modification rate does not count as a modification, a failed one does, and deleting
+//     a partition counts; the daily quota begins anew at midnight UTC;
 //   - etags change with the content; cloned partitions have the time of the clone;
 //   - messages about partition ids, NUMERIC out of range and timed out jobs.
 //
-// Deliberately stricter than the service: a STRING column takes JSON strings alone, TIMESTAMP takes no numbers, new columns
-// stand at the end of a patched schema.
+// Deliberately stricter than the service: a STRING column takes JSON strings alone, TIMESTAMP takes no numbers, new
+// columns stand at the end of a patched schema.
 package bigqueryfake
 
 import (
@@ -88,8 +88,8 @@ func New(o Options) *Server {
 	o.ModificationsPerDay = cmp.Or(o.ModificationsPerDay, 30_000)
 	o.MaxPageRows = cmp.Or(o.MaxPageRows, 100_000)
 	s := &Server{
-		options: o, mux: http.NewServeMux(), projects: map[string]bool{}, datasets: map[datasetKey]*dataset{}, jobs: map[jobKey]*job{},
-		requests: map[string]*job{}, uploads: map[string]*upload{}, pages: map[string]page{},
+		options: o, mux: http.NewServeMux(), projects: map[string]bool{}, datasets: map[datasetKey]*dataset{},
+		jobs: map[jobKey]*job{}, requests: map[string]*job{}, uploads: map[string]*upload{}, pages: map[string]page{},
 	}
 	for _, p := range o.Projects {
 		s.projects[p] = true
@@ -192,8 +192,8 @@ func newCall(kind string, r *http.Request, body []byte) *call {
 	}
 	return &call{
 		Request: Request{
-			Kind: kind, Project: r.PathValue("project"), TableProject: tableProject, Dataset: r.PathValue("dataset"), Table: name, Partition: partition,
-			JobID: r.PathValue("job"), Location: q.Get("location"),
+			Kind: kind, Project: r.PathValue("project"), TableProject: tableProject, Dataset: r.PathValue("dataset"),
+			Table: name, Partition: partition, JobID: r.PathValue("job"), Location: q.Get("location"),
 		},
 		query: q, header: r.Header, body: body, reply: http.Header{},
 	}
@@ -309,7 +309,8 @@ func (c *call) decode(in any, may ...string) error {
 // known refuses fields of a JSON object that the fake knows nothing of; what names the object.
 func known(object map[string]json.RawMessage, what string, may ...string) error {
 	for name, value := range object {
-		if !slices.Contains(may, name) && !slices.Contains([]string{`""`, "0", "false", "null", "[]", "{}"}, string(bytes.TrimSpace(value))) {
+		if !slices.Contains(may, name) &&
+			!slices.Contains([]string{`""`, "0", "false", "null", "[]", "{}"}, string(bytes.TrimSpace(value))) {
 			return unsupported("field %s%s", what, name)
 		}
 	}
@@ -338,8 +339,8 @@ func (c *call) dataset() datasetKey { return datasetKey{c.Project, c.Dataset} }
 
 func (c *call) ref() tableRef { return tableRef{c.Project, c.Dataset, c.Table, c.Partition} }
 
-// ifMatch refuses a call whose If-Match header is not the etag of what it would change. Source: documentation of the etag
-// field, and RFC 9110, section 13.1.1.
+// ifMatch refuses a call whose If-Match header is not the etag of what it would change. Source: documentation of the
+// etag field, and RFC 9110, section 13.1.1.
 func (c *call) ifMatch(etag string) error {
 	if want := c.header.Get("If-Match"); want != "" && want != "*" && want != etag {
 		return refusal(http.StatusPreconditionFailed, "conditionNotMet", "Precondition check failed.")

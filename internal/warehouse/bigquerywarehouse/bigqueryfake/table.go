@@ -113,8 +113,8 @@ func field(schema []*bq.TableFieldSchema, name string) int {
 
 var decorators = map[string]string{"HOUR": "2006010215", "DAY": "20060102", "MONTH": "200601", "YEAR": "2006"}
 
-// checkPartition refuses decorators that name no partition the table could have. Source: documentation, "Managing partitioned
-// table data", partition decorators; the wording of the second refusal is the fake's.
+// checkPartition refuses decorators that name no partition the table could have. Source: documentation, "Managing
+// partitioned table data", partition decorators; the wording of the second refusal is the fake's.
 func (t *table) checkPartition(ref tableRef) error {
 	if ref.partition == "" {
 		return nil
@@ -167,8 +167,8 @@ func (t *table) partitionOf(r row, now time.Time) string {
 	return date.Format(decorators[t.time.Type])
 }
 
-// rows is the content of a partition or, by a reference without one, of the table: in the order of partition ids, rows of
-// the streaming buffer last if buffered. They belong to the table.
+// rows is the content of a partition or, by a reference without one, of the table: in the order of partition ids, rows
+// of the streaming buffer last if buffered. They belong to the table.
 func (t *table) rows(partition string, buffered bool) []row {
 	if partition != "" {
 		if p := t.partitions[partition]; p != nil {
@@ -231,8 +231,10 @@ func (s *Server) sweep() {
 
 // Messages of the quotas. Source: documentation, "Troubleshoot quota and limit errors".
 const (
-	rateMessage  = "Exceeded rate limits: too many table update operations for this table. For more information, see https://cloud.google.com/bigquery/docs/troubleshoot-quotas"
-	quotaMessage = "Quota exceeded: Your table exceeded quota for Number of partition modifications to a column partitioned table. For more information, see https://cloud.google.com/bigquery/docs/troubleshoot-quotas"
+	rateMessage = "Exceeded rate limits: too many table update operations for this table. For more information, see " +
+		"https://cloud.google.com/bigquery/docs/troubleshoot-quotas"
+	quotaMessage = "Quota exceeded: Your table exceeded quota for Number of partition modifications to a column " +
+		"partitioned table. For more information, see https://cloud.google.com/bigquery/docs/troubleshoot-quotas"
 )
 
 // modify counts one modification of a partitioned table, or refuses it. Source: documentation, "Quotas and limits",
@@ -250,7 +252,8 @@ func (s *Server) modify(t *table) error {
 		return &apiError{code: http.StatusForbidden, reason: "quotaExceeded", message: quotaMessage, location: "table.write"}
 	}
 	if len(t.changes) >= s.options.ModificationsPer10s {
-		return &apiError{code: http.StatusForbidden, reason: "rateLimitExceeded", message: rateMessage, location: "table.write"}
+		return &apiError{code: http.StatusForbidden, reason: "rateLimitExceeded", message: rateMessage,
+			location: "table.write"}
 	}
 	t.changes = append(t.changes, now)
 	t.changedToday++
@@ -287,14 +290,14 @@ func (s *Server) tablesInsert(c *call) (any, error) {
 	return t.resource(wholeTable), nil
 }
 
-// newTable makes a table. The dataset's default expirations apply: of partitions to partitioned tables, else of the table.
-// Source: documentation, "Updating dataset properties", default expirations.
+// newTable makes a table. The dataset's default expirations apply: of partitions to partitioned tables, else of the
+// table. Source: documentation, "Updating dataset properties", default expirations.
 func (s *Server) newTable(d *dataset, ref tableRef, in *bq.Table) (*table, error) {
 	now := s.tick()
 	t := &table{
-		ref: ref.whole(), dataset: d, kind: typeTable, created: now, modified: now, time: in.TimePartitioning, ranges: in.RangePartitioning,
-		requireFilter: in.RequirePartitionFilter, expires: in.ExpirationTime, labels: in.Labels, description: in.Description,
-		friendly: in.FriendlyName, partitions: map[string]*partition{},
+		ref: ref.whole(), dataset: d, kind: typeTable, created: now, modified: now, time: in.TimePartitioning,
+		ranges: in.RangePartitioning, requireFilter: in.RequirePartitionFilter, expires: in.ExpirationTime, labels: in.Labels,
+		description: in.Description, friendly: in.FriendlyName, partitions: map[string]*partition{},
 	}
 	if in.Schema != nil {
 		schema, err := normalise(in.Schema.Fields)
@@ -333,7 +336,9 @@ func normalise(fields []*bq.TableFieldSchema) ([]*bq.TableFieldSchema, error) {
 		case !known:
 			return nil, unsupported("column %s of type %s", f.Name, f.Type)
 		case !columnPattern.MatchString(f.Name):
-			return nil, invalid("Invalid field name %q. Fields must contain only letters, numbers, and underscores, start with a letter or underscore, and be at most 300 characters long.", f.Name)
+			return nil, invalid(
+				"Invalid field name %q. Fields must contain only letters, numbers, and underscores, start with a letter or "+
+					"underscore, and be at most 300 characters long.", f.Name)
 		case field(schema, f.Name) >= 0:
 			return nil, invalid("Duplicate field name: %s", f.Name)
 		case f.Precision > 0 && (name != "NUMERIC" || f.Scale > 9 || f.Precision-f.Scale > 29 || f.Precision < f.Scale):
@@ -356,8 +361,8 @@ func normalise(fields []*bq.TableFieldSchema) ([]*bq.TableFieldSchema, error) {
 	return schema, nil
 }
 
-// check refuses partitioning and clustering that the schema does not carry. Sources: documentation, "Creating partitioned
-// tables" and "Creating clustered tables", limitations.
+// check refuses partitioning and clustering that the schema does not carry. Sources: documentation, "Creating
+// partitioned tables" and "Creating clustered tables", limitations.
 func (t *table) check() error {
 	column := func(name string) *bq.TableFieldSchema {
 		if i := field(t.schema, name); i >= 0 {
@@ -377,14 +382,18 @@ func (t *table) check() error {
 			switch {
 			case f == nil:
 				return invalid("The field specified for partitioning cannot be found in the schema: %s", name)
-			case f.Type != "DATE" && f.Type != "TIMESTAMP" || f.Mode == modeRepeated || f.Type == "DATE" && t.time.Type == "HOUR":
-				return invalid("The field specified for time partitioning can only be of type TIMESTAMP, DATE or DATETIME. The type found is: %s.", f.Type)
+			case f.Type != "DATE" && f.Type != "TIMESTAMP" || f.Mode == modeRepeated ||
+				f.Type == "DATE" && t.time.Type == "HOUR":
+				return invalid(
+					"The field specified for time partitioning can only be of type TIMESTAMP, DATE or DATETIME. "+
+						"The type found is: %s.", f.Type)
 			}
 		}
 	}
 	if t.ranges != nil {
 		f := column(t.ranges.Field)
-		if f == nil || f.Type != "INTEGER" || t.ranges.Range == nil || t.ranges.Range.Interval <= 0 || t.ranges.Range.Start >= t.ranges.Range.End {
+		if f == nil || f.Type != "INTEGER" || t.ranges.Range == nil || t.ranges.Range.Interval <= 0 ||
+			t.ranges.Range.Start >= t.ranges.Range.End {
 			return invalid("Invalid range partitioning on %q", t.ranges.Field)
 		}
 	}
@@ -425,7 +434,8 @@ func (t *table) resource(id string) *bq.Table {
 	}
 	if len(t.streamed) > 0 {
 		out.StreamingBuffer = &bq.Streamingbuffer{
-			EstimatedRows: uint64(len(t.streamed)), EstimatedBytes: uint64(t.bytes(t.streamed, nil)), OldestEntryTime: uint64(t.streamedSince.UnixMilli()),
+			EstimatedRows: uint64(len(t.streamed)), EstimatedBytes: uint64(t.bytes(t.streamed, nil)),
+			OldestEntryTime: uint64(t.streamedSince.UnixMilli()),
 		}
 	}
 	return out
@@ -434,7 +444,8 @@ func (t *table) resource(id string) *bq.Table {
 // bytes is the logical size of rows, of the named columns only unless columns is nil.
 func (t *table) bytes(rows []row, columns []string) (n int64) {
 	for i, f := range t.schema {
-		if columns != nil && !slices.ContainsFunc(columns, func(name string) bool { return strings.EqualFold(name, f.Name) }) {
+		if columns != nil &&
+			!slices.ContainsFunc(columns, func(name string) bool { return strings.EqualFold(name, f.Name) }) {
 			continue
 		}
 		for _, r := range rows {
@@ -528,7 +539,8 @@ func (s *Server) tablesPatch(c *call) (any, error) {
 		return nil, err
 	}
 	var in bq.Table
-	if err := c.decode(&in, "schema", "timePartitioning", "clustering", "requirePartitionFilter", "expirationTime", "labels",
+	if err := c.decode(&in, "schema", "timePartitioning", "clustering", "requirePartitionFilter",
+		"expirationTime", "labels",
 		"description", "friendlyName", "tableReference", "etag"); err != nil {
 		return nil, err
 	}
@@ -579,8 +591,8 @@ func (s *Server) tablesPatch(c *call) (any, error) {
 	return t.resource(wholeTable), nil
 }
 
-// repartition takes a change of partition expiration and refuses any other. Source: documentation, "Managing partitioned
-// tables": the partitioning of a table cannot be changed.
+// repartition takes a change of partition expiration and refuses any other. Source: documentation, "Managing
+// partitioned tables": the partitioning of a table cannot be changed.
 func (t *table) repartition(in *bq.TimePartitioning) (*bq.TimePartitioning, error) {
 	if t.time == nil || in == nil || in.Field != t.time.Field || in.Type != "" && in.Type != t.time.Type {
 		return nil, invalid("Cannot change partitioning/clustering spec for a partitioned/clustered table.")
@@ -590,8 +602,8 @@ func (t *table) repartition(in *bq.TimePartitioning) (*bq.TimePartitioning, erro
 	return &changed, nil
 }
 
-// mismatch is the refusal of a schema that is not the table's. Source of the wording: documentation, "Troubleshoot loading
-// data", and errors quoted in public issues of the client libraries.
+// mismatch is the refusal of a schema that is not the table's. Source of the wording: documentation, "Troubleshoot
+// loading data", and errors quoted in public issues of the client libraries.
 func mismatch(t *table, format string, args ...any) *apiError {
 	return invalid("Provided Schema does not match Table %s. %s", t.ref, fmt.Sprintf(format, args...))
 }

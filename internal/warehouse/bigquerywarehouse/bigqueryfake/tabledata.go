@@ -17,8 +17,8 @@ type page struct {
 	next   int
 }
 
-// cut takes a page out of rows: from startIndex or pageToken on, at most maxResults rows and Options.MaxPageRows. The token
-// is "" when nothing is left. Rows that change between two pages do not show: the pages are of one moment.
+// cut takes a page out of rows: from startIndex or pageToken on, at most maxResults rows and Options.MaxPageRows. The
+// token is "" when nothing is left. Rows that change between two pages do not show: the pages are of one moment.
 func (s *Server) cut(c *call, source string, rows []row) (part []row, token string, err error) {
 	limit, start := s.options.MaxPageRows, 0
 	if text := c.query.Get("maxResults"); text != "" {

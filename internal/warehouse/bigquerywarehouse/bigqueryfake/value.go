@@ -35,7 +35,8 @@ func (r row) cell(i int, f *bq.TableFieldSchema) cell {
 // typeNames are the types that the fake stores, by both of their names; the API answers with the older one.
 var typeNames = map[string]string{
 	"STRING": "STRING", "INTEGER": "INTEGER", "INT64": "INTEGER", "FLOAT": "FLOAT", "FLOAT64": "FLOAT",
-	"NUMERIC": "NUMERIC", "DECIMAL": "NUMERIC", "BOOLEAN": "BOOLEAN", "BOOL": "BOOLEAN", "DATE": "DATE", "TIMESTAMP": "TIMESTAMP",
+	"NUMERIC": "NUMERIC", "DECIMAL": "NUMERIC", "BOOLEAN": "BOOLEAN", "BOOL": "BOOLEAN", "DATE": "DATE",
+	"TIMESTAMP": "TIMESTAMP",
 }
 
 // typeText is a column's type as messages show it.
@@ -46,7 +47,8 @@ func typeText(f *bq.TableFieldSchema) string {
 	return f.Type
 }
 
-// size is the logical size of a value in bytes. Source: documentation, "Estimate and control costs", data size calculation.
+// size is the logical size of a value in bytes. Source: documentation, "Estimate and control costs", data size
+// calculation.
 func size(f *bq.TableFieldSchema, c cell) (n int64) {
 	one := func(text string) int64 {
 		switch f.Type {
@@ -116,8 +118,8 @@ func (e rowError) Error() string { return string(e) }
 
 func badRow(format string, args ...any) error { return rowError(fmt.Sprintf(format, args...)) }
 
-// parse reads the value of a column from JSON as a load job does. The error is the words of the service after "JSON parsing
-// error in row starting at position N: ".
+// parse reads the value of a column from JSON as a load job does. The error is the words of the service after "JSON
+// parsing error in row starting at position N: ".
 func parse(f *bq.TableFieldSchema, raw json.RawMessage) (cell, error) {
 	null := bytes.Equal(raw, []byte("null"))
 	if f.Mode != "REPEATED" {
@@ -150,8 +152,8 @@ func parse(f *bq.TableFieldSchema, raw json.RawMessage) (cell, error) {
 	return list, nil
 }
 
-// maxExact is the largest whole number that a JSON number brings unharmed. Source: documentation, "Loading JSON data from
-// Cloud Storage", limitations: 2^53 - 1.
+// maxExact is the largest whole number that a JSON number brings unharmed. Source: documentation, "Loading JSON data
+// from Cloud Storage", limitations: 2^53 - 1.
 const maxExact = 1<<53 - 1
 
 var datePattern = regexp.MustCompile(`^\d{4}-\d\d-\d\d$`)
@@ -234,10 +236,11 @@ func floatText(x float64) string {
 	return text
 }
 
-// timestampLayouts are forms of TIMESTAMP in JSON. Source: documentation, "Data types", timestamp type: canonical format,
-// with a zone or without, which is UTC.
+// timestampLayouts are forms of TIMESTAMP in JSON. Source: documentation, "Data types", timestamp type: canonical
+// format, with a zone or without, which is UTC.
 var timestampLayouts = []string{
-	"2006-01-02T15:04:05Z07:00", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05 UTC", "2006-01-02T15:04:05", "2006-01-02 15:04:05",
+	"2006-01-02T15:04:05Z07:00", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05 UTC", "2006-01-02T15:04:05",
+	"2006-01-02 15:04:05",
 }
 
 var finerThanMicros = regexp.MustCompile(`\.\d{7,}`)
@@ -256,8 +259,9 @@ func parseTimestamp(text string) (time.Time, bool) {
 
 var numericPattern = regexp.MustCompile(`^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?$`)
 
-// parseNumeric reads a NUMERIC. Digits beyond the scale are rounded half away from zero, whole digits beyond precision -
-// scale are an error. Source: documentation, "Data types", parameterized decimal type; NUMERIC alone is NUMERIC(38, 9).
+// parseNumeric reads a NUMERIC. Digits beyond the scale are rounded half away from zero, whole digits beyond precision
+//   - scale are an error. Source: documentation, "Data types", parameterized decimal type; NUMERIC alone is NUMERIC(38,
+//     9).
 func parseNumeric(f *bq.TableFieldSchema, text string) (string, error) {
 	bad := badRow("Invalid NUMERIC value: %s Field: %s; Value: %s", text, f.Name, text)
 	if !numericPattern.MatchString(text) {

@@ -57,7 +57,8 @@ func newWorld(t *testing.T, o bigqueryfake.Options) *world {
 		t.Fatal(err)
 	}
 	w.box = w.create("box", &bigquery.TableMetadata{
-		Schema: boxSchema, TimePartitioning: &bigquery.TimePartitioning{Field: "day"}, Clustering: &bigquery.Clustering{Fields: []string{"player"}},
+		Schema: boxSchema, TimePartitioning: &bigquery.TimePartitioning{Field: "day"},
+		Clustering: &bigquery.Clustering{Fields: []string{"player"}},
 	})
 	return w
 }
@@ -74,7 +75,8 @@ func (w *world) create(name string, meta *bigquery.TableMetadata) *bigquery.Tabl
 func (w *world) table(name string) *bigquery.Table { return w.client.Dataset("nba").Table(name) }
 
 // loader is a load job of rows into a table or partition.
-func (w *world) loader(destination, id string, disposition bigquery.TableWriteDisposition, rows ...string) *bigquery.Loader {
+func (w *world) loader(destination, id string, disposition bigquery.TableWriteDisposition,
+	rows ...string) *bigquery.Loader {
 	source := bigquery.NewReaderSource(strings.NewReader(strings.Join(rows, "\n")))
 	source.SourceFormat = bigquery.JSON
 	l := w.table(destination).LoaderFrom(source)

@@ -39,7 +39,8 @@ var readers = map[Name]func(s *Statement, body string){
 		s.Table = Table{Project: project, Dataset: dataset}
 	},
 	ReadRange: func(s *Statement, body string) {
-		s.Columns, s.Table, s.Partition = names(line(body, "SELECT ")), table(line(body, "FROM ")), name(line(body, "ORDER BY "))
+		s.Columns, s.Table, s.Partition = names(line(body, "SELECT ")), table(line(body, "FROM ")),
+			name(line(body, "ORDER BY "))
 	},
 	ReadTable: func(s *Statement, body string) {
 		s.Columns, s.Table = names(line(body, "SELECT ")), table(line(body, "FROM "))
@@ -80,7 +81,8 @@ var readers = map[Name]func(s *Statement, body string){
 var (
 	quoted            = regexp.MustCompile("`([^`]*)`")
 	informationSchema = regexp.MustCompile("FROM `([^`]*)`\\.INFORMATION_SCHEMA\\.PARTITIONS")
-	nullTest          = regexp.MustCompile("COUNTIF\\((?:`([^`]*)` IS NULL|IFNULL\\(ARRAY_LENGTH\\(`([^`]*)`\\), 0\\) = 0)\\)")
+	nullTest          = regexp.MustCompile(
+		"COUNTIF\\((?:`([^`]*)` IS NULL|IFNULL\\(ARRAY_LENGTH\\(`([^`]*)`\\), 0\\) = 0)\\)")
 )
 
 // line is the rest of the first line that begins with prefix, "" if there is none.

@@ -20,9 +20,10 @@ type Name string
 
 // The templates. Parameters of type DATE bound the partition column, so that BigQuery reads the named partitions only.
 const (
-	// PartitionTokens lists the partitions of one table: partition_id STRING, total_rows INT64, modified_millis INT64 (since
-	// the epoch), ascending by partition_id. Rows that are still in the streaming buffer have the id [Unpartitioned].
-	// Parameters: table, from, to, all STRING; from and to as YYYYMMDD. Uses Table; its Name is a parameter, not text.
+	// PartitionTokens lists the partitions of one table: partition_id STRING, total_rows INT64, modified_millis INT64
+	// (since the epoch), ascending by partition_id. Rows that are still in the streaming buffer have the id
+	// [Unpartitioned]. Parameters: table, from, to, all STRING; from and to as YYYYMMDD. Uses Table; its Name is a
+	// parameter, not text.
 	PartitionTokens Name = "partition_tokens"
 	// ReadRange reads Columns of a range of partitions, ascending by Partition. Parameters: from, to DATE.
 	ReadRange Name = "read_range"
@@ -30,14 +31,14 @@ const (
 	ReadTable Name = "read_table"
 	// CountGroups counts a range of partitions by partition and the By columns: part DATE, b0, b1, …, row_count INT64,
 	// key_count INT64 (distinct combinations of Keys, 0 without), z0, z1, … INT64 (NULLs of the Nulls columns; an empty
-	// array is NULL). Parameters: from, to DATE. Undated counts the partitions of the range together: no column part. With an
-	// empty Partition it counts a whole table: no column part, no parameters.
+	// array is NULL). Parameters: from, to DATE. Undated counts the partitions of the range together: no column part. With
+	// an empty Partition it counts a whole table: no column part, no parameters.
 	CountGroups Name = "count_groups"
 	// Occupy does nothing: its job id is what matters. No parameters.
 	Occupy Name = "occupy"
 	// LoadRows is a script of one transaction: rows of Table that have the values of the Replace columns of a row in
-	// Staging are deleted, all rows of Table if Whole, and the rows of Staging are added. It returns one row: removed INT64,
-	// added INT64. Parameters: from, to DATE where Partition is set, else none.
+	// Staging are deleted, all rows of Table if Whole, and the rows of Staging are added. It returns one row: removed
+	// INT64, added INT64. Parameters: from, to DATE where Partition is set, else none.
 	LoadRows Name = "load_rows"
 )
 
@@ -91,7 +92,8 @@ func (s Statement) body() string {
 			"WHERE table_name = @table AND (partition_id BETWEEN @from AND @to OR partition_id = '" + Unpartitioned + "')\n" +
 			"ORDER BY partition_id"
 	case ReadRange:
-		return "SELECT " + quoteAll(s.Columns) + "\nFROM " + quote(s.Table.String()) + s.where() + "\nORDER BY " + quote(s.Partition)
+		return "SELECT " + quoteAll(s.Columns) + "\nFROM " + quote(s.Table.String()) + s.where() + "\nORDER BY " +
+			quote(s.Partition)
 	case ReadTable:
 		return "SELECT " + quoteAll(s.Columns) + "\nFROM " + quote(s.Table.String())
 	case CountGroups:
@@ -168,12 +170,14 @@ func (s Statement) loadRows() string {
 	columns := quoteAll(s.Columns)
 	return "DECLARE removed, added INT64;\nBEGIN TRANSACTION;\n" +
 		"DELETE FROM " + table + "\nWHERE " + strings.Join(conditions, " AND ") + ";\nSET removed = @@row_count;\n" +
-		"INSERT INTO " + table + " (" + columns + ")\nSELECT " + columns + "\nFROM " + staging + ";\nSET added = @@row_count;\n" +
+		"INSERT INTO " + table + " (" + columns + ")\nSELECT " + columns + "\nFROM " + staging +
+		";\nSET added = @@row_count;\n" +
 		"COMMIT TRANSACTION;\nSELECT removed, added;"
 }
 
-// Identifiers as BigQuery takes them without the newer flexible names. Sources: BigQuery documentation, "Lexical structure",
-// and Resource Manager, "Creating and managing projects" (a project id may carry a domain: "example.com:project").
+// Identifiers as BigQuery takes them without the newer flexible names. Sources: BigQuery documentation, "Lexical
+// structure", and Resource Manager, "Creating and managing projects" (a project id may carry a domain:
+// "example.com:project").
 var (
 	projectPattern    = regexp.MustCompile(`^[a-z][a-z0-9.:-]*$`)
 	identifierPattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)

@@ -23,14 +23,16 @@ var every = []statement.Statement{
 	{Name: statement.CountGroups, Table: box, Partition: "day"},
 	{Name: statement.CountGroups, Table: box, Partition: "day", By: []string{"ok", "n"}, Keys: []string{"name", "name"},
 		Nulls: []statement.Column{{Name: "n"}, {Name: "tags", Repeated: true}}},
-	{Name: statement.CountGroups, Table: box, Partition: "day", By: []string{"name"}, Nulls: []statement.Column{{Name: "n"}}, Undated: true},
+	{Name: statement.CountGroups, Table: box, Partition: "day", By: []string{"name"},
+		Nulls: []statement.Column{{Name: "n"}}, Undated: true},
 	{Name: statement.CountGroups, Table: box, Partition: "day", Undated: true},
 	{Name: statement.CountGroups, Table: box},
 	{Name: statement.CountGroups, Table: box, By: []string{"season"}, Keys: []string{"id"}},
 	{Name: statement.Occupy},
 	{Name: statement.LoadRows, Table: box, Staging: staging, Columns: []string{"id"}},
 	{Name: statement.LoadRows, Table: box, Staging: staging, Columns: []string{"id", "n"}, Whole: true},
-	{Name: statement.LoadRows, Table: box, Staging: staging, Columns: []string{"day", "id", "n"}, Partition: "day", Replace: []string{"id", "n"}},
+	{Name: statement.LoadRows, Table: box, Staging: staging, Columns: []string{"day", "id", "n"}, Partition: "day",
+		Replace: []string{"id", "n"}},
 }
 
 func TestParseReadsWhatSQLWrites(t *testing.T) {
@@ -86,10 +88,16 @@ func TestSQLRefusesNamesThatAreNone(t *testing.T) {
 		{"quote in a column", statement.Statement{Name: statement.ReadTable, Table: box, Columns: []string{"a` FROM x; --"}}},
 		{"no columns", statement.Statement{Name: statement.ReadTable, Table: box}},
 		{"no partition", statement.Statement{Name: statement.ReadRange, Table: box, Columns: []string{"a"}}},
-		{"decorator", statement.Statement{Name: statement.ReadTable, Table: statement.Table{Project: "p", Dataset: "d", Name: "t$20220115"}, Columns: []string{"a"}}},
-		{"quote in a dataset", statement.Statement{Name: statement.PartitionTokens, Table: statement.Table{Project: "p", Dataset: "d`", Name: "t"}}},
+		{"decorator",
+			statement.Statement{Name: statement.ReadTable,
+				Table: statement.Table{Project: "p", Dataset: "d", Name: "t$20220115"}, Columns: []string{"a"}}},
+		{"quote in a dataset",
+			statement.Statement{Name: statement.PartitionTokens,
+				Table: statement.Table{Project: "p", Dataset: "d`", Name: "t"}}},
 		{"no staging", statement.Statement{Name: statement.LoadRows, Table: box, Columns: []string{"a"}}},
-		{"replace", statement.Statement{Name: statement.LoadRows, Table: box, Staging: staging, Columns: []string{"a"}, Replace: []string{""}}},
+		{"replace",
+			statement.Statement{Name: statement.LoadRows, Table: box, Staging: staging, Columns: []string{"a"},
+				Replace: []string{""}}},
 	}
 	for _, tt := range tests {
 		if sql, err := tt.s.SQL(); err == nil {
