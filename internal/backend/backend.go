@@ -119,11 +119,13 @@ func parse(port, text string) (address, error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(params)) {
 		if known := parameters[scheme]; !slices.Contains(known, name) {
-			return address{}, fmt.Errorf("--%s %q: unknown parameter %q; %s: takes %s", port, text, name, scheme, cmp.Or(strings.Join(known, ", "), "none"))
+			return address{}, fmt.Errorf("--%s %q: unknown parameter %q; %s: takes %s", port, text, name, scheme,
+				cmp.Or(strings.Join(known, ", "), "none"))
 		}
 		switch values := params[name]; {
 		case len(values) != 1:
-			return address{}, fmt.Errorf("--%s %q: parameter %q is given %d times: want one value", port, text, name, len(values))
+			return address{}, fmt.Errorf("--%s %q: parameter %q is given %d times: want one value", port, text, name,
+				len(values))
 		case values[0] == "":
 			return address{}, fmt.Errorf("--%s %q: parameter %q: want one value", port, text, name)
 		}
@@ -143,7 +145,8 @@ func parse(port, text string) (address, error) {
 		}
 	case firestore:
 		if _, _, ok := addr.database(); !ok {
-			return address{}, fmt.Errorf("--%s %q: want firestore://PROJECT/DATABASE, or firestore://PROJECT for its default database", port, text)
+			return address{}, fmt.Errorf(
+				"--%s %q: want firestore://PROJECT/DATABASE, or firestore://PROJECT for its default database", port, text)
 		}
 		if strings.Contains(params.Get("prefix"), "/") {
 			return address{}, fmt.Errorf("--%s %q: a prefix has no slash: it begins the names of collections", port, text)
@@ -180,11 +183,12 @@ func (a Addresses) EmbeddedWarehouse() bool { return strings.HasPrefix(a.Warehou
 // Services are the ports whose addresses name a service that bills what is used, or an emulator of one.
 func (a Addresses) Services() price.Services {
 	service := func(address, scheme string) bool { return strings.HasPrefix(address, scheme+":") }
-	return price.Services{Queue: service(a.Queue, pubsub), Ledger: service(a.Ledger, firestore), Warehouse: service(a.Warehouse, bigquery)}
+	return price.Services{Queue: service(a.Queue, pubsub), Ledger: service(a.Ledger, firestore),
+		Warehouse: service(a.Warehouse, bigquery)}
 }
 
-// Validate checks addresses, and the emulators that variables put in their place, without opening anything; all problems
-// come together.
+// Validate checks addresses, and the emulators that variables put in their place, without opening anything; all
+// problems come together.
 func (a Addresses) Validate() error {
 	_, errQueue := parse("queue", a.Queue)
 	_, errLedger := parse("ledger", a.Ledger)
@@ -277,7 +281,9 @@ func (b *Backend) queue(ctx context.Context, text string, o Options) (queue.Queu
 
 func (b *Backend) firestore(ctx context.Context, addr address) (*firestoreledger.Ledger, error) {
 	project, database, _ := addr.database()
-	l, err := firestoreledger.New(ctx, firestoreledger.Options{Project: project, Database: database, Prefix: addr.params.Get("prefix"), Reach: b.service(addr)})
+	l, err := firestoreledger.New(ctx,
+		firestoreledger.Options{Project: project, Database: database, Prefix: addr.params.Get("prefix"),
+			Reach: b.service(addr)})
 	if err != nil {
 		return nil, err
 	}

@@ -22,12 +22,14 @@ func TestValidate(t *testing.T) {
 		{"unknown scheme", "kafka:x", "unknown scheme; known are: sqlite:FILE, pubsub://PROJECT/TOPIC"},
 		{"no file", "sqlite:", "the file is missing"},
 		{"parameter of a file", "sqlite:gamefill.db?mode=ro", `unknown parameter "mode"; sqlite: takes none`},
-		{"unknown parameter", "pubsub://project/dates?region=eu", `unknown parameter "region"; pubsub: takes subscription, deadletter`},
+		{"unknown parameter", "pubsub://project/dates?region=eu",
+			`unknown parameter "region"; pubsub: takes subscription, deadletter`},
 		{"empty parameter", "pubsub://project/dates?subscription=", `parameter "subscription": want one value`},
 		{"parameter twice", "pubsub://project/dates?deadletter=a&deadletter=b", `parameter "deadletter" is given 2 times`},
 		{"short topic", "pubsub://project/it", `no name for a topic or subscription: "it"`},
 		{"topic with a blank", "pubsub://project/my dates", `no name for a topic or subscription: "my dates"`},
-		{"full name of a subscription", "pubsub://project/dates?subscription=projects/p/subscriptions/s", "no name for a topic or subscription"},
+		{"full name of a subscription", "pubsub://project/dates?subscription=projects/p/subscriptions/s",
+			"no name for a topic or subscription"},
 		{"no slashes", "pubsub:project/dates", "want pubsub://PROJECT/TOPIC"},
 		{"no topic", "pubsub://project", "want pubsub://PROJECT/TOPIC"},
 		{"empty topic", "pubsub://project/", "want pubsub://PROJECT/TOPIC"},
@@ -49,7 +51,8 @@ func TestValidate(t *testing.T) {
 			}
 		})
 	}
-	err := backend.Addresses{Queue: backend.Default, Ledger: "pubsub://project/dates", Warehouse: backend.Default}.Validate()
+	err := backend.Addresses{Queue: backend.Default, Ledger: "pubsub://project/dates",
+		Warehouse: backend.Default}.Validate()
 	if err == nil || !strings.Contains(err.Error(), "--ledger") {
 		t.Errorf("a topic as ledger: got %v, want an error naming --ledger", err)
 	}
@@ -63,7 +66,8 @@ func TestOpenChoosesTheQueue(t *testing.T) {
 		file:                     func(q any) bool { _, ok := q.(*sqlitequeue.Queue); return ok },
 		"pubsub://project/dates": func(q any) bool { _, ok := q.(*pubsubqueue.Queue); return ok },
 	} {
-		b, err := backend.Open(t.Context(), backend.Addresses{Queue: address, Ledger: file, Warehouse: file}, backend.Options{})
+		b, err := backend.Open(t.Context(), backend.Addresses{Queue: address, Ledger: file, Warehouse: file},
+			backend.Options{})
 		if err != nil {
 			t.Fatalf("%s: %v", address, err)
 		}

@@ -15,14 +15,16 @@ import (
 
 const bigquery = "bigquery"
 
-// datasets are the parameters of a BigQuery address that name a dataset, and the dataset names of the schemas they stand for.
+// datasets are the parameters of a BigQuery address that name a dataset, and the dataset names of the schemas they
+// stand for.
 var datasets = map[string]string{"raw": "nba_raw", "analytics": "nba_analytics", "reference": "nba_reference"}
 
 // targetDataset holds what jobs write partition by partition.
 const targetDataset = "nba_analytics"
 
 // bigqueryForm is what a BigQuery address looks like.
-const bigqueryForm = "bigquery://BILLING_PROJECT?raw=PROJECT.DATASET&analytics=PROJECT.DATASET&reference=PROJECT.DATASET[&location=LOCATION]"
+const bigqueryForm = "bigquery://BILLING_PROJECT?raw=PROJECT.DATASET&analytics=PROJECT.DATASET&" +
+	"reference=PROJECT.DATASET[&location=LOCATION]"
 
 // bigqueryOptions are what a BigQuery address says.
 func (a address) bigqueryOptions() (bigquerywarehouse.Options, error) {

@@ -7,7 +7,8 @@ import (
 	"gamefill/internal/backend"
 )
 
-const bigqueryAddress = "bigquery://billing?raw=p.nba_raw&analytics=p.nba_analytics&reference=example.com:p.nba_reference&location=US"
+const bigqueryAddress = "bigquery://billing?raw=p.nba_raw&analytics=p.nba_analytics&" +
+	"reference=example.com:p.nba_reference&location=US"
 
 func TestBigQueryAddresses(t *testing.T) {
 	t.Parallel()
@@ -22,10 +23,13 @@ func TestBigQueryAddresses(t *testing.T) {
 		{"no project", strings.Replace(bigqueryAddress, "billing", "", 1), "want bigquery://BILLING_PROJECT"},
 		{"no slashes", strings.Replace(bigqueryAddress, "//", "", 1), "want bigquery://BILLING_PROJECT"},
 		{"path", strings.Replace(bigqueryAddress, "billing", "billing/dataset", 1), "want bigquery://BILLING_PROJECT"},
-		{"unknown parameter", bigqueryAddress + "&region=US", `unknown parameter "region"; bigquery: takes raw, analytics, reference, location, endpoint, fleet`},
+		{"unknown parameter", bigqueryAddress + "&region=US",
+			`unknown parameter "region"; bigquery: takes raw, analytics, reference, location, endpoint, fleet`},
 		{"parameter twice", bigqueryAddress + "&raw=p.other", `parameter "raw" is given 2 times`},
-		{"no dataset", strings.Replace(bigqueryAddress, "&analytics=p.nba_analytics", "", 1), `parameter "analytics": got "", want PROJECT.DATASET`},
-		{"dataset without project", strings.Replace(bigqueryAddress, "raw=p.", "raw=", 1), `parameter "raw": got "nba_raw", want PROJECT.DATASET`},
+		{"no dataset", strings.Replace(bigqueryAddress, "&analytics=p.nba_analytics", "", 1),
+			`parameter "analytics": got "", want PROJECT.DATASET`},
+		{"dataset without project", strings.Replace(bigqueryAddress, "raw=p.", "raw=", 1),
+			`parameter "raw": got "nba_raw", want PROJECT.DATASET`},
 		{"location of the datasets", strings.Replace(bigqueryAddress, "&location=US", "", 1), ""},
 		{"endpoint without scheme", bigqueryAddress + "&endpoint=localhost:9050", `parameter "endpoint"`},
 		{"no fleet", bigqueryAddress + "&fleet=0", `parameter "fleet": got "0"`},
@@ -36,13 +40,15 @@ func TestBigQueryAddresses(t *testing.T) {
 			switch {
 			case tt.want == "" && err != nil:
 				t.Errorf("got error %v, want none", err)
-			case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "--warehouse")):
+			case tt.want != "" &&
+				(err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "--warehouse")):
 				t.Errorf("got error %v, want one of --warehouse with %q", err, tt.want)
 			}
 		})
 	}
 	err := backend.Addresses{Queue: bigqueryAddress, Ledger: bigqueryAddress, Warehouse: bigqueryAddress}.Validate()
-	if err == nil || !strings.Contains(err.Error(), "--queue") || !strings.Contains(err.Error(), "--ledger") || strings.Contains(err.Error(), "--warehouse") {
+	if err == nil || !strings.Contains(err.Error(), "--queue") || !strings.Contains(err.Error(), "--ledger") ||
+		strings.Contains(err.Error(), "--warehouse") {
 		t.Errorf("BigQuery as queue and ledger: got %v, want an error naming both", err)
 	}
 }
@@ -50,11 +56,14 @@ func TestBigQueryAddresses(t *testing.T) {
 func TestOpenBigQuery(t *testing.T) {
 	t.Parallel()
 	file := "sqlite:" + t.TempDir() + "/gamefill.db"
-	b, err := backend.Open(t.Context(), backend.Addresses{Queue: file, Ledger: file, Warehouse: bigqueryAddress + "&endpoint=http://127.0.0.1:1"}, backend.Options{})
+	b, err := backend.Open(t.Context(),
+		backend.Addresses{Queue: file, Ledger: file, Warehouse: bigqueryAddress + "&endpoint=http://127.0.0.1:1"},
+		backend.Options{})
 	if err != nil {
 		t.Fatal(err) // opening makes no call
 	}
-	const want = "bigquery:nba_analytics=p.nba_analytics,nba_raw=p.nba_raw,nba_reference=example.com:p.nba_reference at http://127.0.0.1:1"
+	const want = "bigquery:nba_analytics=p.nba_analytics,nba_raw=p.nba_raw,nba_reference=example.com:p.nba_reference at " +
+		"http://127.0.0.1:1"
 	if got, err := b.Store.Identity(t.Context()); err != nil || got != want {
 		t.Errorf("identity: got %q, %v, want %q", got, err, want)
 	}

@@ -85,8 +85,8 @@ func local(endpoint string) string {
 	return ""
 }
 
-// checkEmulators refuses to work with an emulator of one Google service and the real other: most often a variable is left
-// over from a test, and a run would be recorded in one place and done in another.
+// checkEmulators refuses to work with an emulator of one Google service and the real other: most often a variable is
+// left over from a test, and a run would be recorded in one place and done in another.
 func (a Addresses) checkEmulators(getenv func(string) string) error {
 	emulators, real := a.services(getenv)
 	if a.AllowMixedEmulators || len(emulators) == 0 || len(real) == 0 {

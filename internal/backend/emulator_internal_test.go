@@ -32,7 +32,8 @@ func TestEmulatorsAndRealServices(t *testing.T) {
 		{"the other variable", topic, file, false, variables("", "localhost:2"), nil, nil},
 		{"queue emulator, real ledger", topic, database, false, variables("localhost:1", ""), []string{
 			"the queue is an emulator of Pub/Sub at localhost:1 (PUBSUB_EMULATOR_HOST)"},
-			[]string{"the queue is an emulator of Pub/Sub", "the ledger is Firestore in a real project (firestore://p)", "--allow-mixed-emulators"}},
+			[]string{"the queue is an emulator of Pub/Sub", "the ledger is Firestore in a real project (firestore://p)",
+				"--allow-mixed-emulators"}},
 		{"ledger emulator, real queue", topic, database, false, variables("", "localhost:2"), []string{
 			"the ledger is an emulator of Firestore at localhost:2 (FIRESTORE_EMULATOR_HOST)"},
 			[]string{"the ledger is an emulator of Firestore", "the queue is Pub/Sub in a real project (pubsub://p/dates)"}},
@@ -69,7 +70,8 @@ func TestLocalEndpoints(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ endpoint, want string }{
 		{"", ""}, {"https://bigquery.googleapis.com", ""}, {"https://bigquery.example", ""}, {"://", ""},
-		{"http://127.0.0.1:9050", "127.0.0.1:9050"}, {"https://localhost:9050/", "localhost:9050"}, {"http://[::1]:9050", "[::1]:9050"},
+		{"http://127.0.0.1:9050", "127.0.0.1:9050"}, {"https://localhost:9050/", "localhost:9050"},
+		{"http://[::1]:9050", "[::1]:9050"},
 		{"http://emulator:9050", "emulator:9050"},
 	}
 	for _, tt := range tests {

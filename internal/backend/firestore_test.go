@@ -28,7 +28,8 @@ func TestAddresses(t *testing.T) {
 		{"no scheme", "gamefill.db", "unknown scheme"},
 		{"no file", "sqlite:", "the file is missing"},
 		{"parameter of a file", "sqlite:x.db?mode=ro", `unknown parameter "mode"; sqlite: takes none`},
-		{"firestore, unknown parameter", "firestore://proj/ledger?region=eu", `unknown parameter "region"; firestore: takes prefix`},
+		{"firestore, unknown parameter", "firestore://proj/ledger?region=eu",
+			`unknown parameter "region"; firestore: takes prefix`},
 		{"firestore, parameter twice", "firestore://proj/ledger?prefix=a&prefix=b", `parameter "prefix" is given 2 times`},
 		{"firestore, prefix with a slash", "firestore://proj/ledger?prefix=a/b", "no slash"},
 		{"firestore without slashes", "firestore:proj/ledger", "want firestore://PROJECT/DATABASE"},
@@ -42,7 +43,8 @@ func TestAddresses(t *testing.T) {
 			switch {
 			case tt.want == "" && err != nil:
 				t.Errorf("got error %v, want none", err)
-			case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "--ledger")):
+			case tt.want != "" &&
+				(err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "--ledger")):
 				t.Errorf("got error %v, want one of --ledger with %q", err, tt.want)
 			}
 		})
@@ -53,7 +55,8 @@ func TestFirestoreIsForTheLedgerOnly(t *testing.T) {
 	t.Parallel()
 	const address = "firestore://proj/ledger"
 	err := backend.Addresses{Queue: address, Ledger: address, Warehouse: address}.Validate()
-	if err == nil || !strings.Contains(err.Error(), "--queue") || !strings.Contains(err.Error(), "--warehouse") || strings.Contains(err.Error(), "--ledger") {
+	if err == nil || !strings.Contains(err.Error(), "--queue") || !strings.Contains(err.Error(), "--warehouse") ||
+		strings.Contains(err.Error(), "--ledger") {
 		t.Errorf("got error %v, want one of --queue and --warehouse alone", err)
 	}
 }
@@ -64,7 +67,9 @@ func TestOpenFirestore(t *testing.T) {
 	file := "sqlite:" + filepath.Join(t.TempDir(), "gamefill.db")
 	prefix := rand.Text()
 	open := func(prefix string) *backend.Backend {
-		b, err := backend.Open(t.Context(), backend.Addresses{Queue: file, Ledger: "firestore://gamefill-test?prefix=" + prefix, Warehouse: file}, backend.Options{})
+		b, err := backend.Open(t.Context(),
+			backend.Addresses{Queue: file, Ledger: "firestore://gamefill-test?prefix=" + prefix, Warehouse: file},
+			backend.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -69,7 +69,8 @@ func TestUnreachable(t *testing.T) {
 				[]string{"the ledger " + database + " cannot", firestoreledger.EmulatorVariable}},
 			{"warehouse", backend.Addresses{Queue: file, Ledger: file, Warehouse: datasets + there.host + "&location=US"},
 				func(ctx context.Context, b *backend.Backend) error {
-					_, err := b.Store.Describe(ctx, &table.Schema{Dataset: "nba_analytics", Name: "made", Columns: testjob.Target.Columns})
+					_, err := b.Store.Describe(ctx,
+						&table.Schema{Dataset: "nba_analytics", Name: "made", Columns: testjob.Target.Columns})
 					return err
 				},
 				[]string{"the warehouse bigquery://billing", "correct it"}},

@@ -22,8 +22,8 @@ type Tables struct {
 }
 
 // Setup looks at everything that the addresses name and, in mode [setup.Make], makes what is missing. Findings come in
-// the order queue, ledger, warehouse; a file that several ports share comes once, where it is named first. What could not
-// be found out for one port hides no finding of the others: the error joins all of it.
+// the order queue, ledger, warehouse; a file that several ports share comes once, where it is named first. What could
+// not be found out for one port hides no finding of the others: the error joins all of it.
 func Setup(ctx context.Context, a Addresses, tables Tables, mode setup.Mode) (_ []setup.Finding, err error) {
 	if err := a.Validate(); err != nil {
 		return nil, err
@@ -121,8 +121,8 @@ type sqliteFile struct {
 	missing          bool
 }
 
-// file looks at a SQLite file, which holds the tables of queue and ledger from its start; the second time it has nothing
-// to say about it.
+// file looks at a SQLite file, which holds the tables of queue and ledger from its start; the second time it has
+// nothing to say about it.
 func (s *settingUp) file(ctx context.Context, path string) (sqliteFile, []setup.Finding, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {

@@ -50,7 +50,8 @@ func TestSetupOfOneFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "gamefill.db")
 	a := backend.Addresses{Queue: "sqlite:" + path, Ledger: "sqlite:" + path, Warehouse: "sqlite:" + path}
 	all := func(state string) []string {
-		return []string{"SQLite file " + path + ": " + state, "table " + testjob.Target.FullName() + ": " + state, "table " + testjob.Readings.FullName() + ": " + state}
+		return []string{"SQLite file " + path + ": " + state, "table " + testjob.Target.FullName() + ": " + state,
+			"table " + testjob.Readings.FullName() + ": " + state}
 	}
 	for _, mode := range []setup.Mode{setup.DryRun, setup.Check} {
 		for _, f := range setUp(t, a, mode, all("missing")...) {
@@ -83,7 +84,8 @@ func TestSetupOfThreeFiles(t *testing.T) {
 		}
 		switch mode {
 		case setup.DryRun:
-			if len(findings) != 4 || findings[0].Resource != "SQLite file "+l || findings[1].Makeable || findings[1].Advice == "" {
+			if len(findings) != 4 || findings[0].Resource != "SQLite file "+l || findings[1].Makeable ||
+				findings[1].Advice == "" {
 				t.Errorf("got %+v, want the ledger's file, and the warehouse's with the advice to make its directory", findings)
 			}
 		case setup.Make:
@@ -118,7 +120,8 @@ func TestSetupOfTables(t *testing.T) {
 		}
 		differs := 0
 		for _, f := range findings[2:] {
-			if f.Resource == "table "+testjob.Readings.FullName() && f.State == setup.Differs && f.Seen != "" && f.Wanting(mode) {
+			if f.Resource == "table "+testjob.Readings.FullName() && f.State == setup.Differs && f.Seen != "" &&
+				f.Wanting(mode) {
 				differs++
 			}
 		}
@@ -152,11 +155,13 @@ func TestSetupOnEmulators(t *testing.T) {
 	a := backend.Addresses{Queue: "pubsub://" + project + "/dates", Ledger: "firestore://" + project,
 		Warehouse: "sqlite:" + filepath.Join(t.TempDir(), "gamefill.db")}
 	want := func(queue, file string) (all []string) {
-		for _, r := range []string{"topic dates-dead", "topic dates", "subscription dates-dead-fold", "subscription dates-worker"} {
+		for _, r := range []string{"topic dates-dead", "topic dates", "subscription dates-dead-fold",
+			"subscription dates-worker"} {
 			all = append(all, r+" of project "+project+": "+queue)
 		}
 		return append(all, "rights on topics and subscriptions of project "+project+": unknown",
-			"Firestore database (default) of project "+project+": present", "indexes of Firestore database (default) of project "+project+": present",
+			"Firestore database (default) of project "+project+": present",
+			"indexes of Firestore database (default) of project "+project+": present",
 			"SQLite file "+strings.TrimPrefix(a.Warehouse, "sqlite:")+": "+file,
 			"table "+testjob.Target.FullName()+": "+file, "table "+testjob.Readings.FullName()+": "+file)
 	}
