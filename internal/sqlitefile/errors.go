@@ -62,18 +62,30 @@ type complaint struct {
 }
 
 var (
-	diskFull = complaint{ErrDiskFull, failure.Environment, "disk_full", "free space on its disk, then resume; nothing committed was lost"}
-	corrupt  = complaint{ErrCorrupt, failure.Environment, "file_corrupt", "stop all workers, keep a copy, and restore a backup or salvage with: sqlite3 FILE .recover"}
-	notOurs  = complaint{ErrNotSQLite, failure.Environment, "not_sqlite", "give the path of a gamefill file or of one that does not exist yet; it was left as it is"}
-	readOnly = complaint{ErrReadOnly, failure.Environment, "read_only", "make the file and its directory writable for this user (SQLite keeps FILE-wal and FILE-shm beside it)"}
-	inOut    = complaint{ErrIO, failure.Environment, "io_error", "look at the disk and at the system's log; nothing committed was lost"}
-	busy     = complaint{ErrBusy, failure.Transient, "busy", "look for a program that keeps a transaction open, such as an sqlite3 shell, and end it"}
-	noOpen   = complaint{ErrReadOnly, failure.Environment, "cannot_open", "make the file readable and its directory writable for this user"}
-	foreign  = complaint{ErrForeign, failure.Environment, "foreign_file", "give the path of a gamefill file or of one that does not exist yet; it was left as it is"}
-	newer    = complaint{ErrNewerVersion, failure.Environment, "newer_file", "use the build that upgraded the file, or a newer one; the file was left as it is"}
-	older    = complaint{ErrOlderVersion, failure.Environment, "older_file", "open it once for writing: start a worker, or publisher init"}
-	isDir    = complaint{ErrDirectory, failure.Environment, "path_is_directory", "give the path of a file, such as DIR/gamefill.db"}
-	missing  = complaint{ErrMissing, failure.Environment, "file_missing", "check the path; `publisher import` makes a new file"}
+	diskFull = complaint{ErrDiskFull, failure.Environment, "disk_full",
+		"free space on its disk, then resume; nothing committed was lost"}
+	corrupt = complaint{ErrCorrupt, failure.Environment, "file_corrupt",
+		"stop all workers, keep a copy, and restore a backup or salvage with: sqlite3 FILE .recover"}
+	notOurs = complaint{ErrNotSQLite, failure.Environment, "not_sqlite",
+		"give the path of a gamefill file or of one that does not exist yet; it was left as it is"}
+	readOnly = complaint{ErrReadOnly, failure.Environment, "read_only",
+		"make the file and its directory writable for this user (SQLite keeps FILE-wal and FILE-shm beside it)"}
+	inOut = complaint{ErrIO, failure.Environment, "io_error",
+		"look at the disk and at the system's log; nothing committed was lost"}
+	busy = complaint{ErrBusy, failure.Transient, "busy",
+		"look for a program that keeps a transaction open, such as an sqlite3 shell, and end it"}
+	noOpen = complaint{ErrReadOnly, failure.Environment, "cannot_open",
+		"make the file readable and its directory writable for this user"}
+	foreign = complaint{ErrForeign, failure.Environment, "foreign_file",
+		"give the path of a gamefill file or of one that does not exist yet; it was left as it is"}
+	newer = complaint{ErrNewerVersion, failure.Environment, "newer_file",
+		"use the build that upgraded the file, or a newer one; the file was left as it is"}
+	older = complaint{ErrOlderVersion, failure.Environment, "older_file",
+		"open it once for writing: start a worker, or publisher init"}
+	isDir = complaint{ErrDirectory, failure.Environment, "path_is_directory",
+		"give the path of a file, such as DIR/gamefill.db"}
+	missing = complaint{ErrMissing, failure.Environment, "file_missing",
+		"check the path; `publisher import` makes a new file"}
 	noParent = complaint{ErrMissing, failure.Environment, "directory_missing", "make the directory first"}
 )
 
@@ -132,8 +144,8 @@ func endsTransaction(err error) bool {
 
 // isBusy reports whether err is SQLite's refusal to wait longer for a lock.
 //
-// SQLITE_PROTOCOL is the write-ahead log's own word for it: too many tries to get its lock while another process, stopped
-// perhaps, held it (sqlite.org/rescode.html#protocol).
+// SQLITE_PROTOCOL is the write-ahead log's own word for it: too many tries to get its lock while another process,
+// stopped perhaps, held it (sqlite.org/rescode.html#protocol).
 func isBusy(err error) bool {
 	return code(err) == sqlite3.SQLITE_BUSY || code(err) == sqlite3.SQLITE_PROTOCOL
 }

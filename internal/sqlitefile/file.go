@@ -1,8 +1,8 @@
 // Package sqlitefile owns one SQLite file: its schema and migrations, the one writer of this process and a pool of
 // readers. The embedded queue, ledger and warehouse share a [File] and so one transaction log and one fsync.
 //
-// Every process that uses the file has its own File; they meet in SQLite's locks (write-ahead log, synchronous=FULL), so
-// the file must be on a local disk of one host. Within a process, [File.Write] calls that wait at the same time are
+// Every process that uses the file has its own File; they meet in SQLite's locks (write-ahead log, synchronous=FULL),
+// so the file must be on a local disk of one host. Within a process, [File.Write] calls that wait at the same time are
 // committed together: that is what makes many small durable writes cheap, and it keeps the processes from starving one
 // another, since a process asks for the lock once a group.
 //
@@ -170,8 +170,8 @@ func (f *File) openReadWrite(ctx context.Context, o Options) error {
 	return f.loadID(ctx)
 }
 
-// openReadOnly takes a file of exactly this build's schema version. A file in a directory that cannot be written is read
-// as immutable if nobody can have an open log beside it.
+// openReadOnly takes a file of exactly this build's schema version. A file in a directory that cannot be written is
+// read as immutable if nobody can have an open log beside it.
 func (f *File) openReadOnly(ctx context.Context, o Options) error {
 	mode := modeReadOnly
 	c, err := connect(ctx, f.path, mode, nil)
@@ -194,7 +194,8 @@ func (f *File) openReadOnly(ctx context.Context, o Options) error {
 		return explain(f.path, err)
 	}
 	if version < len(migrations) {
-		return older.about(f.path, fmt.Errorf("%w: the file has schema version %d, this build needs %d", ErrOlderVersion, version, len(migrations)))
+		return older.about(f.path,
+			fmt.Errorf("%w: the file has schema version %d, this build needs %d", ErrOlderVersion, version, len(migrations)))
 	}
 	f.readers = newPool(f.path, mode, o.Readers)
 	return f.loadID(ctx)
@@ -216,8 +217,8 @@ func (f *File) Path() string { return f.path }
 // ID is the random text that the file got when it was created. It stays with the file wherever that is moved.
 func (f *File) ID(ctx context.Context) (string, error) { return f.id, ctx.Err() }
 
-// Close waits for the writes and reads that have begun or wait, refuses later ones and closes the file. Calling it again
-// returns the same.
+// Close waits for the writes and reads that have begun or wait, refuses later ones and closes the file. Calling it
+// again returns the same.
 func (f *File) Close() error {
 	f.closeOnce.Do(func() {
 		if f.readers != nil {
@@ -275,8 +276,9 @@ func beginRead(ctx context.Context, c *connection) error {
 	}
 }
 
-// Write runs fn in the single writer of this process, inside a transaction that holds the write lock from its start, and
-// returns nil when fn's changes are durable. An error of fn, which Write returns, undoes fn's changes and no others.
+// Write runs fn in the single writer of this process, inside a transaction that holds the write lock from its start,
+// and returns nil when fn's changes are durable. An error of fn, which Write returns, undoes fn's changes and no
+// others.
 //
 // Calls that wait at the same time are committed together, each behind a savepoint of its own. When the shared
 // transaction fails, each is run again alone, so fn may run more than once: it must reset what it captures, and do

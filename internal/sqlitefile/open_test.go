@@ -39,7 +39,9 @@ func made(t *testing.T) string {
 		t.Fatal(err)
 	}
 	withNotes(t, f)
-	write(t, f, "WITH RECURSIVE c(n) AS (VALUES (1) UNION ALL SELECT n+1 FROM c WHERE n < 1000) INSERT INTO note SELECT printf('%0200d', n), n FROM c")
+	write(t, f,
+		"WITH RECURSIVE c(n) AS (VALUES (1) UNION ALL SELECT n+1 FROM c WHERE n < 1000) INSERT INTO note SELECT "+
+			"printf('%0200d', n), n FROM c")
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -74,23 +76,47 @@ func TestOpenRefuses(t *testing.T) {
 		reason string
 		say    string
 	}{
-		{"text", file("game_id,player_name\n0022100001,LeBron James\n"), sqlitefile.Options{}, sqlitefile.ErrNotSQLite, "not_sqlite", "left as it is"},
+		{"text", file("game_id,player_name\n0022100001,LeBron James\n"), sqlitefile.Options{}, sqlitefile.ErrNotSQLite,
+			"not_sqlite", "left as it is"},
 		{"a few bytes", file("x"), sqlitefile.Options{}, sqlitefile.ErrNotSQLite, "not_sqlite", ""},
-		{"header alone", file("SQLite format 3\x00" + strings.Repeat("\x07", 2000)), sqlitefile.Options{}, sqlitefile.ErrNotSQLite, "not_sqlite", ""},
-		{"another program's tables", foreign("CREATE TABLE t (x)"), sqlitefile.Options{}, sqlitefile.ErrForeign, "foreign_file", "left as it is"},
-		{"another program's id", foreign("PRAGMA application_id = 252006674"), sqlitefile.Options{}, sqlitefile.ErrForeign, "foreign_file", ""},
-		{"another program's version", foreign("PRAGMA user_version = 1"), sqlitefile.Options{}, sqlitefile.ErrForeign, "foreign_file", ""},
-		{"another program's tables, read-only", foreign("CREATE TABLE t (x)"), sqlitefile.Options{ReadOnly: true}, sqlitefile.ErrForeign, "foreign_file", ""},
-		{"newer", func(t *testing.T) string { p := made(t); raw(t, p, newer); return p }, sqlitefile.Options{}, sqlitefile.ErrNewerVersion, "newer_file",
-			fmt.Sprintf("schema version %d, this build knows up to %d", sqlitefile.NewestVersion()+3, sqlitefile.NewestVersion())},
-		{"newer, read-only", func(t *testing.T) string { p := made(t); raw(t, p, newer); return p }, sqlitefile.Options{ReadOnly: true}, sqlitefile.ErrNewerVersion, "newer_file", ""},
-		{"older, read-only", func(t *testing.T) string { p := made(t); raw(t, p, "PRAGMA user_version = 1"); return p }, sqlitefile.Options{ReadOnly: true},
+		{"header alone", file("SQLite format 3\x00" + strings.Repeat("\x07", 2000)), sqlitefile.Options{},
+			sqlitefile.ErrNotSQLite, "not_sqlite", ""},
+		{"another program's tables", foreign("CREATE TABLE t (x)"), sqlitefile.Options{}, sqlitefile.ErrForeign,
+			"foreign_file", "left as it is"},
+		{"another program's id", foreign("PRAGMA application_id = 252006674"), sqlitefile.Options{}, sqlitefile.ErrForeign,
+			"foreign_file", ""},
+		{"another program's version", foreign("PRAGMA user_version = 1"), sqlitefile.Options{}, sqlitefile.ErrForeign,
+			"foreign_file", ""},
+		{"another program's tables, read-only", foreign("CREATE TABLE t (x)"), sqlitefile.Options{ReadOnly: true},
+			sqlitefile.ErrForeign, "foreign_file", ""},
+		{"newer", func(t *testing.T) string {
+			p := made(t)
+			raw(t, p, newer)
+			return p
+		}, sqlitefile.Options{}, sqlitefile.ErrNewerVersion, "newer_file",
+			fmt.Sprintf("schema version %d, this build knows up to %d", sqlitefile.NewestVersion()+3,
+				sqlitefile.NewestVersion())},
+		{"newer, read-only", func(t *testing.T) string {
+			p := made(t)
+			raw(t, p, newer)
+			return p
+		}, sqlitefile.Options{ReadOnly: true}, sqlitefile.ErrNewerVersion, "newer_file", ""},
+		{"older, read-only", func(t *testing.T) string {
+			p := made(t)
+			raw(t, p, "PRAGMA user_version = 1")
+			return p
+		}, sqlitefile.Options{ReadOnly: true},
 			sqlitefile.ErrOlderVersion, "older_file", "for writing"},
-		{"directory", func(t *testing.T) string { return t.TempDir() }, sqlitefile.Options{}, sqlitefile.ErrDirectory, "path_is_directory", "path of a file"},
+		{"directory", func(t *testing.T) string {
+			return t.TempDir()
+		}, sqlitefile.Options{}, sqlitefile.ErrDirectory, "path_is_directory", "path of a file"},
 		{"missing", missing, sqlitefile.Options{MustExist: true}, sqlitefile.ErrMissing, "file_missing", "check the path"},
 		{"missing, read-only", missing, sqlitefile.Options{ReadOnly: true}, sqlitefile.ErrMissing, "file_missing", ""},
-		{"missing directory", func(t *testing.T) string { return filepath.Join(t.TempDir(), "no", "gamefill.db") }, sqlitefile.Options{}, sqlitefile.ErrMissing, "directory_missing", "make the directory"},
-		{"file for a directory", func(t *testing.T) string { return filepath.Join(file("x")(t), "gamefill.db") }, sqlitefile.Options{}, nil, "", ""},
+		{"missing directory", func(t *testing.T) string {
+			return filepath.Join(t.TempDir(), "no", "gamefill.db")
+		}, sqlitefile.Options{}, sqlitefile.ErrMissing, "directory_missing", "make the directory"},
+		{"file for a directory", func(t *testing.T) string { return filepath.Join(file("x")(t), "gamefill.db") },
+			sqlitefile.Options{}, nil, "", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -105,7 +131,8 @@ func TestOpenRefuses(t *testing.T) {
 			if tt.want != nil && !errors.Is(err, tt.want) {
 				t.Errorf("got %v, want %v", err, tt.want)
 			}
-			if got := failure.ReasonOf(err); tt.reason != "" && (got != tt.reason || failure.ClassOf(err) != failure.Environment) {
+			if got := failure.ReasonOf(err); tt.reason != "" &&
+				(got != tt.reason || failure.ClassOf(err) != failure.Environment) {
 				t.Errorf("got class %v, reason %s, want environment, %s", failure.ClassOf(err), got, tt.reason)
 			}
 			if !strings.Contains(err.Error(), filepath.Dir(path)) || !strings.Contains(err.Error(), tt.say) {
@@ -235,7 +262,8 @@ func TestReadOnlyOption(t *testing.T) {
 		t.Errorf("rows: got %d, want 1001", got)
 	}
 	ran := false
-	if err := f.Write(t.Context(), func(*sqlitefile.Tx) error { ran = true; return nil }); !errors.Is(err, sqlitefile.ErrReadOnly) || ran {
+	if err := f.Write(t.Context(), func(*sqlitefile.Tx) error { ran = true; return nil }); !errors.Is(err,
+		sqlitefile.ErrReadOnly) || ran {
 		t.Errorf("write: got %v, ran %v, want %v", err, ran, sqlitefile.ErrReadOnly)
 	}
 	if got := f.Stats(); got != (sqlitefile.Stats{}) {
@@ -261,7 +289,8 @@ func TestCorruptFile(t *testing.T) {
 	err = f.Read(t.Context(), func(tx *sqlitefile.Tx) error {
 		return tx.QueryRow("SELECT sum(n) FROM note NOT INDEXED").Scan(&n)
 	})
-	if !errors.Is(err, sqlitefile.ErrCorrupt) || failure.ClassOf(err) != failure.Environment || !strings.Contains(err.Error(), "backup") {
+	if !errors.Is(err, sqlitefile.ErrCorrupt) || failure.ClassOf(err) != failure.Environment ||
+		!strings.Contains(err.Error(), "backup") {
 		t.Errorf("read: got %v, want %v", err, sqlitefile.ErrCorrupt)
 	}
 }
@@ -279,7 +308,8 @@ func TestDiskFull(t *testing.T) {
 		return nil
 	}
 	err := f.Write(t.Context(), big)
-	if !errors.Is(err, sqlitefile.ErrDiskFull) || failure.ClassOf(err) != failure.Environment || failure.ReasonOf(err) != "disk_full" {
+	if !errors.Is(err, sqlitefile.ErrDiskFull) || failure.ClassOf(err) != failure.Environment ||
+		failure.ReasonOf(err) != "disk_full" {
 		t.Errorf("got %v (%v, %s), want %v", err, failure.ClassOf(err), failure.ReasonOf(err), sqlitefile.ErrDiskFull)
 	}
 	// Whoever swallows the error and goes on must not have the rest committed by itself.

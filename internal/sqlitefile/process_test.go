@@ -123,13 +123,15 @@ func TestProcessesLoseNoWrite(t *testing.T) {
 				t.Errorf("child %d: %v: %s", c, err, stderr)
 			}
 			if writes != childWriters*childWrites || commits >= writes || commits == 0 {
-				t.Errorf("child %d: %d writes in %d commits, want %d writes and fewer commits", c, writes, commits, childWriters*childWrites)
+				t.Errorf("child %d: %d writes in %d commits, want %d writes and fewer commits", c, writes, commits,
+					childWriters*childWrites)
 			}
 		})
 	}
 	group.Wait()
 	want := children * childWriters * childWrites
-	for _, query := range []string{"SELECT n FROM total", "SELECT count(*) FROM note", "SELECT count(DISTINCT who) FROM note", "SELECT max(n) FROM note"} {
+	for _, query := range []string{"SELECT n FROM total", "SELECT count(*) FROM note",
+		"SELECT count(DISTINCT who) FROM note", "SELECT max(n) FROM note"} {
 		if got := count(t, f, query); got != want {
 			t.Errorf("%s: got %d, want %d", query, got, want)
 		}

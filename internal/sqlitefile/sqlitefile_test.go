@@ -142,10 +142,12 @@ func TestCancelledWriteIsNotRun(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	ran := false
-	if err := f.Write(ctx, func(*sqlitefile.Tx) error { ran = true; return nil }); !errors.Is(err, context.Canceled) || ran {
+	if err := f.Write(ctx, func(*sqlitefile.Tx) error { ran = true; return nil }); !errors.Is(err,
+		context.Canceled) || ran {
 		t.Errorf("write: got %v, ran %v", err, ran)
 	}
-	if err := f.Read(ctx, func(*sqlitefile.Tx) error { ran = true; return nil }); !errors.Is(err, context.Canceled) || ran {
+	if err := f.Read(ctx, func(*sqlitefile.Tx) error { ran = true; return nil }); !errors.Is(err,
+		context.Canceled) || ran {
 		t.Errorf("read: got %v, ran %v", err, ran)
 	}
 }

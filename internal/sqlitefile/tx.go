@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Tx is one transaction, or one request's part of a group's. It is valid until the function it was given to returns, for
-// that goroutine alone. Its statements are prepared once a connection and kept by their text, so queries should be
+// Tx is one transaction, or one request's part of a group's. It is valid until the function it was given to returns,
+// for that goroutine alone. Its statements are prepared once a connection and kept by their text, so queries should be
 // constant texts with parameters. Every method first looks at the context of the Write or Read.
 type Tx struct {
 	ctx     context.Context
@@ -96,8 +96,8 @@ func (tx *Tx) ExecValues(query string, values []driver.Value) error {
 	return tx.note(err)
 }
 
-// Query runs a query whose rows the caller goes through before it runs the same text again. Rows that are still open when
-// the transaction ends are closed.
+// Query runs a query whose rows the caller goes through before it runs the same text again. Rows that are still open
+// when the transaction ends are closed.
 func (tx *Tx) Query(query string, args ...any) (*sql.Rows, error) {
 	s, err := tx.Prepare(query)
 	if err != nil {
@@ -111,7 +111,8 @@ func (tx *Tx) Query(query string, args ...any) (*sql.Rows, error) {
 	return rows, nil
 }
 
-// QueryRow runs a query for its first row. Errors, sql.ErrNoRows too, come from Scan of the result, which must be called.
+// QueryRow runs a query for its first row. Errors, sql.ErrNoRows too, come from Scan of the result, which must be
+// called.
 func (tx *Tx) QueryRow(query string, args ...any) *sql.Row {
 	s, err := tx.Prepare(query)
 	if err != nil {

@@ -72,7 +72,10 @@ func TestWriteOnceIsAlone(t *testing.T) {
 			run = f.WriteOnce
 		}
 		group.Go(func() {
-			if err := run(t.Context(), func(tx *sqlitefile.Tx) error { _, err := tx.Exec("INSERT INTO note VALUES ('x', ?)", i); return err }); err != nil {
+			if err := run(t.Context(), func(tx *sqlitefile.Tx) error {
+				_, err := tx.Exec("INSERT INTO note VALUES ('x', ?)", i)
+				return err
+			}); err != nil {
 				t.Errorf("write %d: %v", i, err)
 			}
 		})
@@ -243,7 +246,8 @@ func TestTx(t *testing.T) {
 		if err := tx.QueryRow("SELECT who FROM note WHERE n = 9").Scan(&who); !errors.Is(err, sql.ErrNoRows) {
 			t.Errorf("got %v, want %v", err, sql.ErrNoRows)
 		}
-		if err := tx.QueryRow("SELECT nothing FROM note").Scan(&who); err == nil || !strings.Contains(err.Error(), "nothing") {
+		if err := tx.QueryRow("SELECT nothing FROM note").Scan(&who); err == nil ||
+			!strings.Contains(err.Error(), "nothing") {
 			t.Errorf("bad query: got %v", err)
 		}
 		_, err := tx.Query("SELECT who FROM note") // left open: the end of the transaction closes it
@@ -264,7 +268,8 @@ func TestArguments(t *testing.T) {
 	type label string
 	f := fresh(t)
 	write(t, f, "CREATE TABLE v (x)")
-	write(t, f, "INSERT INTO v VALUES (?), (?), (?), (?), (?), (?), (?)", nil, 7, int64(1)<<62, 0.5, "a\x00b", []byte{0, 1}, label("named"))
+	write(t, f, "INSERT INTO v VALUES (?), (?), (?), (?), (?), (?), (?)", nil, 7, int64(1)<<62, 0.5, "a\x00b",
+		[]byte{0, 1}, label("named"))
 	write(t, f, "INSERT INTO v VALUES (@b)", sql.Named("b", true))
 	var got []string
 	if err := f.Read(t.Context(), func(tx *sqlitefile.Tx) error {
@@ -276,7 +281,8 @@ func TestArguments(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{`<nil> "<nil>"`, `int64 "7"`, `int64 "4611686018427387904"`, `float64 "0.5"`, `string "a\x00b"`, `[]uint8 "[0 1]"`, `string "named"`, `int64 "1"`}
+	want := []string{`<nil> "<nil>"`, `int64 "7"`, `int64 "4611686018427387904"`, `float64 "0.5"`, `string "a\x00b"`,
+		`[]uint8 "[0 1]"`, `string "named"`, `int64 "1"`}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
@@ -312,7 +318,8 @@ func TestClose(t *testing.T) {
 	})
 	<-held
 	group.Go(func() {
-		if err := f.Write(t.Context(), func(tx *sqlitefile.Tx) error { _, err := tx.Exec("INSERT INTO note VALUES ('x', 1)"); return err }); err != nil {
+		if err := f.Write(t.Context(),
+			func(tx *sqlitefile.Tx) error { _, err := tx.Exec("INSERT INTO note VALUES ('x', 1)"); return err }); err != nil {
 			t.Errorf("waiting write: %v", err)
 		}
 	})
