@@ -80,7 +80,8 @@ func (s *store) Replace(ctx context.Context, w warehouse.Write) (r warehouse.Rec
 	return r, err
 }
 
-func (s *store) Close(ctx context.Context, t *table.Schema, date gamedate.Date, fence warehouse.Fence, id string) error {
+func (s *store) Close(ctx context.Context, t *table.Schema, date gamedate.Date, fence warehouse.Fence,
+	id string) error {
 	return Do(ctx, s.policy, func(ctx context.Context) error { return s.Store.Close(ctx, t, date, fence, id) })
 }
 
