@@ -122,7 +122,8 @@ func TestThreeWorkersTellOnce(t *testing.T) {
 		t.Errorf("one message arrived %d times: %v", n, titles)
 	}
 	delete(got, notify.Milestone)
-	want := map[notify.Kind]int{notify.Started: 1, notify.SamplePassed: 1, notify.DeadLetters: 1, notify.Paused: 1, notify.Completed: 1}
+	want := map[notify.Kind]int{notify.Started: 1, notify.SamplePassed: 1, notify.DeadLetters: 1, notify.Paused: 1,
+		notify.Completed: 1}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("told (-want +got):\n%s", diff)
 	}

@@ -132,7 +132,8 @@ func (a *attemptRun) do(ctx context.Context) (err error) {
 		Counts: out.Counts, Findings: out.Findings, Rejections: out.Rejections, Unresolved: out.Unresolved,
 	}
 	if out.Unchanged {
-		a.facts.Outcome, a.facts.Rows, a.facts.Fingerprint, a.facts.TargetToken = ledger.Unchanged, len(out.Previous.Rows), out.Fingerprint, out.Previous.Token
+		a.facts.Outcome, a.facts.Rows, a.facts.Fingerprint, a.facts.TargetToken = ledger.Unchanged, len(out.Previous.Rows),
+			out.Fingerprint, out.Previous.Token
 		a.facts.Kept = before.Kept && own
 	} else {
 		if before.Kept && !own {
@@ -167,7 +168,8 @@ func (a *attemptRun) write(ctx context.Context, fence warehouse.Fence, out rebui
 	if write.ID, err = a.store.Prepare(ctx, write); err != nil {
 		return fmt.Errorf("prepare write: %w", err)
 	}
-	record := ledger.WriteRecord{ID: write.ID, Fingerprint: out.Fingerprint, PreImage: a.facts.PreImage, PreImageRows: a.facts.PreImageRows}
+	record := ledger.WriteRecord{ID: write.ID, Fingerprint: out.Fingerprint, PreImage: a.facts.PreImage,
+		PreImageRows: a.facts.PreImageRows}
 	if err := a.ledger.BeginWrite(ctx, lease, a.config.LeaseTTL, record); err != nil {
 		return ledgerFailed(fmt.Errorf("begin write: %w", err))
 	}
@@ -203,9 +205,10 @@ func (a *attemptRun) write(ctx context.Context, fence warehouse.Fence, out rebui
 // waiting never uses up the queue's own deliveries.
 const longWait = time.Minute
 
-// end records what came of an attempt, ends the delivery and returns what came of it. ctx is not cancelled by the work's
-// end.
-func (w *Worker) end(ctx context.Context, d queue.Delivery, a *attemptRun, err error) (outcome string, f *ledger.Failure) {
+// end records what came of an attempt, ends the delivery and returns what came of it. ctx is not cancelled by the
+// work's end.
+func (w *Worker) end(ctx context.Context, d queue.Delivery, a *attemptRun,
+	err error) (outcome string, f *ledger.Failure) {
 	lease := a.claim.Lease
 	log := w.log.With(attrs(lease)...)
 	var notReady *rebuild.NotReadyError
@@ -231,7 +234,8 @@ func (w *Worker) end(ctx context.Context, d queue.Delivery, a *attemptRun, err e
 	case errors.As(err, &notReady):
 		log.InfoContext(ctx, "not final yet", "cause", notReady.Why)
 		f = &ledger.Failure{Class: failure.Transient, Reason: "not_final", Stage: a.stage, Message: notReady.Why}
-		w.release(ctx, d, lease, ledger.Release{To: ledger.Pending, Result: ledger.ResultReleased, Failure: f}, w.config.NotFinal)
+		w.release(ctx, d, lease, ledger.Release{To: ledger.Pending, Result: ledger.ResultReleased, Failure: f},
+			w.config.NotFinal)
 		return ledger.ResultReleased, f
 	}
 
@@ -244,7 +248,8 @@ func (w *Worker) end(ctx context.Context, d queue.Delivery, a *attemptRun, err e
 	}
 	if class == failure.Permanent || class == failure.Transient && spent >= w.config.MaxAttempts {
 		log.ErrorContext(ctx, "date is dead")
-		if err := w.ledger.Release(ctx, lease, ledger.Release{To: ledger.Dead, Spend: true, Result: ledger.ResultDead, Failure: f}); err != nil {
+		if err := w.ledger.Release(ctx, lease,
+			ledger.Release{To: ledger.Dead, Spend: true, Result: ledger.ResultDead, Failure: f}); err != nil {
 			log.WarnContext(ctx, "record the dead date", "release_error", err.Error())
 			w.giveBack(ctx, d, w.config.HeldWait)
 			return ledger.ResultDead, f
@@ -271,7 +276,8 @@ func (w *Worker) end(ctx context.Context, d queue.Delivery, a *attemptRun, err e
 }
 
 // release gives the lease back and then the message: short waits are the queue's, long ones the ledger's.
-func (w *Worker) release(ctx context.Context, d queue.Delivery, lease ledger.Lease, r ledger.Release, wait time.Duration) {
+func (w *Worker) release(ctx context.Context, d queue.Delivery, lease ledger.Lease, r ledger.Release,
+	wait time.Duration) {
 	if wait > longWait {
 		r.Delay = wait
 	}

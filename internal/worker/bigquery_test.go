@@ -28,7 +28,8 @@ func TestBigQueryEndsWhereSQLiteEnds(t *testing.T) {
 	fake := bigqueryfake.New(bigqueryfake.Options{Projects: []string{"project"}, ModificationsPer10s: 1_000_000})
 	endpoint, stop := bigqueryfake.Start(fake)
 	t.Cleanup(stop)
-	client, err := bigquery.NewClient(t.Context(), "project", option.WithEndpoint(endpoint), option.WithoutAuthentication())
+	client, err := bigquery.NewClient(t.Context(), "project", option.WithEndpoint(endpoint),
+		option.WithoutAuthentication())
 	must(t, err)
 	must(t, client.Dataset("weather").Create(t.Context(), &bigquery.DatasetMetadata{Location: "US"}))
 	open := func() warehouse.Store {
@@ -59,7 +60,8 @@ func TestBigQueryEndsWhereSQLiteEnds(t *testing.T) {
 	must(t, errors.Join(errs...))
 	got := mixed.validate(monday, sunday)
 	if got.Verdict != job.Pass || !got.Finished || got.Rows != want.Rows || got.TableFingerprint != want.TableFingerprint {
-		t.Errorf("got verdict %s, finished %v, %d rows, fingerprint %s, want pass, true, %d, %s", got.Verdict, got.Finished, got.Rows,
+		t.Errorf("got verdict %s, finished %v, %d rows, fingerprint %s, want pass, true, %d, %s", got.Verdict,
+			got.Finished, got.Rows,
 			got.TableFingerprint, want.Rows, want.TableFingerprint)
 	}
 	if v := fake.Violations("project.weather." + testjob.Target.Name); len(v) > 0 {

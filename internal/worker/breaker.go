@@ -49,7 +49,8 @@ type trip struct {
 
 // rules are looked at in this order after a failed attempt; the first that says something decides. A rule is told the
 // attempts that have ended since the run was last opened, newest first, and returns nil when it has nothing to say.
-var rules = []func(j job.Job, run ledger.Run, ended []ledger.Attempt) *trip{firstFailure, failedGate, dailyQuota, environmentFailures, alikeFailures}
+var rules = []func(j job.Job, run ledger.Run, ended []ledger.Attempt) *trip{firstFailure, failedGate, dailyQuota,
+	environmentFailures, alikeFailures}
 
 // judge says whether failures stop a run. recent are its newest ended attempts, newest first.
 func judge(j job.Job, run ledger.Run, recent []ledger.Attempt) *trip {
@@ -70,15 +71,16 @@ func firstFailure(_ job.Job, run ledger.Run, ended []ledger.Attempt) *trip {
 	}
 	for _, a := range slices.Backward(ended) {
 		if a.Result != ledger.ResultReleased && a.Failure != nil && a.Failure.Class.SpendsAttempt() {
-			return &trip{"breaker", fmt.Sprintf("%s failed (%s %s), and the run stops at the first failure: %s", a.Date, a.Failure.Class,
-				a.Failure.Reason, advice(a.Date)), true}
+			return &trip{"breaker",
+				fmt.Sprintf("%s failed (%s %s), and the run stops at the first failure: %s", a.Date, a.Failure.Class,
+					a.Failure.Reason, advice(a.Date)), true}
 		}
 	}
 	return nil
 }
 
-// failedGate stops a run at the first date that fails one of the job's rules that speak of the whole run. The reason of such
-// a failure lists the rules.
+// failedGate stops a run at the first date that fails one of the job's rules that speak of the whole run. The reason of
+// such a failure lists the rules.
 func failedGate(j job.Job, _ ledger.Run, ended []ledger.Attempt) *trip {
 	for _, a := range slices.Backward(ended) {
 		if a.Result != ledger.ResultDead || a.Failure == nil || a.Failure.Stage != rebuild.StageAccept {
@@ -86,7 +88,8 @@ func failedGate(j job.Job, _ ledger.Run, ended []ledger.Attempt) *trip {
 		}
 		for _, name := range strings.Split(a.Failure.Reason, ",") {
 			if slices.ContainsFunc(j.Rules, func(r job.Rule) bool { return r.StopsRun && r.Name == name }) {
-				return &trip{"breaker", fmt.Sprintf("%s failed %s, which concerns more than one date: %s", a.Date, name, advice(a.Date)), true}
+				return &trip{"breaker",
+					fmt.Sprintf("%s failed %s, which concerns more than one date: %s", a.Date, name, advice(a.Date)), true}
 			}
 		}
 	}
@@ -122,7 +125,8 @@ func environmentFailures(_ job.Job, _ ledger.Run, ended []ledger.Attempt) *trip 
 			dates = append(dates, a.Date)
 		}
 		if len(dates) == environmentDates || met == environmentAttempts {
-			return &trip{"environment", fmt.Sprintf("%s, seen on %s: %s", newest.Reason, datesText(dates), newest.Message), false}
+			return &trip{"environment",
+				fmt.Sprintf("%s, seen on %s: %s", newest.Reason, datesText(dates), newest.Message), false}
 		}
 	}
 	return nil
@@ -140,7 +144,8 @@ func alikeFailures(_ job.Job, _ ledger.Run, ended []ledger.Attempt) *trip {
 		if a.Result == ledger.ResultComplete {
 			return nil
 		}
-		if a.Result != ledger.ResultFailed && a.Result != ledger.ResultDead || a.Failure == nil || a.Failure.Reason == reasonLedger ||
+		if a.Result != ledger.ResultFailed && a.Result != ledger.ResultDead || a.Failure == nil ||
+			a.Failure.Reason == reasonLedger ||
 			a.Failure.Class != failure.Permanent && a.Failure.Class != failure.Transient {
 			continue
 		}
@@ -149,8 +154,9 @@ func alikeFailures(_ job.Job, _ ledger.Run, ended []ledger.Attempt) *trip {
 			continue
 		}
 		if seen[k] = append(seen[k], a.Date); len(seen[k]) == alikeDates {
-			return &trip{"breaker", fmt.Sprintf("%s failed alike (%s %s) with no success between: %s", datesText(seen[k]), k.class, k.reason,
-				advice(a.Date)), true}
+			return &trip{"breaker",
+				fmt.Sprintf("%s failed alike (%s %s) with no success between: %s", datesText(seen[k]), k.class, k.reason,
+					advice(a.Date)), true}
 		}
 	}
 	return nil
@@ -218,8 +224,8 @@ func (w *Worker) pause(ctx context.Context, judged ledger.Run, t trip) {
 
 var errNotOpen = errors.New("the run is not open")
 
-// pauseWithoutQueue pauses a run when err says that a topic is missing or forbidden. That concerns every date, so one that
-// meets it is enough: nothing can be published, and a dead letter would be in the ledger alone.
+// pauseWithoutQueue pauses a run when err says that a topic is missing or forbidden. That concerns every date, so one
+// that meets it is enough: nothing can be published, and a dead letter would be in the ledger alone.
 func (w *Worker) pauseWithoutQueue(ctx context.Context, id string, err error) {
 	if failure.ClassOf(err) != failure.Environment {
 		return

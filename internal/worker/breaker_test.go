@@ -87,7 +87,8 @@ func TestBreakerStopsThreeWorkersExactly(t *testing.T) {
 	paused(t, errs...)
 
 	run := w.run()
-	if want := "2022-06-06, 2022-06-07 and 2022-06-08 failed alike (permanent bad_station) with no success between"; !strings.HasPrefix(run.Cause, want) {
+	const want = "2022-06-06, 2022-06-07 and 2022-06-08 failed alike (permanent bad_station) with no success between"
+	if !strings.HasPrefix(run.Cause, want) {
 		t.Errorf("cause: got %q, want %q", run.Cause, want)
 	}
 	tokens, err := real.Tokens(t.Context(), testjob.Target, gamedate.Range{From: date(monday), To: date(sunday)})
@@ -95,7 +96,8 @@ func TestBreakerStopsThreeWorkersExactly(t *testing.T) {
 	if len(tokens) != 0 {
 		t.Errorf("partitions written after the pause: %v", tokens)
 	}
-	if diff := cmp.Diff([]string{"past their control read when the run was paused: 2 (2022-06-11 and 2022-06-12)"}, w.events("writes_past_pause")); diff != "" {
+	if diff := cmp.Diff([]string{"past their control read when the run was paused: 2 (2022-06-11 and 2022-06-12)"},
+		w.events("writes_past_pause")); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
 	for _, d := range week[3:] {
@@ -135,12 +137,14 @@ func TestStopOnFirstFailure(t *testing.T) {
 	eventually(t, "the run is paused", func() bool { return w.run().State == ledger.RunPaused })
 	close(stopped)
 	paused(t, <-errs)
-	letters, err := w.ledger.DeadLetters(t.Context(), ledger.DeadLetterFilter{Job: testjob.Name, Run: id, State: ledger.LetterOpen})
+	letters, err := w.ledger.DeadLetters(t.Context(),
+		ledger.DeadLetterFilter{Job: testjob.Name, Run: id, State: ledger.LetterOpen})
 	must(t, err)
 	if len(letters) != 1 {
 		t.Errorf("letters in the ledger after the pause: got %d, want that of the dead date", len(letters))
 	}
-	if cause := w.run().Cause; !strings.HasPrefix(cause, "2022-06-06 failed (permanent bad_station), and the run stops at the first failure") {
+	if cause := w.run().Cause; !strings.HasPrefix(cause,
+		"2022-06-06 failed (permanent bad_station), and the run stops at the first failure") {
 		t.Errorf("cause: got %q", cause)
 	}
 	if got := w.states(monday, sunday); slices.Contains(got, ledger.Complete) {
@@ -153,7 +157,8 @@ func TestStopOnFirstFailure(t *testing.T) {
 	if run := w.run(); run.State != ledger.RunOpen || !run.StopOnFirstFailure {
 		t.Errorf("resumed: got %s, stop on first failure %v, want open, true", run.State, run.StopOnFirstFailure)
 	}
-	if counts, err := w.ledger.CountStates(t.Context(), testjob.Name, id); err != nil || counts[ledger.Complete] != 5 || counts[ledger.Dead] != 1 {
+	if counts, err := w.ledger.CountStates(t.Context(), testjob.Name, id); err != nil || counts[ledger.Complete] != 5 ||
+		counts[ledger.Dead] != 1 {
 		t.Errorf("resumed: got %v, %v, want 5 complete and 1 dead", counts, err)
 	}
 }
@@ -167,8 +172,9 @@ func TestStopOnFirstFailureSeesACrash(t *testing.T) {
 	r.StopOnFirstFailure = true
 	w.publish(r)
 	e := w.entry(monday)
-	_, err := w.ledger.Claim(t.Context(), ledger.ClaimRequest{Job: testjob.Name, Run: e.Run, Date: e.Date, Seq: e.Seq, Owner: "killed",
-		TTL: 1, Version: testjob.Version, MaxAttempts: 5})
+	_, err := w.ledger.Claim(t.Context(),
+		ledger.ClaimRequest{Job: testjob.Name, Run: e.Run, Date: e.Date, Seq: e.Seq, Owner: "killed",
+			TTL: 1, Version: testjob.Version, MaxAttempts: 5})
 	must(t, err)
 	stopped := make(chan struct{})
 	w.hooks.Build = func(gamedate.Date) error { <-stopped; return nil }

@@ -33,7 +33,8 @@ func (w *Worker) handle(ctx context.Context, d queue.Delivery) next {
 		return goOn
 	}
 	if envelope.Job != w.job.Name {
-		w.refuse(ctx, d, "unknown job", "job "+strconv.Quote(envelope.Job)+" is not known to this build, which does "+w.job.Name)
+		w.refuse(ctx, d, "unknown job",
+			"job "+strconv.Quote(envelope.Job)+" is not known to this build, which does "+w.job.Name)
 		return goOn
 	}
 
@@ -83,7 +84,8 @@ func (w *Worker) handle(ctx context.Context, d queue.Delivery) next {
 	case ledger.Superseded:
 		w.config.Observer.Duplicate()
 		w.event(ctx, ledger.Event{Job: envelope.Job, Run: envelope.Run, Date: envelope.Date, Kind: "superseded",
-			Message: "an old copy, seq " + strconv.FormatInt(envelope.Seq, 10) + " of " + strconv.FormatInt(claim.Entry.Seq, 10)})
+			Message: "an old copy, seq " + strconv.FormatInt(envelope.Seq, 10) + " of " +
+				strconv.FormatInt(claim.Entry.Seq, 10)})
 		w.ack(ctx, d)
 		return goOn
 	}
@@ -159,7 +161,8 @@ const (
 	maxMessageBytes = 1000
 )
 
-func withDeadLetterAttributes(from map[string]string, f ledger.Failure, attempts int, generation int64, version string) map[string]string {
+func withDeadLetterAttributes(from map[string]string, f ledger.Failure, attempts int, generation int64,
+	version string) map[string]string {
 	a := map[string]string{}
 	for k, v := range from {
 		a[k] = v

@@ -29,13 +29,16 @@ func TestDiffIsWhatAWorkerDoes(t *testing.T) {
 	w.publish(request("2024-03-05", "2024-03-07"))
 	w.drain()
 	w.validate("2024-03-05", "2024-03-07")
-	if d := w.diff("2024-03-01", "2024-03-09"); d.Total.Differ() || d.Total.Same != 6 || d.Failed != 0 || d.Total.Dates != 9 {
+	if d := w.diff("2024-03-01", "2024-03-09"); d.Total.Differ() || d.Total.Same != 6 || d.Failed != 0 ||
+		d.Total.Dates != 9 {
 		t.Fatalf("got %+v, want 6 equal rows on 9 dates", d)
 	}
-	w.load(testjob.Readings, []string{"day"}, table.Row{w.dateValue("2024-03-06"), table.String("south"), table.Int(9), table.Int(31)},
+	w.load(testjob.Readings, []string{"day"},
+		table.Row{w.dateValue("2024-03-06"), table.String("south"), table.Int(9), table.Int(31)},
 		table.Row{w.dateValue("2024-03-06"), table.String("west"), table.Int(9), table.Int(1)})
 	d := w.diff("2024-03-01", "2024-03-09")
-	if want := (diff.Counts{Before: 6, After: 6, Same: 4, Added: 1, Removed: 1, Changed: 1}); d.Total.Counts != want || d.Total.Differing != 1 {
+	if want := (diff.Counts{Before: 6, After: 6, Same: 4, Added: 1, Removed: 1, Changed: 1}); d.Total.Counts != want ||
+		d.Total.Differing != 1 {
 		t.Errorf("got %+v on %d dates, want %+v on 1", d.Total.Counts, d.Total.Differing, want)
 	}
 	w.publish(request("2024-03-05", "2024-03-07"))
@@ -49,7 +52,8 @@ func TestDiffIsWhatAWorkerDoes(t *testing.T) {
 func TestDiffFailures(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "2024-03-05", "2024-03-06", "2024-03-07", "2024-03-08", "2024-03-09", "2024-03-10")
-	for day, station := range map[string]string{"2024-03-05": testjob.Panics, "2024-03-06": testjob.Permanent, "2024-03-07": testjob.Flaky, "2024-03-08": testjob.TooWet} {
+	for day, station := range map[string]string{"2024-03-05": testjob.Panics, "2024-03-06": testjob.Permanent,
+		"2024-03-07": testjob.Flaky, "2024-03-08": testjob.TooWet} {
 		w.reading(day, station, 1)
 	}
 	w.plan("2024-03-09", false)
@@ -58,8 +62,9 @@ func TestDiffFailures(t *testing.T) {
 		class         failure.Class
 		reason, stage string
 	}{
-		{failure.Transient, "panic", "build"}, {failure.Permanent, "bad_station", "build"}, {failure.Transient, "error", "build"},
-		{failure.Permanent, "too_wet", "accept"}, {failure.Transient, "not_final", "build"},
+		{failure.Transient, "panic", "build"}, {failure.Permanent, "bad_station", "build"},
+		{failure.Transient, "error", "build"}, {failure.Permanent, "too_wet", "accept"},
+		{failure.Transient, "not_final", "build"},
 	}
 	for i, want := range want {
 		if f := d.Dates[i].Failure; f == nil || f.Class != want.class || f.Reason != want.reason || f.Stage != want.stage {
@@ -74,7 +79,8 @@ func TestDiffFailures(t *testing.T) {
 	}
 	runs, err := w.ledger.ListRuns(t.Context(), w.job.Name, 0)
 	must(t, err)
-	tokens, err := w.store.Tokens(t.Context(), testjob.Target, gamedate.Range{From: date("2024-03-05"), To: date("2024-03-10")})
+	tokens, err := w.store.Tokens(t.Context(), testjob.Target,
+		gamedate.Range{From: date("2024-03-05"), To: date("2024-03-10")})
 	must(t, err)
 	if len(runs)+len(tokens) > 0 {
 		t.Errorf("got runs %v and partitions %v, want none", runs, tokens)

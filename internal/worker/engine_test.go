@@ -40,10 +40,12 @@ func TestRunSettlesEveryDate(t *testing.T) {
 	w.drain()
 	j := w.validate(monday, sunday)
 	if j.Verdict != job.Pass || !j.Finished || j.Rows != 12 {
-		t.Errorf("validate: got verdict %s, finished %v, %d rows, want pass, true, 12: %+v", j.Verdict, j.Finished, j.Rows, j.Checks)
+		t.Errorf("validate: got verdict %s, finished %v, %d rows, want pass, true, 12: %+v", j.Verdict, j.Finished,
+			j.Rows, j.Checks)
 	}
 	e := w.entry(monday)
-	if e.State != ledger.Complete || e.Facts == nil || e.Facts.Outcome != ledger.Replaced || e.Facts.Rows != 2 || e.Facts.PreImage != table.Empty {
+	if e.State != ledger.Complete || e.Facts == nil || e.Facts.Outcome != ledger.Replaced || e.Facts.Rows != 2 ||
+		e.Facts.PreImage != table.Empty {
 		t.Errorf("entry: got %+v", e)
 	}
 	if got := w.entry("2022-06-09").State; got != ledger.NoGames {
@@ -69,10 +71,17 @@ func TestRerunDoesNothingAndChangesRedoExactlyTheirDate(t *testing.T) {
 		reason string
 		same   bool // the table ends as it was
 	}{
-		{"raw row changed through the importer", func() { w.reading("2022-06-07", "north", 1) }, "2022-06-07", ledger.ReasonChanged, false},
-		{"raw row changed by hand", func() { w.sql(`UPDATE readings SET tenths = 99 WHERE day = '2022-06-08' AND station = 'south'`) }, "2022-06-08", ledger.ReasonChanged, false},
-		{"target damaged", func() { w.sql(`UPDATE rain_per_day SET tenths = -1 WHERE day = '2022-06-10'`) }, "2022-06-10", ledger.ReasonChanged, true},
-		{"target row deleted", func() { w.sql(`DELETE FROM rain_per_day WHERE day = '2022-06-11' AND station = 'north'`) }, "2022-06-11", ledger.ReasonChanged, true},
+		{"raw row changed through the importer", func() { w.reading("2022-06-07", "north", 1) }, "2022-06-07",
+			ledger.ReasonChanged, false},
+		{"raw row changed by hand", func() {
+			w.sql(`UPDATE readings SET tenths = 99 WHERE day = '2022-06-08' AND station = 'south'`)
+		}, "2022-06-08", ledger.ReasonChanged, false},
+		{"target damaged", func() {
+			w.sql(`UPDATE rain_per_day SET tenths = -1 WHERE day = '2022-06-10'`)
+		}, "2022-06-10", ledger.ReasonChanged, true},
+		{"target row deleted", func() {
+			w.sql(`DELETE FROM rain_per_day WHERE day = '2022-06-11' AND station = 'north'`)
+		}, "2022-06-11", ledger.ReasonChanged, true},
 		{"target row added", func() {
 			w.sql(`INSERT INTO rain_per_day (day, station, tenths) VALUES ('2022-06-12', 'ghost', 1)`)
 		}, "2022-06-12", ledger.ReasonChanged, true},
@@ -202,7 +211,8 @@ func TestFailureClasses(t *testing.T) {
 				t.Fatalf("got state %s, failure %v, want dead", e.State, e.Failure)
 			}
 			if e.Failure.Class != tt.class || e.Failure.Reason != tt.reason || e.Attempt != tt.attempts {
-				t.Errorf("got %s %s after %d attempts, want %s %s after %d", e.Failure.Class, e.Failure.Reason, e.Attempt, tt.class, tt.reason, tt.attempts)
+				t.Errorf("got %s %s after %d attempts, want %s %s after %d", e.Failure.Class, e.Failure.Reason, e.Attempt, tt.class,
+					tt.reason, tt.attempts)
 			}
 			for _, d := range week[1:] {
 				if got := w.entry(d).State; got != ledger.Complete {
@@ -211,7 +221,8 @@ func TestFailureClasses(t *testing.T) {
 			}
 			letters, err := w.ledger.DeadLetters(t.Context(), ledger.DeadLetterFilter{Job: testjob.Name})
 			must(t, err)
-			if len(letters) != 1 || letters[0].Date != date(monday) || letters[0].Failure.Reason != tt.reason || letters[0].Attempts != tt.attempts {
+			if len(letters) != 1 || letters[0].Date != date(monday) || letters[0].Failure.Reason != tt.reason ||
+				letters[0].Attempts != tt.attempts {
 				t.Errorf("dead letters: got %+v", letters)
 			}
 			if !w.entry(monday).DeadPublished {
@@ -362,7 +373,8 @@ func TestReadBackDecides(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, monday)
 	w.publish(request(monday, monday))
-	w.store = &failing{Store: w.store, replace: func(warehouse.Write) (bool, error) { return true, nil }} // says success, stores nothing
+	// says success, stores nothing
+	w.store = &failing{Store: w.store, replace: func(warehouse.Write) (bool, error) { return true, nil }}
 	w.drain()
 	if e := w.entry(monday); e.State != ledger.Dead || e.Failure.Reason != "read_back_mismatch" {
 		t.Errorf("a write that stored nothing: got %s %+v, want dead by read_back_mismatch", e.State, e.Failure)
@@ -404,7 +416,8 @@ func TestStrangeMessagesAreDeadLettersAndStopNothing(t *testing.T) {
 		must(t, err)
 	}
 	w.drain()
-	stop := w.start(worker.Config{Owner: "rest", ControlEvery: 5 * time.Millisecond}) // draining waits for planned dates alone
+	// draining waits for planned dates alone
+	stop := w.start(worker.Config{Owner: "rest", ControlEvery: 5 * time.Millisecond})
 	eventually(t, "every message is ended", func() bool { n, _, _ := w.queue.Backlog(t.Context()); return n == 0 })
 	must(t, stop())
 	_, err := worker.Fold(t.Context(), w.queue, w.ledger)
@@ -434,7 +447,8 @@ func TestOldCopyIsSuperseded(t *testing.T) {
 	r := request(monday, monday)
 	r.Force = true
 	w.publish(r)
-	for _, err := range w.queue.Publish(t.Context(), []queue.Message{queue.Envelope{Job: testjob.Name, Run: old.Run, Date: old.Date, Seq: old.Seq}.Message()}) {
+	for _, err := range w.queue.Publish(t.Context(),
+		[]queue.Message{queue.Envelope{Job: testjob.Name, Run: old.Run, Date: old.Date, Seq: old.Seq}.Message()}) {
 		must(t, err)
 	}
 	w.drain()
@@ -472,7 +486,8 @@ func TestNotFinalStaysOpen(t *testing.T) {
 	if e.State != ledger.Pending || e.NotBefore.IsZero() || e.Spent != 0 {
 		t.Fatalf("got %s, not before %v, spent %d, want pending, later, 0", e.State, e.NotBefore, e.Spent)
 	}
-	if plan, err := w.publisher().Plan(t.Context(), request(monday, sunday)); err != nil || plan.Count(publisher.Known) != 1 {
+	if plan, err := w.publisher().Plan(t.Context(), request(monday, sunday)); err != nil ||
+		plan.Count(publisher.Known) != 1 {
 		t.Errorf("plan meanwhile: got %v, want the date known", err)
 	}
 	w.plan(monday, true)
@@ -676,14 +691,16 @@ func TestLostLeaseIsTakenOverAndFenced(t *testing.T) {
 	w.publish(request(monday, monday))
 	e := w.entry(monday)
 	// A worker claims, announces its write and then hangs: nobody renews.
-	claim, err := w.ledger.Claim(t.Context(), ledger.ClaimRequest{Job: testjob.Name, Run: e.Run, Date: e.Date, Seq: e.Seq, Owner: "zombie",
-		TTL: time.Millisecond, Version: testjob.Version, MaxAttempts: 5})
+	claim, err := w.ledger.Claim(t.Context(),
+		ledger.ClaimRequest{Job: testjob.Name, Run: e.Run, Date: e.Date, Seq: e.Seq, Owner: "zombie",
+			TTL: time.Millisecond, Version: testjob.Version, MaxAttempts: 5})
 	must(t, err)
 	must(t, w.ledger.BeginWrite(t.Context(), claim.Lease, time.Millisecond, ledger.WriteRecord{ID: "zombie-write"}))
 	w.drain()
 	after := w.entry(monday)
 	if after.State != ledger.Complete || after.Generation <= claim.Lease.Generation || after.Spent != 1 {
-		t.Fatalf("got %s, generation %d, spent %d, want complete, above %d, 1", after.State, after.Generation, after.Spent, claim.Lease.Generation)
+		t.Fatalf("got %s, generation %d, spent %d, want complete, above %d, 1", after.State, after.Generation, after.Spent,
+			claim.Lease.Generation)
 	}
 	// The zombie wakes up: its write is refused and nothing changes.
 	_, err = w.store.Replace(t.Context(), warehouse.Write{Table: testjob.Target, Date: e.Date,
@@ -824,7 +841,8 @@ type afterTokens struct {
 	then func()
 }
 
-func (s *afterTokens) Tokens(ctx context.Context, t *table.Schema, r gamedate.Range) (map[gamedate.Date]warehouse.Token, error) {
+func (s *afterTokens) Tokens(ctx context.Context, t *table.Schema,
+	r gamedate.Range) (map[gamedate.Date]warehouse.Token, error) {
 	tokens, err := s.Store.Tokens(ctx, t, r)
 	if then := s.then; t == testjob.Target && then != nil {
 		s.then = nil
@@ -858,8 +876,10 @@ func TestDatesCompletedDuringAPublishAreNotDoneAgain(t *testing.T) {
 			}
 			result, err := p.Publish(t.Context(), r, plan, nil)
 			must(t, err)
-			if want := len(week) + 1; result.Queued != 0 || result.Known != want || result.Published != 0 { // one day has nothing
-				t.Errorf("second publish: got %d queued, %d known, %d published; want 0, %d and 0", result.Queued, result.Known, result.Published, want)
+			if want := len(week) + 1; result.Queued != 0 || result.Known != want || result.Published != 0 {
+				// one day has nothing
+				t.Errorf("second publish: got %d queued, %d known, %d published; want 0, %d and 0", result.Queued, result.Known,
+					result.Published, want)
 			}
 			w.drain()
 			for _, day := range week {
@@ -887,12 +907,14 @@ func TestDeadDateWithoutItsLetterIsHealed(t *testing.T) {
 	w := newWorld(t, monday)
 	w.publish(request(monday, monday))
 	e := w.entry(monday)
-	claim, err := w.ledger.Claim(t.Context(), ledger.ClaimRequest{Job: testjob.Name, Run: e.Run, Date: e.Date, Seq: e.Seq, Owner: "dying",
-		TTL: time.Minute, Version: testjob.Version, MaxAttempts: 5})
+	claim, err := w.ledger.Claim(t.Context(),
+		ledger.ClaimRequest{Job: testjob.Name, Run: e.Run, Date: e.Date, Seq: e.Seq, Owner: "dying",
+			TTL: time.Minute, Version: testjob.Version, MaxAttempts: 5})
 	must(t, err)
 	// The worker records the death and dies itself before it publishes the letter.
-	must(t, w.ledger.Release(t.Context(), claim.Lease, ledger.Release{To: ledger.Dead, Spend: true, Result: ledger.ResultDead,
-		Failure: &ledger.Failure{Class: failure.Permanent, Reason: "bad_station", Stage: "build", Message: "no"}}))
+	must(t, w.ledger.Release(t.Context(), claim.Lease,
+		ledger.Release{To: ledger.Dead, Spend: true, Result: ledger.ResultDead,
+			Failure: &ledger.Failure{Class: failure.Permanent, Reason: "bad_station", Stage: "build", Message: "no"}}))
 	stop := w.start(worker.Config{Owner: "heir", ControlEvery: 5 * time.Millisecond})
 	eventually(t, "the redelivery publishes the letter", func() bool { return w.entry(monday).DeadPublished })
 	must(t, stop())
@@ -952,11 +974,14 @@ func TestDrainEndsOnlyWhenTheDeadHaveTheirLetters(t *testing.T) {
 		defer close(held)
 		err := w.queue.Receive(receiving, 1, func(context.Context, queue.Delivery) {
 			e := w.entry(monday)
-			claim, err := w.ledger.Claim(t.Context(), ledger.ClaimRequest{Job: e.Job, Run: e.Run, Date: e.Date, Seq: e.Seq, Owner: "gone",
-				TTL: time.Minute, Version: testjob.Version, MaxAttempts: 5})
+			claim, err := w.ledger.Claim(t.Context(),
+				ledger.ClaimRequest{Job: e.Job, Run: e.Run, Date: e.Date, Seq: e.Seq, Owner: "gone",
+					TTL: time.Minute, Version: testjob.Version, MaxAttempts: 5})
 			if err == nil {
-				err = w.ledger.Release(t.Context(), claim.Lease, ledger.Release{To: ledger.Dead, Spend: true, Result: ledger.ResultDead,
-					Failure: &ledger.Failure{Class: failure.Permanent, Reason: "bad_station", Stage: "build", Message: "a station that cannot be"}})
+				err = w.ledger.Release(t.Context(), claim.Lease,
+					ledger.Release{To: ledger.Dead, Spend: true, Result: ledger.ResultDead,
+						Failure: &ledger.Failure{Class: failure.Permanent, Reason: "bad_station", Stage: "build",
+							Message: "a station that cannot be"}})
 			}
 			if err != nil {
 				t.Errorf("record the dead date: %v", err)
@@ -1060,8 +1085,9 @@ func TestPausedRunComesToRestWithoutWorkers(t *testing.T) {
 	w := newWorld(t, week...)
 	run := w.publish(request(monday, sunday)).RunID
 	e := w.entry(monday)
-	_, err := w.ledger.Claim(t.Context(), ledger.ClaimRequest{Job: testjob.Name, Run: run, Date: e.Date, Seq: e.Seq, Owner: "dead",
-		TTL: 50 * time.Millisecond, Version: testjob.Version, MaxAttempts: 5})
+	_, err := w.ledger.Claim(t.Context(),
+		ledger.ClaimRequest{Job: testjob.Name, Run: run, Date: e.Date, Seq: e.Seq, Owner: "dead",
+			TTL: 50 * time.Millisecond, Version: testjob.Version, MaxAttempts: 5})
 	must(t, err)
 	p := w.publisher()
 	paused, err := p.Pause(t.Context(), run, "lunch", "tester")

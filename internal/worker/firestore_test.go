@@ -11,8 +11,8 @@ import (
 	"gamefill/test/emulator"
 )
 
-// TestFirestoreLedgerEndsInTheSameTable runs two workers over a ledger in Firestore, with queue and warehouse in SQLite:
-// the engine may not notice.
+// TestFirestoreLedgerEndsInTheSameTable runs two workers over a ledger in Firestore, with queue and warehouse in
+// SQLite: the engine may not notice.
 func TestFirestoreLedgerEndsInTheSameTable(t *testing.T) {
 	t.Parallel()
 	embedded := newWorld(t, week...)
@@ -21,7 +21,8 @@ func TestFirestoreLedgerEndsInTheSameTable(t *testing.T) {
 	want := embedded.validate(monday, sunday)
 
 	emulator.Firestore(t)
-	l, err := firestoreledger.New(t.Context(), firestoreledger.Options{Project: "gamefill-test", Prefix: rand.Text() + "_"})
+	l, err := firestoreledger.New(t.Context(),
+		firestoreledger.Options{Project: "gamefill-test", Prefix: rand.Text() + "_"})
 	must(t, err)
 	t.Cleanup(func() { _ = l.Close() })
 	mixed := newWorld(t, week...)
@@ -42,7 +43,8 @@ func TestFirestoreLedgerEndsInTheSameTable(t *testing.T) {
 	must(t, errors.Join(errs...))
 	got := mixed.validate(monday, sunday)
 	if got.Verdict != job.Pass || !got.Finished || got.Rows != want.Rows || got.TableFingerprint != want.TableFingerprint {
-		t.Errorf("got verdict %s, finished %v, %d rows, fingerprint %s, want pass, true, %d, %s", got.Verdict, got.Finished, got.Rows,
+		t.Errorf("got verdict %s, finished %v, %d rows, fingerprint %s, want pass, true, %d, %s", got.Verdict,
+			got.Finished, got.Rows,
 			got.TableFingerprint, want.Rows, want.TableFingerprint)
 	}
 }

@@ -50,8 +50,9 @@ func TestForwardedLetters(t *testing.T) {
 	const done = "2022-06-07"
 	claim := func(w *world, ttl time.Duration) ledger.Lease {
 		e := w.entry(monday)
-		c, err := w.ledger.Claim(w.t.Context(), ledger.ClaimRequest{Job: e.Job, Run: e.Run, Date: e.Date, Seq: e.Seq, Owner: "holder",
-			TTL: ttl, Version: testjob.Version, MaxAttempts: 5})
+		c, err := w.ledger.Claim(w.t.Context(),
+			ledger.ClaimRequest{Job: e.Job, Run: e.Run, Date: e.Date, Seq: e.Seq, Owner: "holder",
+				TTL: ttl, Version: testjob.Version, MaxAttempts: 5})
 		must(w.t, err)
 		return c.Lease
 	}
@@ -69,13 +70,17 @@ func TestForwardedLetters(t *testing.T) {
 		{"pending, two copies", func(*world) {}, 2, ledger.Pending, 2, 1, 0, 1},
 		{"leased", func(w *world) { claim(w, time.Hour) }, 1, ledger.Leased, 1, 0, 0, 1},
 		{"waiting", func(w *world) {
-			must(w.t, w.ledger.Release(w.t.Context(), claim(w, time.Hour), ledger.Release{To: ledger.Pending, Delay: time.Hour, Result: ledger.ResultReleased}))
+			must(w.t,
+				w.ledger.Release(w.t.Context(), claim(w, time.Hour),
+					ledger.Release{To: ledger.Pending, Delay: time.Hour, Result: ledger.ResultReleased}))
 		}, 1, ledger.Pending, 1, 0, 0, 1},
 		{"complete", func(w *world) {
 			must(w.t, w.ledger.Complete(w.t.Context(), claim(w, time.Hour), ledger.Facts{}))
 		}, 1, ledger.Complete, 1, 0, 0, 0},
 		{"dead", func(w *world) {
-			must(w.t, w.ledger.Release(w.t.Context(), claim(w, time.Hour), ledger.Release{To: ledger.Dead, Spend: true, Result: ledger.ResultDead}))
+			must(w.t,
+				w.ledger.Release(w.t.Context(), claim(w, time.Hour),
+					ledger.Release{To: ledger.Dead, Spend: true, Result: ledger.ResultDead}))
 		}, 1, ledger.Dead, 1, 0, 0, 0},
 		{"published again meanwhile", func(w *world) {
 			_, err := w.ledger.Requeue(w.t.Context(), testjob.Name, w.run().ID, []gamedate.Date{date(monday)})
@@ -104,7 +109,8 @@ func TestForwardedLetters(t *testing.T) {
 				t.Errorf("folded: got %d, want %d", n, tt.copies)
 			}
 			if got := w.entry(monday); got.State != tt.state || got.Seq != tt.seq || got.DeadPublished {
-				t.Errorf("entry: got %s with seq %d, dead letter published %v, want %s with %d, false", got.State, got.Seq, got.DeadPublished, tt.state, tt.seq)
+				t.Errorf("entry: got %s with seq %d, dead letter published %v, want %s with %d, false", got.State, got.Seq,
+					got.DeadPublished, tt.state, tt.seq)
 			}
 			waiting, _, err := w.queue.Backlog(t.Context())
 			must(t, err)

@@ -101,8 +101,8 @@ func (s *slots) taken() bool {
 // stream, which a new one mends.
 const stallsUnwell = 2
 
-// stalled reports whether the receiver is to be opened anew: a slot has been free and got nothing for Config.StallAfter,
-// although the ledger has dates whose messages have been on the queue, untouched, for as long.
+// stalled reports whether the receiver is to be opened anew: a slot has been free and got nothing for
+// Config.StallAfter, although the ledger has dates whose messages have been on the queue, untouched, for as long.
 func (w *Worker) stalled(ctx context.Context, run ledger.Run, s *slots) bool {
 	idle := s.idle()
 	if idle < w.config.StallAfter {
@@ -130,7 +130,9 @@ func (w *Worker) stalled(ctx context.Context, run ledger.Run, s *slots) bool {
 	w.stalls++
 	stalls := w.stalls
 	if stalls >= stallsUnwell {
-		w.unwell = fmt.Errorf("%d receivers in a row got nothing for %s each, while %d dates wait on the queue: look at the subscription and at who else reads from it",
+		w.unwell = fmt.Errorf(
+			"%d receivers in a row got nothing for %s each, while %d dates wait on the queue: look at the subscription and at "+
+				"who else reads from it",
 			stalls, w.config.StallAfter, unclaimed)
 	}
 	w.mu.Unlock()

@@ -69,7 +69,8 @@ func TestBusyWorkerIsNotStalled(t *testing.T) {
 	wk := w.worker(c)
 	done := make(chan error, 1)
 	go func() { done <- wk.Run(t.Context()) }()
-	eventually(t, "it has looked for long enough", func() bool { return looks.Load() > 2*int64(c.StallAfter/c.ControlEvery) })
+	eventually(t, "it has looked for long enough",
+		func() bool { return looks.Load() > 2*int64(c.StallAfter/c.ControlEvery) })
 	close(hold)
 	must(t, <-done)
 	if n := receivers.Load(); n != 1 {
@@ -168,8 +169,8 @@ func (l *away) Hold(ctx context.Context, role, owner string, ttl time.Duration) 
 }
 
 // TestLedgerAwayForAWhileKillsNothing takes the ledger away in mid-run, in the scale of the leases as long as a lease
-// lasts: some dates have been claimed, one has just been written. Everything is complete in the end, nothing is dead and
-// the run was never paused.
+// lasts: some dates have been claimed, one has just been written. Everything is complete in the end, nothing is dead
+// and the run was never paused.
 func TestLedgerAwayForAWhileKillsNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, week...)

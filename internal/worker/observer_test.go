@@ -43,7 +43,8 @@ func (t *tally) AttemptEnded(result string, f *ledger.Failure) {
 func (t *tally) LeaseLost() { t.add("lease lost") }
 func (t *tally) Duplicate() { t.add("duplicate") }
 
-// TestObserver sees a date that fails once, one that is dead, one whose lease is lost once, and a message that comes twice.
+// TestObserver sees a date that fails once, one that is dead, one whose lease is lost once, and a message that comes
+// twice.
 func TestObserver(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, week[:4]...)
@@ -98,11 +99,13 @@ func TestObserver(t *testing.T) {
 	if diff := cmp.Diff(want, attempts); diff != "" {
 		t.Errorf("the ledger's attempts (-want +got):\n%s", diff)
 	}
-	if n := seen.counts["duplicate"]; n < 1 || n > 2 { // the old message of the lost lease may come before it is acked, too
+	if n := seen.counts["duplicate"]; n < 1 || n > 2 {
+		// the old message of the lost lease may come before it is acked, too
 		t.Errorf("got %d duplicates, want 1 or 2", n)
 	}
 	delete(seen.counts, "duplicate")
-	for stage, n := range map[string]int{"claim": 6, "read": 6, "build": 6, "accept": 4, "write": 4, "read_back": 3, "complete": 3} {
+	for stage, n := range map[string]int{"claim": 6, "read": 6, "build": 6, "accept": 4, "write": 4, "read_back": 3,
+		"complete": 3} {
 		want["stage "+stage] = n
 	}
 	if diff := cmp.Diff(want, seen.counts); diff != "" {

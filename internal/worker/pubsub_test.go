@@ -37,7 +37,8 @@ func (w *world) pubSub(deliveryAttempts int) *pubsub.Client {
 	options := []option.ClientOption{option.WithEndpoint(server.Addr), option.WithoutAuthentication(),
 		option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials()))}
 	q, err := pubsubqueue.New(w.t.Context(), pubsubqueue.Options{Project: "project", Topic: "dates", UnaryPull: true,
-		Topology: pubsubqueue.Topology{AckDeadline: 10 * time.Second, DeliveryAttempts: deliveryAttempts}, ClientOptions: options})
+		Topology:      pubsubqueue.Topology{AckDeadline: 10 * time.Second, DeliveryAttempts: deliveryAttempts},
+		ClientOptions: options})
 	must(w.t, err)
 	w.t.Cleanup(func() { _ = q.Close() })
 	_, err = q.Ensure(w.t.Context(), setup.Make)
@@ -96,7 +97,9 @@ func (w *world) without(client *pubsub.Client, subscriptions, topics []string) (
 			&pubsubpb.DeleteSubscriptionRequest{Subscription: "projects/project/subscriptions/" + id}))
 	}
 	for _, id := range topics {
-		must(w.t, client.TopicAdminClient.DeleteTopic(w.t.Context(), &pubsubpb.DeleteTopicRequest{Topic: "projects/project/topics/" + id}))
+		must(w.t,
+			client.TopicAdminClient.DeleteTopic(w.t.Context(),
+				&pubsubpb.DeleteTopicRequest{Topic: "projects/project/topics/" + id}))
 	}
 	q := w.queue.(*pubsubqueue.Queue)
 	return func() {
@@ -165,8 +168,8 @@ func TestWorkerWithoutSubscriptionEnds(t *testing.T) {
 	}
 }
 
-// TestMissingTopicPausesTheRun: a reconciler that cannot publish, and a worker that cannot tell of a dead date, stop the
-// run instead of going on in silence.
+// TestMissingTopicPausesTheRun: a reconciler that cannot publish, and a worker that cannot tell of a dead date, stop
+// the run instead of going on in silence.
 func TestMissingTopicPausesTheRun(t *testing.T) {
 	t.Parallel()
 	pausedBy := func(t *testing.T, w *world, c worker.Config, want string) {
@@ -186,11 +189,13 @@ func TestMissingTopicPausesTheRun(t *testing.T) {
 		w.hooks.Build = func(gamedate.Date) error { <-hold; return nil }
 		defer close(hold)
 		e := w.entry(monday)
-		_, err := w.ledger.Claim(t.Context(), ledger.ClaimRequest{Job: e.Job, Run: e.Run, Date: e.Date, Seq: e.Seq, Owner: "killed",
-			TTL: time.Millisecond, Version: testjob.Version, MaxAttempts: 5})
+		_, err := w.ledger.Claim(t.Context(),
+			ledger.ClaimRequest{Job: e.Job, Run: e.Run, Date: e.Date, Seq: e.Seq, Owner: "killed",
+				TTL: time.Millisecond, Version: testjob.Version, MaxAttempts: 5})
 		must(t, err)
 		mend := w.without(client, nil, []string{"dates"})
-		_, err = client.SubscriptionAdminClient.Pull(t.Context(), &pubsubpb.PullRequest{Subscription: "projects/project/subscriptions/dates-worker", MaxMessages: 1})
+		_, err = client.SubscriptionAdminClient.Pull(t.Context(),
+			&pubsubpb.PullRequest{Subscription: "projects/project/subscriptions/dates-worker", MaxMessages: 1})
 		must(t, err) // the killed worker has the message
 		pausedBy(t, w, w.config(), "topic dates of project project is missing")
 		if got := w.entry(monday).State; got != ledger.Pending {
@@ -211,7 +216,8 @@ func TestMissingTopicPausesTheRun(t *testing.T) {
 			t.Errorf("got %s, letter published %v, want dead and not", e.State, e.DeadPublished)
 		}
 		must(t, client.SubscriptionAdminClient.DeleteSubscription(t.Context(),
-			&pubsubpb.DeleteSubscriptionRequest{Subscription: "projects/project/subscriptions/dates-dead-fold"})) // of the topic that was deleted
+			// of the topic that was deleted
+			&pubsubpb.DeleteSubscriptionRequest{Subscription: "projects/project/subscriptions/dates-dead-fold"}))
 		mend()
 		_, err := w.publisher().Resume(t.Context(), w.run().ID, "topic made", "tester")
 		must(t, err)
@@ -233,7 +239,8 @@ func (w *world) withoutForwarding(client *pubsub.Client) {
 	must(w.t, err)
 }
 
-// TestLongWaitsUseUpNoDeliveries: a quota that stays away, and a pause, both for longer than the queue's deliveries last.
+// TestLongWaitsUseUpNoDeliveries: a quota that stays away, and a pause, both for longer than the queue's deliveries
+// last.
 func TestLongWaitsUseUpNoDeliveries(t *testing.T) {
 	t.Parallel()
 	const deliveries, waits = 5, 8
@@ -258,7 +265,8 @@ func TestLongWaitsUseUpNoDeliveries(t *testing.T) {
 		for range waits {
 			eventually(t, "the date waits", func() bool { return !w.entry(monday).NotBefore.IsZero() })
 			w.sql(`UPDATE ledger_entry SET not_before = 1 WHERE not_before IS NOT NULL`) // two minutes have passed
-			eventually(t, "the wait is over", func() bool { return w.entry(monday).NotBefore.IsZero() || refused.Load() > waits })
+			eventually(t, "the wait is over",
+				func() bool { return w.entry(monday).NotBefore.IsZero() || refused.Load() > waits })
 		}
 		must(t, <-done)
 		if e := w.entry(monday); e.State != ledger.Complete || e.Attempt != waits+1 {

@@ -80,7 +80,8 @@ func (w *Worker) reconcile(ctx context.Context, late lateLetters) error {
 	}
 	var publish []ledger.Entry
 	for _, e := range expired {
-		w.log.WarnContext(ctx, "lease expired", "run_id", run.ID, "game_date", e.Date.String(), "entry_state", string(e.State))
+		w.log.WarnContext(ctx, "lease expired", "run_id", run.ID, "game_date", e.Date.String(), "entry_state",
+			string(e.State))
 		if e.State == ledger.Dead {
 			if err := w.queue.PublishDeadLetter(ctx, w.letterOf(e)); err != nil {
 				w.pauseWithoutQueue(ctx, run.ID, err)
@@ -189,7 +190,8 @@ func publishAgain(ctx context.Context, q publishing, l ledger.Ledger, actor stri
 			continue
 		}
 		published = append(published, ledger.Published{Date: entries[i].Date, Seq: entries[i].Seq})
-		event := ledger.Event{Job: entries[i].Job, Run: entries[i].Run, Date: entries[i].Date, Kind: "republished", Actor: actor,
+		event := ledger.Event{Job: entries[i].Job, Run: entries[i].Run, Date: entries[i].Date, Kind: "republished",
+			Actor:   actor,
 			Message: "seq " + strconv.FormatInt(entries[i].Seq, 10)}
 		if err := l.AddEvent(ctx, event); err != nil && firstErr == nil {
 			firstErr = fmt.Errorf("record publication of %s: %w", entries[i].Date, err)
@@ -217,9 +219,9 @@ func (w *Worker) fold(ctx context.Context) {
 // ledger holds as dead under the same seq is recorded as published; one with a lower seq, or whose entry is not dead,
 // is kept as superseded: only the ledger decides what is dead. So is every copy of a letter but the first.
 //
-// A letter that the queue forwarded by itself, which Pub/Sub does after many deliveries, is no verdict: the message of an
-// open entry is gone, so its date gets the next seq and is published again, and the letter is kept as superseded. A date
-// that is leased goes on; when it comes back unfinished, the reconciler publishes it.
+// A letter that the queue forwarded by itself, which Pub/Sub does after many deliveries, is no verdict: the message of
+// an open entry is gone, so its date gets the next seq and is published again, and the letter is kept as superseded. A
+// date that is leased goes on; when it comes back unfinished, the reconciler publishes it.
 func Fold(ctx context.Context, q queue.Queue, l ledger.Ledger) (int, error) {
 	return q.FoldDeadLetters(ctx, func(ctx context.Context, dl queue.DeadLetter) error {
 		letter := letterFrom(dl)
@@ -251,7 +253,8 @@ func Fold(ctx context.Context, q queue.Queue, l ledger.Ledger) (int, error) {
 	})
 }
 
-// forwarded reports whether the queue put a message on the dead-letter topic by itself: every letter of ours has a class.
+// forwarded reports whether the queue put a message on the dead-letter topic by itself: every letter of ours has a
+// class.
 func forwarded(m queue.Message) bool {
 	_, ours := m.Attributes[queue.AttrClass]
 	return !ours
@@ -296,11 +299,13 @@ func supersedeCopies(ctx context.Context, l ledger.Ledger, letter ledger.DeadLet
 	if letter.Date.IsZero() || letter.Failure.Stage == stageMessage {
 		return nil
 	}
-	copies, err := l.DeadLetters(ctx, ledger.DeadLetterFilter{Job: letter.Job, Range: gamedate.Range{From: letter.Date, To: letter.Date}})
+	copies, err := l.DeadLetters(ctx,
+		ledger.DeadLetterFilter{Job: letter.Job, Range: gamedate.Range{From: letter.Date, To: letter.Date}})
 	if err != nil {
 		return err
 	}
-	copies = slices.DeleteFunc(copies, func(c ledger.DeadLetter) bool { return c.Seq != letter.Seq || c.Failure.Stage == stageMessage })
+	copies = slices.DeleteFunc(copies,
+		func(c ledger.DeadLetter) bool { return c.Seq != letter.Seq || c.Failure.Stage == stageMessage })
 	if len(copies) < 2 {
 		return nil
 	}
@@ -318,10 +323,12 @@ func supersedeCopies(ctx context.Context, l ledger.Ledger, letter ledger.DeadLet
 // letterFrom reads a dead-letter message; one that is unreadable becomes a letter without a date.
 func letterFrom(dl queue.DeadLetter) ledger.DeadLetter {
 	a := dl.Message.Attributes
-	letter := ledger.DeadLetter{ID: dl.ID, Body: dl.Message.Body, Attributes: a, PublishedAt: dl.PublishedAt, State: ledger.LetterOpen,
-		Job: a[queue.AttrJob], Run: a[queue.AttrRun],
+	letter := ledger.DeadLetter{ID: dl.ID, Body: dl.Message.Body, Attributes: a, PublishedAt: dl.PublishedAt,
+		State: ledger.LetterOpen,
+		Job:   a[queue.AttrJob], Run: a[queue.AttrRun],
 		Failure: ledger.Failure{Reason: a[queue.AttrReason], Stage: a[queue.AttrStage], Message: a[attrMessage]}}
-	letter.Failure.Class, _ = failure.ParseClass(a[queue.AttrClass]) // a letter that somebody else put there has none: transient
+	// a letter that somebody else put there has none: transient
+	letter.Failure.Class, _ = failure.ParseClass(a[queue.AttrClass])
 	letter.Attempts, _ = strconv.Atoi(a[queue.AttrAttempts])
 	if forwarded(dl.Message) {
 		letter.Failure = ledger.Failure{Class: failure.Transient, Reason: reasonForwarded, Stage: "queue",

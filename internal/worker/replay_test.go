@@ -47,7 +47,8 @@ func (w *world) open() []ledger.DeadLetter {
 	return letters
 }
 
-var tenDays = []string{"2022-06-01", "2022-06-02", "2022-06-03", "2022-06-04", "2022-06-05", "2022-06-06", "2022-06-07", "2022-06-08", "2022-06-09", "2022-06-10"}
+var tenDays = []string{"2022-06-01", "2022-06-02", "2022-06-03", "2022-06-04", "2022-06-05", "2022-06-06", "2022-06-07",
+	"2022-06-08", "2022-06-09", "2022-06-10"}
 
 func TestReplayTouchesOnlyWhatStillFails(t *testing.T) {
 	t.Parallel()
@@ -60,7 +61,8 @@ func TestReplayTouchesOnlyWhatStillFails(t *testing.T) {
 	w.sql(`DELETE FROM readings WHERE day = '2022-06-03' AND station = ?`, testjob.Permanent)
 
 	dry := w.replay(publisher.ReplayRequest{DryRun: true})
-	if want := []gamedate.Date{date("2022-06-03"), date("2022-06-07")}; !cmp.Equal(dry.Dates, want) || w.entry("2022-06-03").State != ledger.Dead {
+	if want := []gamedate.Date{date("2022-06-03"), date("2022-06-07")}; !cmp.Equal(dry.Dates, want) ||
+		w.entry("2022-06-03").State != ledger.Dead {
 		t.Fatalf("dry run: got %v and state %s, want %v and dead", dry.Dates, w.entry("2022-06-03").State, want)
 	}
 	for i, want := range []int64{2, 1} { // the first replay builds two dates; the second the one that failed again
@@ -114,9 +116,11 @@ func TestReplaySkipsWhatIsNotDead(t *testing.T) {
 	w.reading(monday, testjob.Permanent, 1)
 	w.publish(request(monday, sunday))
 	w.drain()
-	stray := []queue.Message{{Body: []byte("hello")}, queue.Envelope{Job: testjob.Name, Run: "nobody", Date: date("2022-08-01"), Seq: 1}.Message()}
+	stray := []queue.Message{{Body: []byte("hello")},
+		queue.Envelope{Job: testjob.Name, Run: "nobody", Date: date("2022-08-01"), Seq: 1}.Message()}
 	for _, m := range stray {
-		m.Attributes = map[string]string{queue.AttrStage: "message", queue.AttrReason: "odd", queue.AttrClass: "permanent", queue.AttrSeq: "1"}
+		m.Attributes = map[string]string{queue.AttrStage: "message", queue.AttrReason: "odd", queue.AttrClass: "permanent",
+			queue.AttrSeq: "1"}
 		must(t, w.queue.PublishDeadLetter(t.Context(), m))
 	}
 	result := w.replay(publisher.ReplayRequest{Limit: 1})
@@ -213,16 +217,21 @@ func TestReplayThatBrokeOffIsTakenUp(t *testing.T) {
 func TestCauses(t *testing.T) {
 	t.Parallel()
 	letter := func(day, reason string) ledger.DeadLetter {
-		l := ledger.DeadLetter{Failure: ledger.Failure{Class: failure.Permanent, Stage: "build", Reason: reason, Message: day}}
+		l := ledger.DeadLetter{
+			Failure: ledger.Failure{Class: failure.Permanent, Stage: "build", Reason: reason, Message: day}}
 		if day != "" {
 			l.Date = date(day)
 		}
 		return l
 	}
-	got := publisher.Causes([]ledger.DeadLetter{letter("2022-06-02", "a"), letter("2022-06-01", "b"), letter("2022-06-03", "b"), letter("", "not JSON")})
+	got := publisher.Causes(
+		[]ledger.DeadLetter{letter("2022-06-02", "a"), letter("2022-06-01", "b"), letter("2022-06-03", "b"),
+			letter("", "not JSON")})
 	want := []publisher.Cause{
-		{Class: "permanent", Stage: "build", Reason: "b", Letters: 2, First: date("2022-06-01"), Last: date("2022-06-03"), Example: "2022-06-03"},
-		{Class: "permanent", Stage: "build", Reason: "a", Letters: 1, First: date("2022-06-02"), Last: date("2022-06-02"), Example: "2022-06-02"},
+		{Class: "permanent", Stage: "build", Reason: "b", Letters: 2, First: date("2022-06-01"), Last: date("2022-06-03"),
+			Example: "2022-06-03"},
+		{Class: "permanent", Stage: "build", Reason: "a", Letters: 1, First: date("2022-06-02"), Last: date("2022-06-02"),
+			Example: "2022-06-02"},
 		{Class: "permanent", Stage: "build", Reason: "not JSON", Letters: 1},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -239,12 +248,14 @@ func TestExplainTellsTheStoryOfADate(t *testing.T) {
 	w.drain()
 	s, err := w.publisher().Explain(t.Context(), date(monday))
 	must(t, err)
-	if s.State != ledger.Dead || len(s.Attempts) != 5 || s.Attempts[0].N != 1 || len(s.Letters) != 1 || s.Plan != publisher.Queue || s.Now.Rows != 0 {
+	if s.State != ledger.Dead || len(s.Attempts) != 5 || s.Attempts[0].N != 1 || len(s.Letters) != 1 ||
+		s.Plan != publisher.Queue || s.Now.Rows != 0 {
 		t.Errorf("dead date: got %+v", s)
 	}
 	s, err = w.publisher().Explain(t.Context(), date("2022-06-07"))
 	must(t, err)
-	if s.State != ledger.Complete || s.Facts == nil || s.Now.Rows != 3 || s.Plan != publisher.Left || s.Facts.CompletedAt.IsZero() {
+	if s.State != ledger.Complete || s.Facts == nil || s.Now.Rows != 3 || s.Plan != publisher.Left ||
+		s.Facts.CompletedAt.IsZero() {
 		t.Errorf("complete date: got %+v", s)
 	}
 	w.reading("2022-06-07", "north", 1)
@@ -261,7 +272,8 @@ func TestExplainTellsTheStoryOfADate(t *testing.T) {
 
 	names, err := w.publisher().Unresolved(t.Context(), gamedate.Range{From: date(monday), To: date(sunday)}, 3)
 	must(t, err)
-	if len(names) != 1 || names[0].Lookup != "nobody" || names[0].Occurrences != 1 || names[0].First != date("2022-06-07") {
+	if len(names) != 1 || names[0].Lookup != "nobody" || names[0].Occurrences != 1 ||
+		names[0].First != date("2022-06-07") {
 		t.Errorf("unresolved: got %+v, want nobody once", names)
 	}
 }
@@ -271,14 +283,16 @@ func TestLeaseOfACancelledRunEnds(t *testing.T) {
 	w := newWorld(t, monday)
 	run := w.publish(request(monday, monday)).RunID
 	e := w.entry(monday)
-	_, err := w.ledger.Claim(t.Context(), ledger.ClaimRequest{Job: testjob.Name, Run: run, Date: e.Date, Seq: e.Seq, Owner: "dead",
-		TTL: time.Millisecond, Version: testjob.Version, MaxAttempts: 5})
+	_, err := w.ledger.Claim(t.Context(),
+		ledger.ClaimRequest{Job: testjob.Name, Run: run, Date: e.Date, Seq: e.Seq, Owner: "dead",
+			TTL: time.Millisecond, Version: testjob.Version, MaxAttempts: 5})
 	must(t, err)
 	_, err = w.publisher().Cancel(t.Context(), run, "wrong", "tester")
 	must(t, err)
 	c := w.config()
 	c.Drain = false
 	stop := w.start(c)
-	eventually(t, "the lease of the dead worker is ended", func() bool { return w.entry(monday).State == ledger.Cancelled })
+	eventually(t, "the lease of the dead worker is ended",
+		func() bool { return w.entry(monday).State == ledger.Cancelled })
 	must(t, stop())
 }

@@ -54,7 +54,8 @@ func TestResumeIsPerDate(t *testing.T) {
 
 	before := w.hooks.Builds.Load()
 	if result := w.publish(request("2022-06-01", "2022-06-10")); result.Queued != 1 || result.Known != 1 {
-		t.Errorf("resume: got %d queued and %d known, want the failed one queued and the unfinished one known", result.Queued, result.Known)
+		t.Errorf("resume: got %d queued and %d known, want the failed one queued and the unfinished one known", result.Queued,
+			result.Known)
 	}
 	w.drain()
 	if n := w.hooks.Builds.Load() - before; n != 2 {
@@ -131,7 +132,8 @@ func TestRowOfAnotherDateFailsTheDate(t *testing.T) {
 	if e.State != ledger.Dead || e.Failure.Reason != "bad_row" || e.Attempt != 1 {
 		t.Errorf("got %s, %+v, want dead at once as bad_row", e.State, e.Failure)
 	}
-	tokens, err := w.store.Tokens(t.Context(), testjob.Target, gamedate.Range{From: date("2022-06-01"), To: date("2022-06-30")})
+	tokens, err := w.store.Tokens(t.Context(), testjob.Target,
+		gamedate.Range{From: date("2022-06-01"), To: date("2022-06-30")})
 	must(t, err)
 	if len(tokens) != 0 {
 		t.Errorf("partitions written: %v", tokens)
@@ -176,12 +178,14 @@ func TestPausedWhilePublished(t *testing.T) {
 	})
 	must(t, err)
 	if result.Run.State != ledger.RunPaused || result.Published != 10 || result.Run.PlanHash != plan.Hash {
-		t.Fatalf("publish: got run %s of plan %s with %d messages, want paused, %s, 10", result.Run.State, result.Run.PlanHash, result.Published, plan.Hash)
+		t.Fatalf("publish: got run %s of plan %s with %d messages, want paused, %s, 10", result.Run.State,
+			result.Run.PlanHash, result.Published, plan.Hash)
 	}
 	_, err = p.Resume(t.Context(), result.RunID, "go on", "tester")
 	must(t, err)
 	w.drain()
-	if got := w.states("2022-06-01", "2022-06-10"); !slices.Equal(got, slices.Repeat([]ledger.State{ledger.Complete}, 10)) {
+	if got := w.states("2022-06-01", "2022-06-10"); !slices.Equal(got,
+		slices.Repeat([]ledger.State{ledger.Complete}, 10)) {
 		t.Errorf("states after resuming: got %v, want ten complete", got)
 	}
 }

@@ -42,7 +42,9 @@ func legacyRows(day string) []table.Row {
 func newLegacy(t *testing.T) (*world, map[string][]string) {
 	w := newWorld(t, legacyDay, newDay)
 	for _, day := range []string{legacyDay, orphanDay} {
-		_, err := w.store.Replace(t.Context(), warehouse.Write{Table: testjob.Target, Date: date(day), Fence: warehouse.Fence{Unguarded: true}, Rows: legacyRows(day)})
+		_, err := w.store.Replace(t.Context(),
+			warehouse.Write{Table: testjob.Target, Date: date(day), Fence: warehouse.Fence{Unguarded: true},
+				Rows: legacyRows(day)})
 		must(t, err)
 	}
 	return w, w.target()
@@ -113,18 +115,21 @@ func TestRollbackPutsBackEveryValue(t *testing.T) {
 	w, before := newLegacy(t)
 	run := w.finished()
 	after := w.target()
-	if len(after[legacyDay]) != 2 || len(after[newDay]) != 2 || len(after[orphanDay]) != 0 || slices.Equal(after[legacyDay], before[legacyDay]) {
+	if len(after[legacyDay]) != 2 || len(after[newDay]) != 2 || len(after[orphanDay]) != 0 ||
+		slices.Equal(after[legacyDay], before[legacyDay]) {
 		t.Fatalf("after the run: got %v, want the first two dates built and the third emptied", after)
 	}
 
 	dry := w.rollback(publisher.RollbackRequest{Run: run, DryRun: true})
 	wantEqual(t, "dry run", outcomes(dry), allBack)
 	wantEqual(t, "table after the dry run", w.target(), after)
-	wantEqual(t, "states after the dry run", w.states(legacyDay, orphanDay), []ledger.State{ledger.Complete, ledger.Complete, ledger.Complete})
+	wantEqual(t, "states after the dry run", w.states(legacyDay, orphanDay),
+		[]ledger.State{ledger.Complete, ledger.Complete, ledger.Complete})
 
 	wantEqual(t, "rollback", outcomes(w.rollback(publisher.RollbackRequest{Run: run})), allBack)
 	wantEqual(t, "table", w.target(), before)
-	wantEqual(t, "states", w.states(legacyDay, orphanDay), []ledger.State{ledger.RolledBack, ledger.RolledBack, ledger.RolledBack})
+	wantEqual(t, "states", w.states(legacyDay, orphanDay),
+		[]ledger.State{ledger.RolledBack, ledger.RolledBack, ledger.RolledBack})
 	events, err := w.ledger.Events(t.Context(), testjob.Name, run, 3)
 	must(t, err)
 	for _, e := range events {
@@ -134,7 +139,8 @@ func TestRollbackPutsBackEveryValue(t *testing.T) {
 	}
 
 	again := w.rollback(publisher.RollbackRequest{Run: run})
-	wantEqual(t, "rollback repeated", outcomes(again), []string{legacyDay + " back_before", newDay + " back_before", orphanDay + " back_before"})
+	wantEqual(t, "rollback repeated", outcomes(again),
+		[]string{legacyDay + " back_before", newDay + " back_before", orphanDay + " back_before"})
 	wantEqual(t, "table after the repetition", w.target(), before)
 
 	j := w.validate(legacyDay, orphanDay)
@@ -169,7 +175,9 @@ func TestRollbackOfSomeDates(t *testing.T) {
 	wantEqual(t, "another", w.target()[legacyDay], after[legacyDay])
 	got = w.rollback(publisher.RollbackRequest{Run: run, Range: gamedate.Range{From: date(newDay), To: date(orphanDay)}})
 	wantEqual(t, "a range", outcomes(got), []string{newDay + " rolled_back", orphanDay + " back_before"})
-	got = w.rollback(publisher.RollbackRequest{Run: run, Dates: []gamedate.Date{date("2022-04-01")}, Range: gamedate.Range{From: date("2022-04-01"), To: date("2022-04-01")}})
+	got = w.rollback(
+		publisher.RollbackRequest{Run: run, Dates: []gamedate.Date{date("2022-04-01")},
+			Range: gamedate.Range{From: date("2022-04-01"), To: date("2022-04-01")}})
 	wantEqual(t, "a date of nobody", outcomes(got), []string{"2022-04-01 refused"})
 }
 
@@ -181,9 +189,13 @@ func TestRollbackRefusesADateThatIsNotTheRunsAnyMore(t *testing.T) {
 		meanwhile func(w *world, run string)
 		say       string
 	}{
-		{"somebody wrote", func(w *world, _ string) { w.sql(`UPDATE rain_per_day SET tenths = 1 WHERE day = ?`, legacyDay) }, "the run wrote"},
-		{"somebody deleted", func(w *world, _ string) { w.sql(`DELETE FROM rain_per_day WHERE day = ?`, legacyDay) }, "fingerprint empty, the run wrote"},
-		{"somebody filled his own columns", func(w *world, _ string) { w.sql(`UPDATE rain_per_day SET remark = 'later' WHERE day = ?`, legacyDay) }, "columns since that gamefill does not fill"},
+		{"somebody wrote", func(w *world, _ string) { w.sql(`UPDATE rain_per_day SET tenths = 1 WHERE day = ?`, legacyDay) },
+			"the run wrote"},
+		{"somebody deleted", func(w *world, _ string) { w.sql(`DELETE FROM rain_per_day WHERE day = ?`, legacyDay) },
+			"fingerprint empty, the run wrote"},
+		{"somebody filled his own columns", func(w *world, _ string) {
+			w.sql(`UPDATE rain_per_day SET remark = 'later' WHERE day = ?`, legacyDay)
+		}, "columns since that gamefill does not fill"},
 		{"what was kept is gone", func(w *world, run string) {
 			_, err := w.store.Drop(w.t.Context(), snapshot.Table(testjob.Target, run))
 			must(w.t, err)
@@ -207,8 +219,11 @@ func TestRollbackRefusesADateThatIsNotTheRunsAnyMore(t *testing.T) {
 			run := w.finished()
 			tt.meanwhile(w, run)
 			before := w.target()[legacyDay]
-			got := w.rollback(publisher.RollbackRequest{Run: run, Dates: []gamedate.Date{date(legacyDay)}, Range: gamedate.Range{From: date(legacyDay), To: date(legacyDay)}})
-			if len(got.Dates) != 1 || got.Dates[0].Outcome != publisher.Refused || !strings.Contains(got.Dates[0].Detail, tt.say) {
+			got := w.rollback(
+				publisher.RollbackRequest{Run: run, Dates: []gamedate.Date{date(legacyDay)},
+					Range: gamedate.Range{From: date(legacyDay), To: date(legacyDay)}})
+			if len(got.Dates) != 1 || got.Dates[0].Outcome != publisher.Refused ||
+				!strings.Contains(got.Dates[0].Detail, tt.say) {
 				t.Errorf("got %+v, want a refusal that says %q", got.Dates, tt.say)
 			}
 			wantEqual(t, "the partition", w.target()[legacyDay], before)
@@ -225,7 +240,8 @@ func TestRollbackOfADateThatWasNotKept(t *testing.T) {
 	run := w.finished()
 	w.sql(`UPDATE ledger_facts SET facts = json_remove(facts, '$.kept', '$.content_fingerprint')`)
 	got := w.rollback(publisher.RollbackRequest{Run: run})
-	wantEqual(t, "outcomes", outcomes(got), []string{legacyDay + " refused", newDay + " rolled_back", orphanDay + " refused"})
+	wantEqual(t, "outcomes", outcomes(got),
+		[]string{legacyDay + " refused", newDay + " rolled_back", orphanDay + " refused"})
 }
 
 func TestRollbackNeedsARunAtRest(t *testing.T) {
@@ -241,8 +257,9 @@ func TestRollbackNeedsARunAtRest(t *testing.T) {
 	}
 	refused("pause it first")
 	e := w.entry(legacyDay)
-	claim, err := w.ledger.Claim(t.Context(), ledger.ClaimRequest{Job: testjob.Name, Run: run, Date: e.Date, Seq: e.Seq, Owner: "busy", TTL: time.Minute,
-		Version: testjob.Version, MaxAttempts: 5})
+	claim, err := w.ledger.Claim(t.Context(),
+		ledger.ClaimRequest{Job: testjob.Name, Run: run, Date: e.Date, Seq: e.Seq, Owner: "busy", TTL: time.Minute,
+			Version: testjob.Version, MaxAttempts: 5})
 	must(t, err)
 	_, err = w.publisher().Pause(t.Context(), run, "a test", "tester")
 	must(t, err)
@@ -253,10 +270,12 @@ func TestRollbackNeedsARunAtRest(t *testing.T) {
 	w.drain()
 	_, err = w.publisher().Pause(t.Context(), run, "a test", "tester")
 	must(t, err)
-	wantEqual(t, "paused", outcomes(w.rollback(publisher.RollbackRequest{Run: run, Dates: []gamedate.Date{date(newDay)}})), []string{newDay + " rolled_back"})
+	wantEqual(t, "paused", outcomes(w.rollback(publisher.RollbackRequest{Run: run, Dates: []gamedate.Date{date(newDay)}})),
+		[]string{newDay + " rolled_back"})
 	_, err = w.publisher().Cancel(t.Context(), run, "a test", "tester")
 	must(t, err)
-	wantEqual(t, "cancelled", outcomes(w.rollback(publisher.RollbackRequest{Run: run})), []string{legacyDay + " rolled_back", newDay + " back_before", orphanDay + " rolled_back"})
+	wantEqual(t, "cancelled", outcomes(w.rollback(publisher.RollbackRequest{Run: run})),
+		[]string{legacyDay + " rolled_back", newDay + " back_before", orphanDay + " rolled_back"})
 	wantEqual(t, "table", w.target(), before)
 
 	r.Reason = " "
@@ -273,7 +292,9 @@ func TestWhatTheRunWroteItselfIsNotKept(t *testing.T) {
 	w, before := newLegacy(t)
 	run := w.publish(request(legacyDay, orphanDay)).RunID
 	w.drain()
-	w.publish(publisher.Request{Range: gamedate.Range{From: date(legacyDay), To: date(orphanDay)}, Force: true, Actor: "tester"}) // joins
+	// joins
+	w.publish(publisher.Request{Range: gamedate.Range{From: date(legacyDay), To: date(orphanDay)}, Force: true,
+		Actor: "tester"})
 	w.reading(legacyDay, "north", 500)
 	w.drain()
 	if got := w.entry(legacyDay); got.Run != run || got.Attempt != 2 || !got.Facts.Kept || got.Facts.PreImageRows != 2 {
@@ -292,9 +313,12 @@ func TestWhatACrashLeftIsNotKept(t *testing.T) {
 	run := w.publish(request(legacyDay, orphanDay)).RunID
 	real := w.store
 	for _, fault := range []faulttest.Fault{
-		{Method: faulttest.Measure, Table: testjob.Target.FullName(), Date: date(legacyDay), Times: 1, Effect: faulttest.Fail, Err: errors.New("lost at the read-back")},
-		{Method: faulttest.Replace, Table: testjob.Target.FullName(), Date: date(orphanDay), Times: 1, Effect: faulttest.LoseReply, Err: errors.New("lost reply of the write")},
-		{Method: faulttest.Measure, Table: snapshot.Table(testjob.Target, run).FullName(), Date: date(legacyDay), Times: 1, Effect: faulttest.Fail, Err: errors.New("lost while it was kept")},
+		{Method: faulttest.Measure, Table: testjob.Target.FullName(), Date: date(legacyDay), Times: 1, Effect: faulttest.Fail,
+			Err: errors.New("lost at the read-back")},
+		{Method: faulttest.Replace, Table: testjob.Target.FullName(), Date: date(orphanDay), Times: 1,
+			Effect: faulttest.LoseReply, Err: errors.New("lost reply of the write")},
+		{Method: faulttest.Measure, Table: snapshot.Table(testjob.Target, run).FullName(), Date: date(legacyDay), Times: 1,
+			Effect: faulttest.Fail, Err: errors.New("lost while it was kept")},
 	} {
 		w.store = faulttest.Warehouse(w.store, fault)
 	}
@@ -316,7 +340,8 @@ func TestForeignWritesDuringTheRunAreKept(t *testing.T) {
 	w.drain()
 	w.sql(`UPDATE rain_per_day SET tenths = 77 WHERE day = ?`, legacyDay)
 	theirs := w.target()[legacyDay]
-	w.publish(publisher.Request{Range: gamedate.Range{From: date(legacyDay), To: date(legacyDay)}, Force: true, Actor: "tester"})
+	w.publish(publisher.Request{Range: gamedate.Range{From: date(legacyDay), To: date(legacyDay)}, Force: true,
+		Actor: "tester"})
 	w.drain()
 	w.validate(legacyDay, orphanDay)
 	w.rollback(publisher.RollbackRequest{Run: run})
@@ -328,7 +353,8 @@ func TestRunThatChangesNothingHasNothingToPutBack(t *testing.T) {
 	w, _ := newLegacy(t)
 	w.finished()
 	second := w.finished(func(r *publisher.Request) { r.Force = true })
-	wantEqual(t, "outcomes", outcomes(w.rollback(publisher.RollbackRequest{Run: second})), []string{legacyDay + " unchanged", newDay + " unchanged"})
+	wantEqual(t, "outcomes", outcomes(w.rollback(publisher.RollbackRequest{Run: second})),
+		[]string{legacyDay + " unchanged", newDay + " unchanged"})
 	snapshots, err := w.publisher().Snapshots(t.Context())
 	must(t, err)
 	if len(snapshots) != 1 || snapshots[0].Run == second || snapshots[0].Rows != 4 {
@@ -398,7 +424,8 @@ func TestAWorkerThatClaimsMeanwhileWins(t *testing.T) {
 		w.drain()
 	}}
 	got := w.rollback(publisher.RollbackRequest{Run: run, Dates: []gamedate.Date{date(legacyDay)}})
-	if len(got.Dates) != 1 || got.Dates[0].Outcome != publisher.Refused || !strings.Contains(got.Dates[0].Detail, "taken it meanwhile") {
+	if len(got.Dates) != 1 || got.Dates[0].Outcome != publisher.Refused ||
+		!strings.Contains(got.Dates[0].Detail, "taken it meanwhile") {
 		t.Errorf("got %+v, want a refusal", got.Dates)
 	}
 	if e := w.entry(legacyDay); e.State != ledger.Complete || e.Run == run || len(w.target()[legacyDay]) != len(after) {
@@ -424,7 +451,9 @@ func TestAnInterruptedRollbackIsFinished(t *testing.T) {
 			run := w.finished()
 			real := w.store
 			w.store = faulttest.Warehouse(real, tt.fault)
-			wantEqual(t, "interrupted", outcomes(w.rollback(publisher.RollbackRequest{Run: run, Dates: []gamedate.Date{date(legacyDay)}})), []string{legacyDay + " failed"})
+			wantEqual(t, "interrupted",
+				outcomes(w.rollback(publisher.RollbackRequest{Run: run, Dates: []gamedate.Date{date(legacyDay)}})),
+				[]string{legacyDay + " failed"})
 			w.store = real
 			plan, err := w.publisher().Plan(t.Context(), request(legacyDay, legacyDay))
 			must(t, err)
@@ -466,7 +495,8 @@ func TestSnapshotsAreDropped(t *testing.T) {
 	now := time.Now()
 	past := func(age time.Duration) { // the ledger's clock
 		var err error
-		w.ledger, err = sqliteledger.New(t.Context(), w.file, sqliteledger.Options{Now: func() time.Time { return now.Add(-age) }})
+		w.ledger, err = sqliteledger.New(t.Context(), w.file,
+			sqliteledger.Options{Now: func() time.Time { return now.Add(-age) }})
 		must(t, err)
 	}
 	const day = 24 * time.Hour

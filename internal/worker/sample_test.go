@@ -76,19 +76,23 @@ func TestSampleComesFirst(t *testing.T) {
 
 	s := w.sample(guarded())
 	if s.Verdict != job.Pass || !s.Approved || s.State != ledger.RunAwaitingApproval {
-		t.Fatalf("sample: got %s, approved %v, run %s; want pass, true, awaiting_approval: %+v", s.Verdict, s.Approved, s.State, s.Checks)
+		t.Fatalf("sample: got %s, approved %v, run %s; want pass, true, awaiting_approval: %+v", s.Verdict, s.Approved,
+			s.State, s.Checks)
 	}
-	if got, want := s.Dates, []gamedate.Date{date(fiveDays[0]), date(fiveDays[1]), date(fiveDays[2])}; !slices.Equal(got, want) {
+	if got, want := s.Dates, []gamedate.Date{date(fiveDays[0]), date(fiveDays[1]),
+		date(fiveDays[2])}; !slices.Equal(got, want) {
 		t.Errorf("sampled dates: got %v, want %v", got, want)
 	}
 	if len(s.Spots) != 3 || s.Spots[0].Date != date(fiveDays[0]) || len(s.Spots[0].Rows) != 2 {
 		t.Errorf("spot check: got %+v, want two stations on each of three dates", s.Spots)
 	}
-	if got, want := w.states("2022-05-01", "2022-05-05"), slices.Repeat([]ledger.State{ledger.Complete}, 3); !slices.Equal(got, want) {
+	if got, want := w.states("2022-05-01", "2022-05-05"),
+		slices.Repeat([]ledger.State{ledger.Complete}, 3); !slices.Equal(got, want) {
 		t.Fatalf("states after the sample: got %v, want %v", got, want)
 	}
 	run := w.openRun()
-	if a := run.Approval; a == nil || a.Override || a.Version != testjob.Version || a.PlanHash != run.Sample.PlanHash || a.SettingsHash != run.SettingsHash {
+	if a := run.Approval; a == nil || a.Override || a.Version != testjob.Version || a.PlanHash != run.Sample.PlanHash ||
+		a.SettingsHash != run.SettingsHash {
 		t.Errorf("approval: got %+v, want one bound to the run's version, plan and settings", a)
 	}
 
@@ -157,7 +161,8 @@ func TestFailedSampleHoldsTheRest(t *testing.T) {
 	w.reading(fiveDays[1], testjob.TooWet, 9000)
 	s := w.sample(guarded())
 	if s.Verdict != job.Failed || s.Approved || len(s.DeadDates) != 1 {
-		t.Fatalf("sample with a dead date: got %s, approved %v, %d dead, want fail, false and 1", s.Verdict, s.Approved, len(s.DeadDates))
+		t.Fatalf("sample with a dead date: got %s, approved %v, %d dead, want fail, false and 1", s.Verdict, s.Approved,
+			len(s.DeadDates))
 	}
 	small := request(fiveDays[4], fiveDays[4]) // a few dates would open the run as well
 	for _, r := range []publisher.Request{guarded(), small} {
@@ -199,7 +204,8 @@ func TestMendedSamplePasses(t *testing.T) {
 	w.reading(fiveDays[0], "north", 5)
 	second := w.sample(guarded())
 	if second.Run != first.Run || !second.Approved {
-		t.Errorf("mended sample: got run %s, approved %v, want run %s and true: %+v", second.Run, second.Approved, first.Run, second.Checks)
+		t.Errorf("mended sample: got run %s, approved %v, want run %s and true: %+v", second.Run, second.Approved, first.Run,
+			second.Checks)
 	}
 }
 
@@ -212,7 +218,8 @@ func TestSampleUnderWay(t *testing.T) {
 	if run := w.openRun(); run.State != ledger.RunCanary || result.Queued != 3 {
 		t.Fatalf("run: got %s with %d dates, want canary with 3", run.State, result.Queued)
 	}
-	if _, err := w.publisher().JudgeSample(t.Context(), w.openRun(), nil, "tester"); !errors.Is(err, publisher.ErrSampleUnderWay) {
+	if _, err := w.publisher().JudgeSample(t.Context(), w.openRun(), nil, "tester"); !errors.Is(err,
+		publisher.ErrSampleUnderWay) {
 		t.Errorf("judging too early: got %v, want ErrSampleUnderWay", err)
 	}
 	w.refused(guarded(), "under way")
@@ -303,9 +310,11 @@ func TestGoldenRows(t *testing.T) {
 	}{
 		{"equal", "day,station,region,tenths\n2022-05-01,north,hills,12\n2022-05-05,south,plain,30\n",
 			job.Check{Verdict: job.Pass, Seen: "2 of 2 rows"}},
-		{"clocks are not compared", "day,station,written_at\n2022-05-01,north,2001-01-01T00:00:00Z\n", job.Check{Verdict: job.Pass, Seen: "1 of 1 row"}},
+		{"clocks are not compared", "day,station,written_at\n2022-05-01,north,2001-01-01T00:00:00Z\n",
+			job.Check{Verdict: job.Pass, Seen: "1 of 1 row"}},
 		{"other values", "day,station,region,tenths\n2022-05-02,north,,13\n2022-05-01,south,plain,30\n",
-			job.Check{Verdict: job.Failed, Seen: "1 of 2 rows", Advice: `line 2, 2022-05-02 north: region is "hills", want NULL, tenths is 12, want 13`}},
+			job.Check{Verdict: job.Failed, Seen: "1 of 2 rows",
+				Advice: `line 2, 2022-05-02 north: region is "hills", want NULL, tenths is 12, want 13`}},
 		{"no such row", "day,station\n2022-05-01,east\n",
 			job.Check{Verdict: job.Failed, Seen: "0 of 1 row", Advice: "line 2, 2022-05-01 east: there is no such row"}},
 		{"many", "day,station\n" + strings.Repeat("2022-05-01,east\n", 7),
@@ -353,7 +362,9 @@ func TestGoldenRowOfADeadDate(t *testing.T) {
 	w.drain()
 	s, err := w.publisher().JudgeSample(t.Context(), w.openRun(), golden, "tester")
 	must(t, err)
-	if i := slices.IndexFunc(s.Checks, func(c job.Check) bool { return c.Name == "golden rows" }); i < 0 || !strings.Contains(s.Checks[i].Advice, "was not done") {
+	if i := slices.IndexFunc(s.Checks, func(c job.Check) bool {
+		return c.Name == "golden rows"
+	}); i < 0 || !strings.Contains(s.Checks[i].Advice, "was not done") {
 		t.Errorf("got checks %+v, want the golden row refused", s.Checks)
 	}
 }

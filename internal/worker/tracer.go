@@ -11,8 +11,8 @@ import (
 // Tracer follows single attempts, so that somebody may look at what one did and what came before it. Its methods are
 // called from any goroutine: they must be quick, and what they do never decides anything.
 type Tracer interface {
-	// Begin: an attempt begins at the date of a delivered message; ctx is the delivery's. All that the attempt does is done
-	// with the context returned, which ends when ctx does.
+	// Begin: an attempt begins at the date of a delivered message; ctx is the delivery's. All that the attempt does is
+	// done with the context returned, which ends when ctx does.
 	Begin(ctx context.Context, m queue.Message, l ledger.Lease) context.Context
 	// StageEnded: a stage took that long; ctx comes from Begin.
 	StageEnded(ctx context.Context, stage string, took time.Duration)

@@ -31,7 +31,8 @@ type traced struct {
 
 func newTraced(t *testing.T, choose func(*world), dates ...string) *traced {
 	t.Helper()
-	w := &traced{world: newWorldOn(t, choose, dates...), published: tracetest.NewSpanRecorder(), worked: tracetest.NewSpanRecorder()}
+	w := &traced{world: newWorldOn(t, choose, dates...), published: tracetest.NewSpanRecorder(),
+		worked: tracetest.NewSpanRecorder()}
 	w.publisherTraces = telemetry.NewTraces(sdktrace.WithSpanProcessor(w.published))
 	w.workerTraces = telemetry.NewTraces(sdktrace.WithSpanProcessor(w.worked))
 	w.plain = w.queue
@@ -79,7 +80,8 @@ func only(t *testing.T, r *tracetest.SpanRecorder, name, day string) sdktrace.Re
 // stages are the children of a span, in order.
 func stages(r *tracetest.SpanRecorder, parent sdktrace.ReadOnlySpan) (names []string) {
 	for _, s := range r.Ended() {
-		if s.Parent().SpanID() == parent.SpanContext().SpanID() && s.SpanContext().TraceID() == parent.SpanContext().TraceID() &&
+		if s.Parent().SpanID() == parent.SpanContext().SpanID() &&
+			s.SpanContext().TraceID() == parent.SpanContext().TraceID() &&
 			!s.StartTime().Before(parent.StartTime()) && !s.EndTime().After(parent.EndTime()) {
 			names = append(names, s.Name())
 		}
@@ -87,8 +89,8 @@ func stages(r *tracetest.SpanRecorder, parent sdktrace.ReadOnlySpan) (names []st
 	return names
 }
 
-// TestTraceOfDates follows dates that end in different ways from the publisher over each queue to a worker, and one of them
-// through its replay.
+// TestTraceOfDates follows dates that end in different ways from the publisher over each queue to a worker, and one of
+// them through its replay.
 func TestTraceOfDates(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -114,18 +116,21 @@ func TestTraceOfDates(t *testing.T) {
 			if sent.Parent().IsValid() || len(sent.Links()) > 0 {
 				t.Errorf("publication: got parent %v and links %v, want a trace's beginning", sent.Parent(), sent.Links())
 			}
-			want := map[string]string{"run_id": run, "game_date": good, "attempt": "1", "generation": "1", "seq": "1", "outcome": string(ledger.Replaced)}
+			want := map[string]string{"run_id": run, "game_date": good, "attempt": "1", "generation": "1", "seq": "1",
+				"outcome": string(ledger.Replaced)}
 			if diff := cmp.Diff(want, attributes(done)); diff != "" {
 				t.Errorf("attempt that was completed (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff([]string{"claim", "read", "build", "accept", "write", "read_back", "complete"}, stages(w.worked, done)); diff != "" {
+			if diff := cmp.Diff([]string{"claim", "read", "build", "accept", "write", "read_back", "complete"},
+				stages(w.worked, done)); diff != "" {
 				t.Errorf("its stages (-want +got):\n%s", diff)
 			}
 
 			dead := only(t, w.worked, "attempt", bad)
 			letter := w.open()[0]
-			want = map[string]string{"run_id": run, "game_date": bad, "attempt": "1", "generation": "1", "seq": "1", "outcome": ledger.ResultDead,
-				"class": "permanent", "reason": letter.Failure.Reason, "stage": letter.Failure.Stage}
+			want = map[string]string{"run_id": run, "game_date": bad, "attempt": "1", "generation": "1", "seq": "1",
+				"outcome": ledger.ResultDead,
+				"class":   "permanent", "reason": letter.Failure.Reason, "stage": letter.Failure.Stage}
 			if diff := cmp.Diff(want, attributes(dead)); diff != "" {
 				t.Errorf("attempt that was the last (-want +got):\n%s", diff)
 			}
@@ -144,7 +149,8 @@ func TestTraceOfDates(t *testing.T) {
 			if links := again.Links(); len(links) != 1 || links[0].SpanContext.SpanID() != dead.SpanContext().SpanID() {
 				t.Errorf("links of the replay: got %v, want one to the attempt that was the last, %v", links, dead.SpanContext())
 			}
-			if len(attempts) != 2 || attempts[1].Parent().SpanID() != again.SpanContext().SpanID() || len(attempts[1].Links()) > 0 {
+			if len(attempts) != 2 || attempts[1].Parent().SpanID() != again.SpanContext().SpanID() ||
+				len(attempts[1].Links()) > 0 {
 				t.Errorf("attempts in the end: got %d, want a second one below the replay", len(attempts))
 			}
 		})

@@ -46,20 +46,31 @@ func TestEngineChecks(t *testing.T) {
 		from, to    string
 		want        job.Verdict
 	}{
-		{"a day that nobody published", "every date settled", func(w *world) { w.plan(third, true) }, nothing, first, third, job.Failed},
-		{"a day that is not final", "every date settled", func(w *world) { w.plan(third, false) }, nothing, first, third, job.Warned},
-		{"a day outside the range", "every date settled", func(w *world) { w.plan(third, true) }, nothing, first, second, job.Pass},
-		{"a dead date", "no dead dates", func(w *world) { w.reading(second, testjob.Permanent, 1) }, nothing, first, second, job.Failed},
-		{"a rejected row", "no dead dates", func(w *world) { w.reading(second, testjob.Odd, 1) }, nothing, first, second, job.Pass},
+		{"a day that nobody published", "every date settled", func(w *world) { w.plan(third, true) }, nothing, first, third,
+			job.Failed},
+		{"a day that is not final", "every date settled", func(w *world) { w.plan(third, false) }, nothing, first, third,
+			job.Warned},
+		{"a day outside the range", "every date settled", func(w *world) { w.plan(third, true) }, nothing, first,
+			second, job.Pass},
+		{"a dead date", "no dead dates", func(w *world) { w.reading(second, testjob.Permanent, 1) }, nothing, first, second,
+			job.Failed},
+		{"a rejected row", "no dead dates", func(w *world) { w.reading(second, testjob.Odd, 1) }, nothing, first,
+			second, job.Pass},
 		{"a date that was put back", "no rolled-back dates", nil, func(w *world, run string) {
 			w.rollback(publisher.RollbackRequest{Run: run, Dates: []gamedate.Date{date(second)}})
 		}, first, second, job.Warned},
 		{"a rollback that was only looked at", "no rolled-back dates", nil, func(w *world, run string) {
 			w.rollback(publisher.RollbackRequest{Run: run, DryRun: true})
 		}, first, second, job.Pass},
-		{"four quiet days in season", "no silence in the calendar", func(w *world) { w.plan("2022-03-01", true); w.plan("2022-03-06", true) }, nothing,
+		{"four quiet days in season", "no silence in the calendar", func(w *world) {
+			w.plan("2022-03-01", true)
+			w.plan("2022-03-06", true)
+		}, nothing,
 			"2022-03-02", "2022-03-05", job.Warned},
-		{"three quiet days in season", "no silence in the calendar", func(w *world) { w.plan("2022-03-01", true); w.plan("2022-03-05", true) }, nothing,
+		{"three quiet days in season", "no silence in the calendar", func(w *world) {
+			w.plan("2022-03-01", true)
+			w.plan("2022-03-05", true)
+		}, nothing,
 			"2022-03-02", "2022-03-04", job.Pass},
 		{"another writer", "partitions are what was recorded", nil, func(w *world, _ string) {
 			w.sql(`UPDATE rain_per_day SET tenths = tenths + 1 WHERE day = ? AND station = 'north'`, second)
@@ -67,10 +78,12 @@ func TestEngineChecks(t *testing.T) {
 		{"another writer who changes nothing", "partitions are what was recorded", nil, func(w *world, _ string) {
 			w.sql(`UPDATE rain_per_day SET tenths = tenths + 0 WHERE day = ?`, second)
 		}, first, second, job.Pass},
-		{"a row that vanished", "rows in = rows used + rejected", nil, func(w *world, _ string) { // no worker completes such a date
+		{"a row that vanished", "rows in = rows used + rejected", nil, func(w *world, _ string) {
+			// no worker completes such a date
 			w.sql(`UPDATE ledger_facts SET facts = json_set(facts, '$.counts.rows_in', 99) WHERE date = ?`, second)
 		}, first, second, job.Failed},
-		{"a row that is rejected", "rows in = rows used + rejected", func(w *world) { w.reading(second, testjob.Odd, 1) }, nothing, first, second, job.Pass},
+		{"a row that is rejected", "rows in = rows used + rejected", func(w *world) { w.reading(second, testjob.Odd, 1) },
+			nothing, first, second, job.Pass},
 		{"a warning", "acceptance without warnings", func(w *world) {
 			build := w.job.Build
 			w.job.Build = func(shared any, in job.Input) (job.Output, error) {
@@ -80,8 +93,10 @@ func TestEngineChecks(t *testing.T) {
 			}
 		}, nothing, first, second, job.Warned},
 		{"no warning", "acceptance without warnings", nil, nothing, first, second, job.Pass},
-		{"a late reading", "sources unchanged since", nil, func(w *world, _ string) { w.reading(second, "east", 5) }, first, second, job.Warned},
-		{"a late reading of another day", "sources unchanged since", nil, func(w *world, _ string) { w.reading(third, "east", 5) }, first, second, job.Pass},
+		{"a late reading", "sources unchanged since", nil, func(w *world, _ string) { w.reading(second, "east", 5) }, first,
+			second, job.Warned},
+		{"a late reading of another day", "sources unchanged since", nil,
+			func(w *world, _ string) { w.reading(third, "east", 5) }, first, second, job.Pass},
 	}
 	fires, quiet := map[string]bool{}, map[string]bool{}
 	for _, tt := range tests {

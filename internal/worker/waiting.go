@@ -24,8 +24,8 @@ type waiting struct {
 	said   string // what the latest line was about, without what changes by itself
 }
 
-// tell logs the dates that are left once all of them are held by others or not to be tried before a certain time, and again
-// when they change.
+// tell logs the dates that are left once all of them are held by others or not to be tried before a certain time, and
+// again when they change.
 func (t *waiting) tell(ctx context.Context, w *Worker, run string, left int, s *slots) {
 	if left > waitingDates || s.taken() || time.Since(t.looked) < waitingLooks*w.config.ControlEvery {
 		return
@@ -40,7 +40,8 @@ func (t *waiting) tell(ctx context.Context, w *Worker, run string, left int, s *
 		switch {
 		case e.State == ledger.Leased && e.Owner != w.config.Owner:
 			about = append(about, e.Date.String()+" "+e.Owner)
-			waits = append(waits, fmt.Sprintf("%s held by %s until %s", e.Date, e.Owner, e.LeaseUntil.UTC().Format(time.RFC3339)))
+			waits = append(waits,
+				fmt.Sprintf("%s held by %s until %s", e.Date, e.Owner, e.LeaseUntil.UTC().Format(time.RFC3339)))
 		case e.State == ledger.Pending && e.NotBefore.After(time.Now()):
 			line := fmt.Sprintf("%s not before %s", e.Date, e.NotBefore.UTC().Format(time.RFC3339))
 			about, waits = append(about, line), append(waits, line)

@@ -52,11 +52,13 @@ func TestDrainSaysWhatItWaitsFor(t *testing.T) {
 		}
 		return nil
 	}
-	claim, err := w.ledger.Claim(t.Context(), ledger.ClaimRequest{Job: w.job.Name, Run: run, Date: elsewhere, Seq: 1, Owner: "another-host",
-		TTL: time.Hour, Version: w.job.Version})
+	claim, err := w.ledger.Claim(t.Context(),
+		ledger.ClaimRequest{Job: w.job.Name, Run: run, Date: elsewhere, Seq: 1, Owner: "another-host",
+			TTL: time.Hour, Version: w.job.Version})
 	must(t, err)
 	log := &lines{}
-	wk, err := worker.New(t.Context(), w.job, w.queue, w.ledger, w.store, slog.New(slog.NewTextHandler(log, nil)), w.config())
+	wk, err := worker.New(t.Context(), w.job, w.queue, w.ledger, w.store,
+		slog.New(slog.NewTextHandler(log, nil)), w.config())
 	must(t, err)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -64,7 +66,8 @@ func TestDrainSaysWhatItWaitsFor(t *testing.T) {
 	const what = "waiting for dates that cannot be done now"
 	eventually(t, "both dates are told", func() bool { return len(log.with(what)) > 0 })
 	until := w.entry(week[0]).NotBefore.UTC().Format(time.RFC3339)
-	for _, want := range []string{"run_id=" + run, "dates=2", week[0] + " not before " + until, week[1] + " held by another-host until "} {
+	for _, want := range []string{"run_id=" + run, "dates=2", week[0] + " not before " + until,
+		week[1] + " held by another-host until "} {
 		if line := log.with(what)[0]; !strings.Contains(line, want) {
 			t.Errorf("got %q, want it to say %q", line, want)
 		}

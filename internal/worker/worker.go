@@ -46,7 +46,8 @@ type Config struct {
 	Drain bool
 	// ControlEvery is how often the run's control state is read; default 1 s.
 	ControlEvery time.Duration
-	// ReconcileEvery is how often the reconciler looks; default 5 s. FoldEvery is how often it folds dead letters; default 1 min.
+	// ReconcileEvery is how often the reconciler looks; default 5 s. FoldEvery is how often it folds dead letters; default
+	// 1 min.
 	ReconcileEvery, FoldEvery time.Duration
 	// RepublishAfter is how long a published, unclaimed entry waits before it is published again; default 15 min.
 	RepublishAfter time.Duration
@@ -123,7 +124,8 @@ type sharedInputs struct {
 }
 
 // New makes a worker. It reads the warehouse's identity, so the store must be reachable.
-func New(ctx context.Context, j job.Job, q queue.Queue, l ledger.Ledger, s warehouse.Store, log *slog.Logger, c Config) (*Worker, error) {
+func New(ctx context.Context, j job.Job, q queue.Queue, l ledger.Ledger, s warehouse.Store, log *slog.Logger,
+	c Config) (*Worker, error) {
 	c.setDefaults()
 	if c.Owner == "" {
 		return nil, errors.New("worker: owner is empty")
@@ -132,7 +134,8 @@ func New(ctx context.Context, j job.Job, q queue.Queue, l ledger.Ledger, s wareh
 	if err != nil {
 		return nil, err
 	}
-	return &Worker{job: j, queue: q, ledger: l, store: s, config: c, log: log, target: target, shared: map[string]*sharedInputs{}}, nil
+	return &Worker{job: j, queue: q, ledger: l, store: s, config: c, log: log, target: target,
+		shared: map[string]*sharedInputs{}}, nil
 }
 
 // TargetIdentity names one table of one store; a ledger is bound to it per job.
@@ -158,7 +161,9 @@ type VersionError struct{ Run, Pinned, Ours string }
 
 // Error names both versions.
 func (e *VersionError) Error() string {
-	return fmt.Sprintf("run %s pins transform version %s and this worker is version %s: deploy the run's version, or cancel the run", e.Run, e.Pinned, e.Ours)
+	return fmt.Sprintf(
+		"run %s pins transform version %s and this worker is version %s: deploy the run's version, or cancel the run", e.Run,
+		e.Pinned, e.Ours)
 }
 
 // Run follows open runs until ctx is done, then stops receiving, lets dates in progress finish within the grace period,
@@ -219,7 +224,8 @@ func (w *Worker) Run(ctx context.Context) error {
 			said = ""
 			continue
 		case ok && run.State == ledger.RunPlanning:
-			say(slog.LevelInfo, "waiting: the run is still planning; if no publisher is at work, publish its range again or cancel it", run.ID)
+			say(slog.LevelInfo,
+				"waiting: the run is still planning; if no publisher is at work, publish its range again or cancel it", run.ID)
 		case ok && run.State == ledger.RunAwaitingApproval && w.config.Drain:
 			say(slog.LevelInfo, "nothing to drain: the run waits for the rest of its dates to be published", run.ID)
 			return nil

@@ -55,7 +55,8 @@ func newWorldOn(t *testing.T, choose func(*world), dates ...string) *world {
 	for _, s := range testjob.Tables {
 		must(t, w.store.Create(ctx, s))
 	}
-	w.load(testjob.Stations, nil, table.Row{table.String("north"), table.String("hills")}, table.Row{table.String("south"), table.String("plain")})
+	w.load(testjob.Stations, nil, table.Row{table.String("north"), table.String("hills")},
+		table.Row{table.String("south"), table.String("plain")})
 	for _, text := range dates {
 		w.plan(text, true)
 		w.reading(text, "north", 12)
@@ -146,13 +147,16 @@ func (w *world) publish(r publisher.Request) publisher.Result {
 
 // config is a fast worker's.
 func (w *world) config() worker.Config {
-	return worker.Config{Owner: fmt.Sprintf("worker-%d", w.owners.Add(1)), Concurrency: 4, LeaseTTL: 20 * time.Second, Grace: 10 * time.Second,
-		RetryBase: time.Millisecond, HeldWait: 20 * time.Millisecond, ControlEvery: 10 * time.Millisecond, ReconcileEvery: 20 * time.Millisecond, Drain: true}
+	return worker.Config{Owner: fmt.Sprintf("worker-%d", w.owners.Add(1)), Concurrency: 4, LeaseTTL: 20 * time.Second,
+		Grace:     10 * time.Second,
+		RetryBase: time.Millisecond, HeldWait: 20 * time.Millisecond, ControlEvery: 10 * time.Millisecond,
+		ReconcileEvery: 20 * time.Millisecond, Drain: true}
 }
 
 func (w *world) worker(c worker.Config) *worker.Worker {
 	w.t.Helper()
-	wk, err := worker.New(w.t.Context(), w.job, w.queue, w.ledger, w.store, slog.New(slog.NewTextHandler(io.Discard, nil)), c)
+	wk, err := worker.New(w.t.Context(), w.job, w.queue, w.ledger, w.store,
+		slog.New(slog.NewTextHandler(io.Discard, nil)), c)
 	must(w.t, err)
 	return wk
 }
@@ -195,7 +199,8 @@ func (w *world) validate(from, to string) publisher.Judgement {
 	if ok {
 		open = &run
 	}
-	j, err := p.Validate(w.t.Context(), gamedate.Range{From: date(from), To: date(to)}, open, "tester", publisher.Judging{}, nil)
+	j, err := p.Validate(w.t.Context(), gamedate.Range{From: date(from), To: date(to)}, open, "tester",
+		publisher.Judging{}, nil)
 	must(w.t, err)
 	return j
 }
