@@ -73,7 +73,8 @@ type classified struct {
 
 func (c *classified) Unwrap() error { return c.error }
 
-// Mark gives err a class and a reason: a short stable code ("source_empty") that groups equal failures. A nil err stays nil.
+// Mark gives err a class and a reason: a short stable code ("source_empty") that groups equal failures. A nil err stays
+// nil.
 func Mark(err error, class Class, reason string) error {
 	if err == nil {
 		return nil

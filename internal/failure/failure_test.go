@@ -49,7 +49,8 @@ func TestClassNames(t *testing.T) {
 
 func TestSpendsAttempt(t *testing.T) {
 	t.Parallel()
-	want := map[failure.Class]bool{failure.Transient: true, failure.Permanent: true, failure.Crash: true, failure.Quota: false, failure.Environment: false}
+	want := map[failure.Class]bool{failure.Transient: true, failure.Permanent: true, failure.Crash: true,
+		failure.Quota: false, failure.Environment: false}
 	for _, c := range classes {
 		if got := c.SpendsAttempt(); got != want[c] {
 			t.Errorf("%v: got %v, want %v", c, got, want[c])
@@ -73,7 +74,9 @@ func TestMarks(t *testing.T) {
 		{"marked", failure.MarkPermanent(root, "source_empty"), failure.Permanent, "source_empty"},
 		{"environment", failure.MarkEnvironment(root, "table_missing"), failure.Environment, "table_missing"},
 		{"marked, then wrapped", fmt.Errorf("read: %w", failure.Mark(root, failure.Quota, "rate")), failure.Quota, "rate"},
-		{"outermost mark wins", failure.Mark(fmt.Errorf("x: %w", failure.MarkPermanent(root, "inner")), failure.Transient, "outer"), failure.Transient, "outer"},
+		{"outermost mark wins",
+			failure.Mark(fmt.Errorf("x: %w", failure.MarkPermanent(root, "inner")), failure.Transient, "outer"),
+			failure.Transient, "outer"},
 		{"mark without a reason", failure.Mark(root, failure.Quota, ""), failure.Quota, "error"},
 		{"deadline marked without a reason", failure.Mark(deadline, failure.Quota, ""), failure.Quota, "timeout"},
 		{"joined", errors.Join(errors.New("close"), failure.MarkPermanent(root, "bad_row")), failure.Permanent, "bad_row"},
