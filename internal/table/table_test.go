@@ -15,21 +15,24 @@ import (
 
 var day = gamedate.MustParse("2022-01-15")
 
-var every = &table.Schema{Dataset: "d", Name: "every", Partition: "day", Key: []string{"day", "s"}, Columns: []table.Column{
-	{Name: "day", Type: table.DATE, Required: true},
-	{Name: "s", Type: table.STRING, Required: true},
-	{Name: "i", Type: table.INT64},
-	{Name: "f", Type: table.FLOAT64},
-	{Name: "n", Type: table.NUMERIC, Precision: 6, Scale: 2},
-	{Name: "b", Type: table.BOOL},
-	{Name: "t", Type: table.TIMESTAMP, Role: table.Volatile},
-	{Name: "l", Type: table.STRINGS},
-	{Name: "u", Type: table.STRING, Role: table.Unowned},
-}}
+var every = &table.Schema{Dataset: "d", Name: "every", Partition: "day", Key: []string{"day", "s"},
+	Columns: []table.Column{
+		{Name: "day", Type: table.DATE, Required: true},
+		{Name: "s", Type: table.STRING, Required: true},
+		{Name: "i", Type: table.INT64},
+		{Name: "f", Type: table.FLOAT64},
+		{Name: "n", Type: table.NUMERIC, Precision: 6, Scale: 2},
+		{Name: "b", Type: table.BOOL},
+		{Name: "t", Type: table.TIMESTAMP, Role: table.Volatile},
+		{Name: "l", Type: table.STRINGS},
+		{Name: "u", Type: table.STRING, Role: table.Unowned},
+	}}
 
 func row(s string) table.Row {
-	return table.Row{table.Date(day), table.String(s), table.Int(7), table.Float(0.1), table.Numeric(3650, 2), table.Bool(true),
-		table.Timestamp(time.Date(2022, 1, 16, 3, 30, 0, 123456000, time.UTC)), table.Strings([]string{"a", "b"}), table.String("theirs")}
+	return table.Row{table.Date(day), table.String(s), table.Int(7), table.Float(0.1), table.Numeric(3650, 2),
+		table.Bool(true),
+		table.Timestamp(time.Date(2022, 1, 16, 3, 30, 0, 123456000, time.UTC)), table.Strings([]string{"a", "b"}),
+		table.String("theirs")}
 }
 
 func TestTextRoundTrip(t *testing.T) {
@@ -86,7 +89,8 @@ func TestParseTextRefuses(t *testing.T) {
 
 func TestNullIsNotZero(t *testing.T) {
 	t.Parallel()
-	for _, zero := range []table.Value{table.Int(0), table.String(""), table.Numeric(0, 2), table.Bool(false), table.Float(0)} {
+	for _, zero := range []table.Value{table.Int(0), table.String(""), table.Numeric(0, 2), table.Bool(false),
+		table.Float(0)} {
 		if zero.IsNull() || zero.Equal(table.Null) {
 			t.Errorf("%s 0 is taken for NULL", zero.Type())
 		}

@@ -207,7 +207,8 @@ func (c Column) ParseText(s string) (Value, error) {
 		}
 		return Date(d), nil
 	case TIMESTAMP:
-		for _, layout := range []string{TimestampLayout, time.RFC3339Nano, "2006-01-02 15:04:05.999999 MST", "2006-01-02 15:04:05.999999"} {
+		for _, layout := range []string{TimestampLayout, time.RFC3339Nano, "2006-01-02 15:04:05.999999 MST",
+			"2006-01-02 15:04:05.999999"} {
 			if t, err := time.Parse(layout, s); err == nil {
 				return Timestamp(t), nil
 			}
