@@ -7,7 +7,8 @@ import (
 )
 
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"", "2022-01-15", "2022-02-30", "2022-01-15T00:00:00Z", "0000-00-00", "2079-12-31", "٢٠٢٢-01-15"} {
+	for _, s := range []string{"", "2022-01-15", "2022-02-30", "2022-01-15T00:00:00Z", "0000-00-00", "2079-12-31",
+		"٢٠٢٢-01-15"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -49,7 +50,8 @@ func FuzzParseRange(f *testing.F) {
 }
 
 func FuzzParseStamp(f *testing.F) {
-	for _, s := range []string{"2022-01-15", "2022-01-16T03:30:00Z", "2022-01-15 00:00:00 UTC", "2022-01-15T19:30:00-08:00", "2022-01-15T", "2022-01-15T00:00:00,5Z"} {
+	for _, s := range []string{"2022-01-15", "2022-01-16T03:30:00Z", "2022-01-15 00:00:00 UTC",
+		"2022-01-15T19:30:00-08:00", "2022-01-15T", "2022-01-15T00:00:00,5Z"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -1,7 +1,8 @@
 // Package gamedate holds the unit of work of the system: the game date, a civil date in the league's calendar.
 //
 // A [Date] has no clock and no zone, so it cannot shift by a day. Instants become dates in one place, [Of], which uses
-// America/New_York. A [Range] is closed at both ends: planning, publishing, reporting and validating all use the same set.
+// America/New_York. A [Range] is closed at both ends: planning, publishing, reporting and validating all use the same
+// set.
 package gamedate
 
 import (
@@ -74,13 +75,13 @@ func Parse(s string) (Date, error) {
 // ParseStamp reads the texts in which stores and exports write a game date:
 //
 //   - a plain date, as [Parse] does;
-//   - an instant with its zone, RFC 3339 or with BigQuery's blank and "UTC" ("2022-01-16 03:30:00 UTC"): the game date is
-//     [Of] that instant;
+//   - an instant with its zone, RFC 3339 or with BigQuery's blank and "UTC" ("2022-01-16 03:30:00 UTC"): the game date
+//     is [Of] that instant;
 //   - a date at exactly midnight UTC ("2022-01-15T00:00:00.000Z", "2022-01-15 00:00:00 UTC"): what a store writes that
 //     has no date type. It means that calendar date, not the evening before in New York.
 //
-// The last rule makes ParseStamp wrong for a column of tip-off times: in winter 19:00 Eastern is midnight UTC. Read such
-// a column as instants and ask [Of].
+// The last rule makes ParseStamp wrong for a column of tip-off times: in winter 19:00 Eastern is midnight UTC. Read
+// such a column as instants and ask [Of].
 func ParseStamp(s string) (Date, error) {
 	if !withClock.MatchString(s) {
 		return Parse(s)

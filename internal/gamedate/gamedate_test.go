@@ -194,8 +194,10 @@ func TestShardsCoverTheRange(t *testing.T) {
 		shards             [][2]string
 		distinct, repeated int
 	}{
-		{"adjoining", [][2]string{{"2021-10-01", "2022-06-30"}, {"2022-07-01", "2023-06-30"}, {"2023-07-01", "2024-05-01"}}, 944, 0},
-		{"overlapping", [][2]string{{"2021-10-01", "2022-06-30"}, {"2022-06-25", "2023-06-30"}, {"2023-07-01", "2024-05-01"}}, 944, 6},
+		{"adjoining",
+			[][2]string{{"2021-10-01", "2022-06-30"}, {"2022-07-01", "2023-06-30"}, {"2023-07-01", "2024-05-01"}}, 944, 0},
+		{"overlapping",
+			[][2]string{{"2021-10-01", "2022-06-30"}, {"2022-06-25", "2023-06-30"}, {"2023-07-01", "2024-05-01"}}, 944, 6},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -283,7 +285,8 @@ func TestSeasons(t *testing.T) {
 			t.Errorf("season %s: got %v, %v, want %s", in, got, err, want)
 		}
 	}
-	for _, bad := range []string{"", "2021", "2021-23", "2021-2022", "21-22", "2021/22", "2021-22 ", "+021-22", "1945-46", "2079-80", "2021-2x"} {
+	for _, bad := range []string{"", "2021", "2021-23", "2021-2022", "21-22", "2021/22", "2021-22 ", "+021-22", "1945-46",
+		"2079-80", "2021-2x"} {
 		if got, err := gamedate.ParseSeason(bad); err == nil {
 			t.Errorf("season %q: got %v, want an error", bad, got)
 		}
