@@ -63,9 +63,9 @@ type bdlLine struct {
 	Game *bdlGame `json:"game"`
 }
 
-// balldontlie reads an answer of the box-scores endpoint (games with their players) or of the stats endpoint (one line a
-// person, with the person's game). A stat line names its own team only; the other side's code comes from the lines of the
-// same answer, and a game of which only one side is there is an error.
+// balldontlie reads an answer of the box-scores endpoint (games with their players) or of the stats endpoint (one line
+// a person, with the person's game). A stat line names its own team only; the other side's code comes from the lines of
+// the same answer, and a game of which only one side is there is an error.
 func balldontlie(_ *importer, _ context.Context, raw []byte, yield func(line)) error {
 	var answer struct {
 		Data []json.RawMessage `json:"data"`
@@ -105,7 +105,8 @@ func balldontlie(_ *importer, _ context.Context, raw []byte, yield func(line)) e
 		game := *l.Game
 		game.Home.Abbreviation, game.Visitor.Abbreviation = codes[game.HomeID], codes[game.VisitorID]
 		if game.Home.Abbreviation == "" || game.Visitor.Abbreviation == "" {
-			return errors.New("has the lines of one side of a game only, so the other side's code is unknown: fetch all pages of the game")
+			return errors.New(
+				"has the lines of one side of a game only, so the other side's code is unknown: fetch all pages of the game")
 		}
 		text, _ := json.Marshal(l.Player)
 		yield(bdlRow(l, game, l.Team.Abbreviation, string(text)))
@@ -148,12 +149,12 @@ func bdlRow(l bdlLine, g bdlGame, code, text string) line {
 		"is_postseason": table.Bool(g.Postseason), "game_status": textOr(g.Status), "period": g.Period.Value,
 		"home_team_abbr": table.String(home), "away_team_abbr": table.String(away), "team_abbr": table.String(own),
 		"home_team_score": g.HomeScore.Value, "away_team_score": g.VisitorScore.Value,
-		"player_full_name": table.String(name), "player_lookup": table.String(lookup), "bdl_player_id": table.Int(l.Player.ID),
-		"jersey_number": textOr(l.Player.Jersey), "position": textOr(l.Player.Pos), "minutes": minutes,
-		"points": l.PTS.Value, "assists": l.AST.Value, "rebounds": l.REB.Value, "offensive_rebounds": l.OREB.Value,
-		"defensive_rebounds": l.DREB.Value, "steals": l.STL.Value, "blocks": l.BLK.Value, "turnovers": l.Turnover.Value,
-		"personal_fouls": l.PF.Value, "field_goals_made": l.FGM.Value, "field_goals_attempted": l.FGA.Value,
-		"three_pointers_made": l.FG3M.Value, "three_pointers_attempted": l.FG3A.Value,
+		"player_full_name": table.String(name), "player_lookup": table.String(lookup),
+		"bdl_player_id": table.Int(l.Player.ID), "jersey_number": textOr(l.Player.Jersey), "position": textOr(l.Player.Pos),
+		"minutes": minutes, "points": l.PTS.Value, "assists": l.AST.Value, "rebounds": l.REB.Value,
+		"offensive_rebounds": l.OREB.Value, "defensive_rebounds": l.DREB.Value, "steals": l.STL.Value, "blocks": l.BLK.Value,
+		"turnovers": l.Turnover.Value, "personal_fouls": l.PF.Value, "field_goals_made": l.FGM.Value,
+		"field_goals_attempted": l.FGA.Value, "three_pointers_made": l.FG3M.Value, "three_pointers_attempted": l.FG3A.Value,
 		"free_throws_made": l.FTM.Value, "free_throws_attempted": l.FTA.Value,
 		"created_at": stamp(date), "processed_at": stamp(date),
 	})}

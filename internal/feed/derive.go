@@ -198,8 +198,9 @@ func registryOf(persons map[int64]*person, listed []table.Row) []table.Row {
 		rows = append(rows, registryRows.row(values{
 			"universal_player_id": table.String(lookup + "_" + get("player_id").Text()),
 			"player_name":         table.String(persons[id].display(lookup)), "player_lookup": table.String(lookup),
-			"team_abbr": get("team"), "season": get("season"), "first_game_date": get("first_date"), "last_game_date": get("last_date"),
-			"games_played": get("games_played"), "jersey_number": get("jersey_numbers"), "position": get("start_positions"),
+			"team_abbr": get("team"), "season": get("season"), "first_game_date": get("first_date"),
+			"last_game_date": get("last_date"), "games_played": get("games_played"), "jersey_number": get("jersey_numbers"),
+			"position":     get("start_positions"),
 			"processed_at": stamp(get("last_date").Date()),
 		}))
 	}

@@ -113,7 +113,8 @@ func recogniseDocument(d document, raw []byte) (document, error) {
 	}
 	if d.name != "" {
 		if _, ok := fields[d.key]; !ok {
-			return d, fmt.Errorf("is no document of format %s: it lacks %q, found %s", d.name, d.key, quoted(slices.Sorted(maps.Keys(fields))))
+			return d, fmt.Errorf("is no document of format %s: it lacks %q, found %s", d.name, d.key,
+				quoted(slices.Sorted(maps.Keys(fields))))
 		}
 		return d, nil
 	}

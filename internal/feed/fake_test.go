@@ -56,7 +56,8 @@ func (m *memory) rows(t *table.Schema, r gamedate.Range) []table.Row {
 	return rows
 }
 
-func (m *memory) ReadRange(_ context.Context, t *table.Schema, r gamedate.Range, fn func(gamedate.Date, []table.Row) error) error {
+func (m *memory) ReadRange(_ context.Context, t *table.Schema, r gamedate.Range,
+	fn func(gamedate.Date, []table.Row) error) error {
 	byDate := map[gamedate.Date][]table.Row{}
 	for _, row := range m.rows(t, r) {
 		d := row[t.MustIndex(t.Partition)].Date()
@@ -80,7 +81,8 @@ func (m *memory) Replace(_ context.Context, w warehouse.Write) (warehouse.Receip
 	return warehouse.Receipt{Rows: len(w.Rows)}, nil
 }
 
-func (m *memory) Load(_ context.Context, t *table.Schema, replace []string, rows func(func(table.Row) error) error) (warehouse.LoadResult, error) {
+func (m *memory) Load(_ context.Context, t *table.Schema, replace []string,
+	rows func(func(table.Row) error) error) (warehouse.LoadResult, error) {
 	key := func(row table.Row) string {
 		s := ""
 		for _, c := range replace {

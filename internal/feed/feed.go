@@ -3,13 +3,13 @@
 // header line.
 //
 // A file is read twice. The first reading looks at every line and writes nothing; the second one loads the lines that
-// were accepted, in one transaction, in place of whatever the warehouse held of the same games (schedule, box scores) or
-// seasons (players). Importing a file again therefore changes nothing. Memory grows by some 60 bytes a line, for
+// were accepted, in one transaction, in place of whatever the warehouse held of the same games (schedule, box scores)
+// or seasons (players). Importing a file again therefore changes nothing. Memory grows by some 60 bytes a line, for
 // duplicates and spellings, never by the lines themselves.
 //
-// What is wrong with the file as a whole is an error and nothing is written: no header or another one, no text in UTF-8,
-// broken gzip, an endless line, no rows. What is wrong with one line rejects that line, with its number and a reason;
-// the others are loaded, unless so many are rejected that the file must be another thing than it seems
+// What is wrong with the file as a whole is an error and nothing is written: no header or another one, no text in
+// UTF-8, broken gzip, an endless line, no rows. What is wrong with one line rejects that line, with its number and a
+// reason; the others are loaded, unless so many are rejected that the file must be another thing than it seems
 // ([Options.MaxRejections]). A line that repeats an earlier one letter by letter is counted and dropped. Two different
 // lines about one person in one game are both kept: choosing between them is the transform's task.
 //
@@ -210,7 +210,8 @@ func (im *importer) importFeed(ctx context.Context) error {
 }
 
 // scan opens the file and yields its lines after the header to fn. It returns the hash of all lines.
-func (im *importer) scan(ctx context.Context, pass int64, fn func(r *record, line []byte) error) (sum [sha256.Size]byte, err error) {
+func (im *importer) scan(ctx context.Context, pass int64,
+	fn func(r *record, line []byte) error) (sum [sha256.Size]byte, err error) {
 	src, err := open(im.path)
 	if err != nil {
 		return sum, err
@@ -307,7 +308,8 @@ func (im *importer) judge() error {
 	case im.report.Lines == 0:
 		return errors.New("has a header and no rows: fetch it again")
 	case n > limit:
-		return fmt.Errorf("%w: %d of %d, at most %d allowed; by reason: %s; first: line %d, %s: look at the file, or raise the limit",
+		return fmt.Errorf(
+			"%w: %d of %d, at most %d allowed; by reason: %s; first: line %d, %s: look at the file, or raise the limit",
 			ErrTooManyRejected, n, im.report.Lines, limit, reasons(im.report.RejectedBy),
 			im.report.Rejections[0].Line, im.report.Rejections[0].Detail)
 	case im.report.Rows == 0:

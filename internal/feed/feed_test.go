@@ -31,20 +31,31 @@ const (
 2021-22,12,Bo Tern,,BKN,2021-10-19,2021-10-19,1,0,0,0,,9
 2021-22,13,Cy Væring,Cy Væring,LAL,2021-10-20,2021-10-20,1,1,1,0,C,1
 `
-	liveHead = "GAME_ID,GAME_DATE,GAME_TYPE,TEAM_SIDE,TEAM,OPPONENT,personId,name,jerseyNum,position,starter,played,status,minutesCalculated,points,fieldGoalsMade,fieldGoalsAttempted,threePointersMade,threePointersAttempted,freeThrowsMade,freeThrowsAttempted,reboundsOffensive,reboundsDefensive,reboundsTotal,assists,steals,blocks,turnovers,plusMinusPoints,pointsFastBreak,pointsInThePaint\n"
-	adaLive  = "0022100001,2021-10-19,regular,homeTeam,MIL,BKN,11,Ada Quill,4,PG,1,1,ACTIVE,PT25M,20,7,15,2,5,4,4,1,6,7,5,2,1,3,-4,6,8\n"
-	boLive   = "0022100001,2021-10-19,regular,awayTeam,BKN,MIL,12,Bo Tern,9,,0,0,ACTIVE,PT00M,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0\n"
-	cyLive   = "0022100002,2021-10-20,regular,homeTeam,LAL,GSW,13,\"Cy \"\"V\"\" Væring, Jr.\",1,C,0,0,INACTIVE,PT00M,0,0,0,0,0,0,0,0,2,2,0,0,0,0,0,0,0\n"
-	preLive  = "0012100007,2021-10-05,preseason,homeTeam,UTA,ADL,99,Swapped Id,1,C,1,1,ACTIVE,PT10M,2,1,1,0,0,0,0,0,2,2,0,0,0,0,0,0,0\n"
+	liveHead = "GAME_ID,GAME_DATE,GAME_TYPE,TEAM_SIDE,TEAM,OPPONENT,personId,name,jerseyNum,position,starter,played," +
+		"status,minutesCalculated,points,fieldGoalsMade,fieldGoalsAttempted,threePointersMade," +
+		"threePointersAttempted,freeThrowsMade,freeThrowsAttempted,reboundsOffensive,reboundsDefensive," +
+		"reboundsTotal,assists,steals,blocks,turnovers,plusMinusPoints,pointsFastBreak,pointsInThePaint\n"
+	adaLive = "0022100001,2021-10-19,regular,homeTeam,MIL,BKN,11,Ada " +
+		"Quill,4,PG,1,1,ACTIVE,PT25M,20,7,15,2,5,4,4,1,6,7,5,2,1,3,-4,6,8\n"
+	boLive = "0022100001,2021-10-19,regular,awayTeam,BKN,MIL,12,Bo " +
+		"Tern,9,,0,0,ACTIVE,PT00M,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0\n"
+	cyLive = "0022100002,2021-10-20,regular,homeTeam,LAL,GSW,13,\"Cy \"\"V\"\" Væring, " +
+		"Jr.\",1,C,0,0,INACTIVE,PT00M,0,0,0,0,0,0,0,0,2,2,0,0,0,0,0,0,0\n"
+	preLive = "0012100007,2021-10-05,preseason,homeTeam,UTA,ADL,99,Swapped " +
+		"Id,1,C,1,1,ACTIVE,PT10M,2,1,1,0,0,0,0,0,2,2,0,0,0,0,0,0,0\n"
 	liveText = liveHead + preLive + adaLive + boLive + cyLive
 
-	logHead = "SEASON_ID,GAME_ID,GAME_DATE,SEASON_TYPE,MATCHUP,WL,TEAM_ID,TEAM_ABBREVIATION,TEAM_NAME,PLAYER_ID,PLAYER_NAME,MIN,FGM,FGA,FG3M,FG3A,FTM,FTA,OREB,DREB,REB,AST,STL,BLK,TOV,PF,PTS,PLUS_MINUS\n"
-	adaLog  = "22021,0022100001,2021-10-19,Regular Season,MIL vs. BKN,W,1,MIL,Milwaukee,11,Ada Quill Jr.,26,7,15,2,5,4,4,1,6,7,5,2,1,3,2,20,-3\n"
-	cyLog   = "22021,0022100002,2021-10-20,Regular Season,GSW @ LAL,W,4,GSW,Golden State,14,Di Ox,0,0,0,0,0,0,0,0,0,0,0,0,0,0,1,0,\n"
+	logHead = "SEASON_ID,GAME_ID,GAME_DATE,SEASON_TYPE,MATCHUP,WL,TEAM_ID,TEAM_ABBREVIATION,TEAM_NAME,PLAYER_ID," +
+		"PLAYER_NAME,MIN,FGM,FGA,FG3M,FG3A,FTM,FTA,OREB,DREB,REB,AST,STL,BLK,TOV,PF,PTS,PLUS_MINUS\n"
+	adaLog = "22021,0022100001,2021-10-19,Regular Season,MIL vs. BKN,W,1,MIL,Milwaukee,11,Ada Quill " +
+		"Jr.,26,7,15,2,5,4,4,1,6,7,5,2,1,3,2,20,-3\n"
+	cyLog = "22021,0022100002,2021-10-20,Regular Season,GSW @ LAL,W,4,GSW,Golden State,14,Di " +
+		"Ox,0,0,0,0,0,0,0,0,0,0,0,0,0,0,1,0,\n"
 	logText = logHead + adaLog + cyLog
 )
 
-// adaMoved is the live file with its first regular game a day earlier, adaRenamed the game log with Ada's other spelling.
+// adaMoved is the live file with its first regular game a day earlier, adaRenamed the game log with Ada's other
+// spelling.
 func adaMoved() string   { return strings.ReplaceAll(liveText, "2021-10-19", "2021-10-18") }
 func adaRenamed() string { return strings.Replace(logText, "Ada Quill Jr.", "Ada Quill", 1) }
 
@@ -111,9 +122,10 @@ func TestLiveRows(t *testing.T) {
 		},
 		{
 			"game_id": "20211020_GSW_LAL", "game_date": "2021-10-20", "season_year": "2021", "home_team_abbr": "LAL",
-			"away_team_abbr": "GSW", "team_abbr": "LAL", "player_name": `Cy "V" Væring, Jr.`, "player_name_original": `Cy "V" Væring, Jr.`,
-			"player_lookup": "cyvvaeringjr", "player_status": "inactive", "name_resolution_status": "original",
-			"processed_at": "2021-10-21T12:00:00.000000Z",
+			"away_team_abbr": "GSW", "team_abbr": "LAL", "player_name": `Cy "V" Væring, Jr.`,
+			"player_name_original": `Cy "V" Væring, Jr.`, "player_lookup": "cyvvaeringjr", "player_status": "inactive",
+			"name_resolution_status": "original",
+			"processed_at":           "2021-10-21T12:00:00.000000Z",
 		},
 	}
 	if diff := cmp.Diff(want, m.texts(t, boxscore.Gamebook)); diff != "" {
@@ -134,11 +146,11 @@ func TestGamelogRowsAndScores(t *testing.T) {
 		{
 			"game_id": "20211019_BKN_MIL", "game_date": "2021-10-19", "season_year": "2021", "is_postseason": "false",
 			"game_status": "Final", "home_team_abbr": "MIL", "away_team_abbr": "BKN", "team_abbr": "MIL",
-			"home_team_score": "127", "away_team_score": "104", "player_full_name": "Ada Quill Jr.", "player_lookup": "adaquilljr",
-			"minutes": "26", "field_goals_made": "7", "field_goals_attempted": "15", "three_pointers_made": "2",
-			"three_pointers_attempted": "5", "free_throws_made": "4", "free_throws_attempted": "4", "offensive_rebounds": "1",
-			"defensive_rebounds": "6", "rebounds": "7", "assists": "5", "steals": "2", "blocks": "1", "turnovers": "3",
-			"personal_fouls": "2", "points": "20",
+			"home_team_score": "127", "away_team_score": "104", "player_full_name": "Ada Quill Jr.",
+			"player_lookup": "adaquilljr", "minutes": "26", "field_goals_made": "7", "field_goals_attempted": "15",
+			"three_pointers_made": "2", "three_pointers_attempted": "5", "free_throws_made": "4", "free_throws_attempted": "4",
+			"offensive_rebounds": "1", "defensive_rebounds": "6", "rebounds": "7", "assists": "5", "steals": "2", "blocks": "1",
+			"turnovers": "3", "personal_fouls": "2", "points": "20",
 			"created_at": "2021-10-20T12:00:00.000000Z", "processed_at": "2021-10-20T12:00:00.000000Z",
 		},
 		{
@@ -161,7 +173,8 @@ func TestGamelogRowsAndScores(t *testing.T) {
 	if r.Scored != 1 || r.Removed != 3 {
 		t.Errorf("corrected schedule: got %d rows scored, %d removed; want 1 and 3", r.Scored, r.Removed)
 	}
-	if got := m.texts(t, boxscore.BDL); len(got) != 2 || !slices.ContainsFunc(got, func(row map[string]string) bool { return row["home_team_score"] == "128" }) {
+	if got := m.texts(t, boxscore.BDL); len(got) != 2 ||
+		!slices.ContainsFunc(got, func(row map[string]string) bool { return row["home_team_score"] == "128" }) {
 		t.Errorf("after the corrected schedule: got %v", got)
 	}
 }
@@ -174,27 +187,31 @@ func TestScheduleRows(t *testing.T) {
 	got := m.texts(t, boxscore.Schedule)
 	want := []map[string]string{
 		{
-			"game_id": "0012100007", "season": "2021-22", "season_nba_format": "2021-22", "season_year": "2021", "game_date": "2021-10-05",
-			"game_status": "3", "game_status_text": "Final", "home_team_tricode": "UTA", "away_team_tricode": "ADL", "home_team_score": "120",
-			"is_regular_season": "false", "is_playoffs": "false", "is_all_star": "false", "is_emirates_cup": "false",
+			"game_id": "0012100007", "season": "2021-22", "season_nba_format": "2021-22", "season_year": "2021",
+			"game_date": "2021-10-05", "game_status": "3", "game_status_text": "Final", "home_team_tricode": "UTA",
+			"away_team_tricode": "ADL", "home_team_score": "120", "is_regular_season": "false", "is_playoffs": "false",
+			"is_all_star": "false", "is_emirates_cup": "false",
 			"processed_at": "2021-10-06T12:00:00.000000Z",
 		},
 		{
-			"game_id": "0022100001", "season": "2021-22", "season_nba_format": "2021-22", "season_year": "2021", "game_date": "2021-10-19",
-			"game_status": "3", "game_status_text": "Final", "home_team_tricode": "MIL", "away_team_tricode": "BKN",
-			"home_team_score": "127", "away_team_score": "104", "winning_team_tricode": "MIL",
-			"is_regular_season": "true", "is_playoffs": "false", "is_all_star": "false", "processed_at": "2021-10-20T12:00:00.000000Z",
+			"game_id": "0022100001", "season": "2021-22", "season_nba_format": "2021-22", "season_year": "2021",
+			"game_date": "2021-10-19", "game_status": "3", "game_status_text": "Final", "home_team_tricode": "MIL",
+			"away_team_tricode": "BKN", "home_team_score": "127", "away_team_score": "104", "winning_team_tricode": "MIL",
+			"is_regular_season": "true", "is_playoffs": "false", "is_all_star": "false",
+			"processed_at": "2021-10-20T12:00:00.000000Z",
 		},
 		{
-			"game_id": "0022100002", "season": "2021-22", "season_nba_format": "2021-22", "season_year": "2021", "game_date": "2021-10-20",
-			"game_status": "3", "game_status_text": "Final", "home_team_tricode": "LAL", "away_team_tricode": "GSW",
-			"home_team_score": "114", "away_team_score": "121", "winning_team_tricode": "GSW",
-			"is_regular_season": "true", "is_playoffs": "false", "is_all_star": "false", "processed_at": "2021-10-21T12:00:00.000000Z",
+			"game_id": "0022100002", "season": "2021-22", "season_nba_format": "2021-22", "season_year": "2021",
+			"game_date": "2021-10-20", "game_status": "3", "game_status_text": "Final", "home_team_tricode": "LAL",
+			"away_team_tricode": "GSW", "home_team_score": "114", "away_team_score": "121", "winning_team_tricode": "GSW",
+			"is_regular_season": "true", "is_playoffs": "false", "is_all_star": "false",
+			"processed_at": "2021-10-21T12:00:00.000000Z",
 		},
 		{
-			"game_id": "0022100003", "season": "2021-22", "season_nba_format": "2021-22", "season_year": "2021", "game_date": "2021-10-21",
-			"game_status": "1", "game_status_text": "Scheduled", "home_team_tricode": "UTA", "away_team_tricode": "BKN",
-			"is_regular_season": "true", "is_playoffs": "false", "is_all_star": "false", "processed_at": "2021-10-22T12:00:00.000000Z",
+			"game_id": "0022100003", "season": "2021-22", "season_nba_format": "2021-22", "season_year": "2021",
+			"game_date": "2021-10-21", "game_status": "1", "game_status_text": "Scheduled", "home_team_tricode": "UTA",
+			"away_team_tricode": "BKN", "is_regular_season": "true", "is_playoffs": "false", "is_all_star": "false",
+			"processed_at": "2021-10-22T12:00:00.000000Z",
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -211,19 +228,21 @@ func TestRegistryAndAliases(t *testing.T) {
 	// Ada's two spellings are used once each on one date: the alphabet decides. Cy's name in the list is only a fallback.
 	registry := []map[string]string{
 		{
-			"universal_player_id": "adaquill_11", "player_name": "Ada Quill", "player_lookup": "adaquill", "team_abbr": "MIL", "season": "2021-22",
-			"first_game_date": "2021-10-19", "last_game_date": "2021-10-19", "games_played": "1", "jersey_number": "4/5", "position": "PG/SG",
+			"universal_player_id": "adaquill_11", "player_name": "Ada Quill", "player_lookup": "adaquill", "team_abbr": "MIL",
+			"season": "2021-22", "first_game_date": "2021-10-19", "last_game_date": "2021-10-19", "games_played": "1",
+			"jersey_number": "4/5", "position": "PG/SG",
 			"processed_at": "2021-10-20T12:00:00.000000Z",
 		},
 		{
-			"universal_player_id": "botern_12", "player_name": "Bo Tern", "player_lookup": "botern", "team_abbr": "BKN", "season": "2021-22",
-			"first_game_date": "2021-10-19", "last_game_date": "2021-10-19", "games_played": "0", "jersey_number": "9",
-			"processed_at": "2021-10-20T12:00:00.000000Z",
+			"universal_player_id": "botern_12", "player_name": "Bo Tern", "player_lookup": "botern", "team_abbr": "BKN",
+			"season": "2021-22", "first_game_date": "2021-10-19", "last_game_date": "2021-10-19", "games_played": "0",
+			"jersey_number": "9",
+			"processed_at":  "2021-10-20T12:00:00.000000Z",
 		},
 		{
-			"universal_player_id": "cyvvaeringjr_13", "player_name": `Cy "V" Væring, Jr.`, "player_lookup": "cyvvaeringjr", "team_abbr": "LAL",
-			"season": "2021-22", "first_game_date": "2021-10-20", "last_game_date": "2021-10-20", "games_played": "1", "jersey_number": "1",
-			"position": "C", "processed_at": "2021-10-21T12:00:00.000000Z",
+			"universal_player_id": "cyvvaeringjr_13", "player_name": `Cy "V" Væring, Jr.`, "player_lookup": "cyvvaeringjr",
+			"team_abbr": "LAL", "season": "2021-22", "first_game_date": "2021-10-20", "last_game_date": "2021-10-20",
+			"games_played": "1", "jersey_number": "1", "position": "C", "processed_at": "2021-10-21T12:00:00.000000Z",
 		},
 	}
 	if diff := cmp.Diff(registry, m.texts(t, boxscore.Registry)); diff != "" {
@@ -232,13 +251,13 @@ func TestRegistryAndAliases(t *testing.T) {
 	aliases := []map[string]string{
 		{
 			"alias_lookup": "adaquilljr", "nba_canonical_lookup": "adaquill", "alias_display": "Ada Quill Jr.",
-			"nba_canonical_display": "Ada Quill", "alias_type": "suffix_difference", "alias_source": "nba_feeds", "is_active": "true",
-			"created_at": "2021-10-20T12:00:00.000000Z", "processed_at": "2021-10-20T12:00:00.000000Z",
+			"nba_canonical_display": "Ada Quill", "alias_type": "suffix_difference", "alias_source": "nba_feeds",
+			"is_active": "true", "created_at": "2021-10-20T12:00:00.000000Z", "processed_at": "2021-10-20T12:00:00.000000Z",
 		},
 		{
 			"alias_lookup": "cyvaering", "nba_canonical_lookup": "cyvvaeringjr", "alias_display": "Cy Væring",
-			"nba_canonical_display": `Cy "V" Væring, Jr.`, "alias_type": "source_variation", "alias_source": "nba_feeds", "is_active": "true",
-			"created_at": "2021-10-21T12:00:00.000000Z", "processed_at": "2021-10-21T12:00:00.000000Z",
+			"nba_canonical_display": `Cy "V" Væring, Jr.`, "alias_type": "source_variation", "alias_source": "nba_feeds",
+			"is_active": "true", "created_at": "2021-10-21T12:00:00.000000Z", "processed_at": "2021-10-21T12:00:00.000000Z",
 		},
 	}
 	if diff := cmp.Diff(aliases, m.texts(t, boxscore.Aliases)); diff != "" {
@@ -249,7 +268,8 @@ func TestRegistryAndAliases(t *testing.T) {
 func TestLongestUsedSpelling(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
-	again := strings.NewReplacer("0022100001", "0022100099", "2021-10-19", "2021-12-01", "Ada Quill", "Ada Quill Jr.").Replace(adaLive)
+	again := strings.NewReplacer("0022100001", "0022100099", "2021-10-19", "2021-12-01", "Ada Quill",
+		"Ada Quill Jr.").Replace(adaLive)
 	mustImport(t, m, playersText)
 	mustImport(t, m, liveHead+adaLive+again)
 	mustImport(t, m, logText)
@@ -325,7 +345,8 @@ func TestAcceptedForms(t *testing.T) {
 		{"CR LF", strings.ReplaceAll(scheduleText, "\n", "\r\n")},
 		{"no end of line at the end", strings.TrimSuffix(scheduleText, "\n")},
 		{"blank lines", header + "\n\n" + rest + "\n\n"},
-		{"quoted header and fields", `"` + strings.Join(names, `","`) + `"` + "\n" + strings.Replace(rest, "2021-22", `"2021-22"`, 1)},
+		{"quoted header and fields",
+			`"` + strings.Join(names, `","`) + `"` + "\n" + strings.Replace(rest, "2021-22", `"2021-22"`, 1)},
 		{"columns in another order", turned.String()},
 		{"lost leading zeros", strings.ReplaceAll(scheduleText, "\n00", "\n")},
 		{"codes of other sources", strings.NewReplacer("BKN", " brk ", "GSW", "GS").Replace(scheduleText)},
@@ -363,21 +384,26 @@ func TestRefusedFiles(t *testing.T) {
 		{"empty", "", "is empty: fetch it again", Options{}},
 		{"gzip of nothing", zipped(t, ""), "is empty: fetch it again", Options{}},
 		{"header only", header + "\n", "has a header and no rows", Options{}},
-		{"missing column", strings.Replace(scheduleText, ",home_pts", "", 1), `lacks "home_pts"; want exactly game_id,`, Options{}},
-		{"unknown column", strings.Replace(scheduleText, "home_pts", "home_points", 1), `it lacks "home_pts", has unknown "home_points"`, Options{}},
+		{"missing column", strings.Replace(scheduleText, ",home_pts", "", 1),
+			`lacks "home_pts"; want exactly game_id,`, Options{}},
+		{"unknown column", strings.Replace(scheduleText, "home_pts", "home_points", 1),
+			`it lacks "home_pts", has unknown "home_points"`, Options{}},
 		{"repeated column", strings.Replace(scheduleText, "away_pts", "home_pts", 1), `repeats "home_pts"`, Options{}},
 		{"column in capitals", strings.Replace(scheduleText, "home_pts", "HOME_PTS", 1), `has unknown "HOME_PTS"`, Options{}},
-		{"no header", strings.TrimPrefix(scheduleText, header+"\n"), "header is of no known format: found \"0012100007\"", Options{}},
+		{"no header", strings.TrimPrefix(scheduleText, header+"\n"),
+			"header is of no known format: found \"0012100007\"", Options{}},
 		{"broken header", `game_id,"game_date` + "\n", "header line: at byte", Options{}},
 		{"another format than named", scheduleText, "header is not of format nba-live", Options{Format: FormatLive}},
-		{"unknown format", scheduleText, `format "nba": want one of nba-schedule, players, nba-live, nba-gamelog`, Options{Format: "nba"}},
+		{"unknown format", scheduleText, `format "nba": want one of nba-schedule, players, nba-live, nba-gamelog`,
+			Options{Format: "nba"}},
 		{"UTF-16", utf16, "is UTF-16 text: convert it to UTF-8", Options{}},
 		{"UTF-16 without its mark", utf16[2:], "line 1 holds a NUL byte", Options{}},
 		{"Latin-1", liveHead + adaLive + strings.Replace(boLive, "Bo", "B\xf6", 1), "line 3 is not UTF-8 text", Options{}},
 		{"cut-off gzip", packed[:len(packed)/2], "broken or cut-off gzip", Options{}},
 		{"gzip without its last byte", packed[:len(packed)-1], "broken or cut-off gzip", Options{}},
 		{"broken gzip", packed[:2] + "nonsense", "broken or cut-off gzip", Options{}},
-		{"wrong checksum", packed[:len(packed)-8] + "\x00\x00\x00\x00" + packed[len(packed)-4:], "broken or cut-off gzip", Options{}},
+		{"wrong checksum", packed[:len(packed)-8] + "\x00\x00\x00\x00" + packed[len(packed)-4:],
+			"broken or cut-off gzip", Options{}},
 		{"junk after gzip", packed + "junk", "gzip", Options{}},
 		{"line of 10 MB", scheduleText + strings.Repeat("x", 10<<20), "line 5 is longer than 1048576 bytes", Options{}},
 		{"file of one line", strings.Repeat("x", 10<<20), "line 1 is longer than 1048576 bytes", Options{}},
@@ -401,10 +427,12 @@ func TestRefusedFiles(t *testing.T) {
 		})
 	}
 	dir := t.TempDir()
-	if _, err := Import(t.Context(), newMemory(), dir, Options{}); err == nil || !strings.Contains(err.Error(), "is a directory") {
+	if _, err := Import(t.Context(), newMemory(), dir, Options{}); err == nil ||
+		!strings.Contains(err.Error(), "is a directory") {
 		t.Errorf("directory: got %v", err)
 	}
-	if _, err := Import(t.Context(), newMemory(), filepath.Join(dir, "none.csv"), Options{}); !errors.Is(err, os.ErrNotExist) {
+	if _, err := Import(t.Context(), newMemory(), filepath.Join(dir, "none.csv"), Options{}); !errors.Is(err,
+		os.ErrNotExist) {
 		t.Errorf("missing file: got %v", err)
 	}
 }
@@ -433,7 +461,8 @@ func TestRejectedLines(t *testing.T) {
 		{"a huge number", ada(",20,7,", ",99999999999999999999,7,"), 2, ReasonNumber, "points"},
 		{"a negative count", ada(",20,7,", ",-20,7,"), 2, ReasonNumber, "points: want a count, got -20"},
 		{"a number that is not carried", ada(",6,8\n", ",6,x\n"), 2, ReasonNumber, "pointsInThePaint"},
-		{"no number of one who did not play", liveHead + adaLive + strings.Replace(boLive, "PT00M,0", "PT00M,x", 1), 3, ReasonNumber, "points"},
+		{"no number of one who did not play", liveHead + adaLive + strings.Replace(boLive, "PT00M,0", "PT00M,x", 1), 3,
+			ReasonNumber, "points"},
 		{"30 February", ada("2021-10-19", "2022-02-30"), 2, ReasonDate, "no such date"},
 		{"a date the other way round", ada("2021-10-19", "19.10.2021"), 2, ReasonDate, "GAME_DATE"},
 		{"no date", ada("2021-10-19", ""), 2, ReasonDate, "missing"},
@@ -463,15 +492,18 @@ func TestRejectedLines(t *testing.T) {
 		{"plus-minus", logged(",20,-3", ",20,-"), 2, ReasonNumber, "PLUS_MINUS"},
 
 		{"one score only", planned("127,104", "127,"), 3, ReasonMissing, "one side has a score"},
-		{"season of the schedule", planned("2021-10-20,2021-22", "2021-10-20,2022-23"), 4, ReasonSeason, `is of season 2021-22, got "2022-23"`},
+		{"season of the schedule", planned("2021-10-20,2021-22", "2021-10-20,2022-23"), 4, ReasonSeason,
+			`is of season 2021-22, got "2022-23"`},
 		{"foreign team in a counted game", planned("MIL,BKN", "MIL,ADL"), 3, ReasonTeam, "ADL"},
 		{"no code at all", planned("UTA,ADL", "UTA,ADELAIDE"), 2, ReasonTeam, "ADELAIDE"},
-		{"one game twice", scheduleText + "0022100001,2021-10-19,2021-22,regular,MIL,BKN,127,105,1,2\n", 5, ReasonConflict, "line 3 has the key"},
+		{"one game twice", scheduleText + "0022100001,2021-10-19,2021-22,regular,MIL,BKN,127,105,1,2\n", 5, ReasonConflict,
+			"line 3 has the key"},
 
 		{"no such season", listed("2021-22,11", "2021-23,11"), 2, ReasonSeason, "2021-23"},
 		{"neither name", listed("Bo Tern,", ","), 3, ReasonMissing, "name_live and name_gamelog"},
 		{"dates reversed", listed("2021-10-19,2021-10-19", "2021-10-19,2021-10-18"), 2, ReasonDate, "is before first_date"},
-		{"one player twice", playersText + "2021-22,12,Bo Tern,,BKN,2021-10-19,2021-10-20,2,0,0,0,,9\n", 5, ReasonConflict, "line 3"},
+		{"one player twice", playersText + "2021-22,12,Bo Tern,,BKN,2021-10-19,2021-10-20,2,0,0,0,,9\n", 5,
+			ReasonConflict, "line 3"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -633,7 +665,8 @@ func TestSwappedGameIDs(t *testing.T) {
 	swapped := strings.NewReplacer("0022100001", "0022100002", "0022100002", "0022100001").Replace(liveText)
 	r := mustImport(t, m, swapped)
 	if r.Moved != 0 || r.Removed != 4 || len(m.tables[boxscore.Gamebook.FullName()]) != 4 {
-		t.Errorf("got %d moved, %d removed, %d rows left; want 0, 4, 4", r.Moved, r.Removed, len(m.tables[boxscore.Gamebook.FullName()]))
+		t.Errorf("got %d moved, %d removed, %d rows left; want 0, 4, 4", r.Moved, r.Removed,
+			len(m.tables[boxscore.Gamebook.FullName()]))
 	}
 }
 
@@ -647,7 +680,8 @@ func TestAliasesMayVanish(t *testing.T) {
 		t.Fatalf("got %d aliases, want 1", got)
 	}
 	other := aliasRows.row(values{
-		"alias_lookup": table.String("x"), "nba_canonical_lookup": table.String("y"), "alias_source": table.String("by hand"), "is_active": table.Bool(true),
+		"alias_lookup": table.String("x"), "nba_canonical_lookup": table.String("y"), "alias_source": table.String("by hand"),
+		"is_active": table.Bool(true),
 	})
 	m.tables[boxscore.Aliases.FullName()] = append(m.tables[boxscore.Aliases.FullName()], other)
 	r := mustImport(t, m, adaRenamed())
@@ -661,7 +695,8 @@ func TestDryRunWritesNothing(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
 	var last, total int64
-	r, err := Import(t.Context(), m, write(t, liveText), Options{DryRun: true, Progress: func(d, n int64) { last, total = d, n }})
+	r, err := Import(t.Context(), m, write(t, liveText),
+		Options{DryRun: true, Progress: func(d, n int64) { last, total = d, n }})
 	if err != nil || r.Rows != 4 || r.Games != 3 {
 		t.Errorf("got %+v, %v", r, err)
 	}
@@ -681,7 +716,8 @@ func TestProgressGrowsToTheEnd(t *testing.T) {
 	}
 	var seen []int64
 	var total int64
-	_, err := Import(t.Context(), newMemory(), write(t, text), Options{Progress: func(d, n int64) { seen, total = append(seen, d), n }})
+	_, err := Import(t.Context(), newMemory(), write(t, text),
+		Options{Progress: func(d, n int64) { seen, total = append(seen, d), n }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -747,7 +783,8 @@ func TestFileChangedMeanwhile(t *testing.T) {
 	} {
 		path := write(t, liveText)
 		m := newMemory()
-		_, err := Import(t.Context(), changing{m, func() error { return os.WriteFile(path, []byte(text), 0o600) }}, path, Options{})
+		_, err := Import(t.Context(), changing{m, func() error { return os.WriteFile(path, []byte(text), 0o600) }},
+			path, Options{})
 		if !errors.Is(err, errChanged) {
 			t.Errorf("%s: got %v, want %v", name, err, errChanged)
 		}

@@ -34,7 +34,8 @@ func FuzzSplit(f *testing.F) {
 
 // FuzzLines checks that whatever bytes come, lines end, are valid text and lose nothing.
 func FuzzLines(f *testing.F) {
-	for _, s := range []string{"a\nb", "a\r\n\n", "\ufeffa\n", "\xff\xfea\x00", "\x1f\x8b\x08", "a\xff\n", "\n\n", "\x00"} {
+	for _, s := range []string{"a\nb", "a\r\n\n", "\ufeffa\n", "\xff\xfea\x00", "\x1f\x8b\x08", "a\xff\n",
+		"\n\n", "\x00"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -51,7 +51,8 @@ func (r *record) played(column string, g *game) {
 	if r.bad != nil {
 		return
 	}
-	from, to := gamedate.Date{Year: g.year, Month: time.September, Day: 1}, gamedate.Date{Year: g.year + 1, Month: time.October, Day: 31}
+	from, to := gamedate.Date{Year: g.year, Month: time.September, Day: 1},
+		gamedate.Date{Year: g.year + 1, Month: time.October, Day: 31}
 	if g.date.Before(from) || g.date.After(to) {
 		r.reject(ReasonSeason, "game %s is of season %s, its date is %s", g.league, gamedate.SeasonName(g.year), g.date)
 	}

@@ -16,14 +16,14 @@ import (
 
 // teamNames are the teams' full names as gamebooks print them, in lower case.
 var teamNames = map[string]string{
-	"atlanta hawks": "ATL", "boston celtics": "BOS", "brooklyn nets": "BKN", "charlotte hornets": "CHA", "chicago bulls": "CHI",
-	"cleveland cavaliers": "CLE", "dallas mavericks": "DAL", "denver nuggets": "DEN", "detroit pistons": "DET",
-	"golden state warriors": "GSW", "houston rockets": "HOU", "indiana pacers": "IND", "la clippers": "LAC",
-	"los angeles clippers": "LAC", "los angeles lakers": "LAL", "memphis grizzlies": "MEM", "miami heat": "MIA",
-	"milwaukee bucks": "MIL", "minnesota timberwolves": "MIN", "new orleans pelicans": "NOP", "new york knicks": "NYK",
-	"oklahoma city thunder": "OKC", "orlando magic": "ORL", "philadelphia 76ers": "PHI", "phoenix suns": "PHX",
-	"portland trail blazers": "POR", "sacramento kings": "SAC", "san antonio spurs": "SAS", "toronto raptors": "TOR",
-	"utah jazz": "UTA", "washington wizards": "WAS",
+	"atlanta hawks": "ATL", "boston celtics": "BOS", "brooklyn nets": "BKN", "charlotte hornets": "CHA",
+	"chicago bulls": "CHI", "cleveland cavaliers": "CLE", "dallas mavericks": "DAL", "denver nuggets": "DEN",
+	"detroit pistons": "DET", "golden state warriors": "GSW", "houston rockets": "HOU", "indiana pacers": "IND",
+	"la clippers": "LAC", "los angeles clippers": "LAC", "los angeles lakers": "LAL", "memphis grizzlies": "MEM",
+	"miami heat": "MIA", "milwaukee bucks": "MIL", "minnesota timberwolves": "MIN", "new orleans pelicans": "NOP",
+	"new york knicks": "NYK", "oklahoma city thunder": "OKC", "orlando magic": "ORL", "philadelphia 76ers": "PHI",
+	"phoenix suns": "PHX", "portland trail blazers": "POR", "sacramento kings": "SAC", "san antonio spurs": "SAS",
+	"toronto raptors": "TOR", "utah jazz": "UTA", "washington wizards": "WAS",
 }
 
 // bookPerson is one entry of a parsed gamebook.
@@ -53,9 +53,9 @@ type bookPerson struct {
 	} `json:"stats"`
 }
 
-// gamebook reads one parsed gamebook: everybody listed for one game, with minutes to the second and the reasons of those
-// who did not play. Inactive players are printed by their last name; each is looked for among the registry's players of
-// the team and season, and says how that went in name_resolution_status.
+// gamebook reads one parsed gamebook: everybody listed for one game, with minutes to the second and the reasons of
+// those who did not play. Inactive players are printed by their last name; each is looked for among the registry's
+// players of the team and season, and says how that went in name_resolution_status.
 func gamebook(im *importer, ctx context.Context, raw []byte, yield func(line)) error {
 	var book struct {
 		Code     string            `json:"game_code"`
@@ -112,7 +112,9 @@ func (im *importer) roster(ctx context.Context, date gamedate.Date) ([]member, e
 	var list []member
 	for _, row := range registry.Rows {
 		if registryRows.get(row, "season").Str() == date.Season() {
-			list = append(list, member{registryRows.get(row, "team_abbr").Str(), registryRows.get(row, "player_lookup").Str(), registryRows.get(row, "player_name").Str()})
+			list = append(list,
+				member{registryRows.get(row, "team_abbr").Str(), registryRows.get(row, "player_lookup").Str(),
+					registryRows.get(row, "player_name").Str()})
 		}
 	}
 	return list, nil
@@ -148,10 +150,12 @@ func bookRow(g game, code, status string, item json.RawMessage, roster []member)
 	}
 	row := liveRows.row(values{
 		"game_id": table.String(g.key()), "game_code": textOr(code), "game_date": table.Date(g.date),
-		"season_year": table.Int(int64(g.date.SeasonYear())), "home_team_abbr": table.String(g.home), "away_team_abbr": table.String(g.away),
-		"player_name": table.String(name), "player_name_original": table.String(p.Name), "player_lookup": table.String(summary.Lookup(name)),
-		"team_abbr": table.String(team), "player_status": table.String(status), "name_resolution_status": table.String(resolution),
-		"dnp_reason": textOr(p.DNPReason + p.Reason), "processed_at": stamp(g.date),
+		"season_year": table.Int(int64(g.date.SeasonYear())), "home_team_abbr": table.String(g.home),
+		"away_team_abbr": table.String(g.away), "player_name": table.String(name),
+		"player_name_original": table.String(p.Name), "player_lookup": table.String(summary.Lookup(name)),
+		"team_abbr": table.String(team), "player_status": table.String(status),
+		"name_resolution_status": table.String(resolution), "dnp_reason": textOr(p.DNPReason + p.Reason),
+		"processed_at": stamp(g.date),
 	})
 	if s := p.Stats; s != nil && status == boxscore.Active {
 		if s.Minutes != nil {
@@ -159,9 +163,9 @@ func bookRow(g game, code, status string, item json.RawMessage, roster []member)
 		}
 		for column, n := range map[string]number{
 			"points": s.PTS, "field_goals_made": s.FGM, "field_goals_attempted": s.FGA, "three_pointers_made": s.FG3M,
-			"three_pointers_attempted": s.FG3A, "free_throws_made": s.FTM, "free_throws_attempted": s.FTA, "offensive_rebounds": s.OREB,
-			"defensive_rebounds": s.DREB, "total_rebounds": s.REB, "assists": s.AST, "steals": s.STL, "blocks": s.BLK, "turnovers": s.TOV,
-			"personal_fouls": s.PF, "plus_minus": s.PM,
+			"three_pointers_attempted": s.FG3A, "free_throws_made": s.FTM, "free_throws_attempted": s.FTA,
+			"offensive_rebounds": s.OREB, "defensive_rebounds": s.DREB, "total_rebounds": s.REB, "assists": s.AST,
+			"steals": s.STL, "blocks": s.BLK, "turnovers": s.TOV, "personal_fouls": s.PF, "plus_minus": s.PM,
 		} {
 			liveRows.set(row, column, n.Value)
 		}

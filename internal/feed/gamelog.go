@@ -9,17 +9,18 @@ import (
 )
 
 var gamelogColumns = []string{
-	"SEASON_ID", "GAME_ID", "GAME_DATE", "SEASON_TYPE", "MATCHUP", "WL", "TEAM_ID", "TEAM_ABBREVIATION", "TEAM_NAME", "PLAYER_ID",
-	"PLAYER_NAME", "MIN", "FGM", "FGA", "FG3M", "FG3A", "FTM", "FTA", "OREB", "DREB", "REB", "AST", "STL", "BLK", "TOV", "PF", "PTS",
+	"SEASON_ID", "GAME_ID", "GAME_DATE", "SEASON_TYPE", "MATCHUP", "WL", "TEAM_ID", "TEAM_ABBREVIATION", "TEAM_NAME",
+	"PLAYER_ID", "PLAYER_NAME", "MIN", "FGM", "FGA", "FG3M", "FG3A", "FTM", "FTA", "OREB", "DREB", "REB", "AST", "STL",
+	"BLK", "TOV", "PF", "PTS",
 	"PLUS_MINUS",
 }
 
 var gamelogStats = []stat{
 	{"FGM", "field_goals_made", false}, {"FGA", "field_goals_attempted", false}, {"FG3M", "three_pointers_made", false},
-	{"FG3A", "three_pointers_attempted", false}, {"FTM", "free_throws_made", false}, {"FTA", "free_throws_attempted", false},
-	{"OREB", "offensive_rebounds", false}, {"DREB", "defensive_rebounds", false}, {"REB", "rebounds", false},
-	{"AST", "assists", false}, {"STL", "steals", false}, {"BLK", "blocks", false}, {"TOV", "turnovers", false},
-	{"PF", "personal_fouls", false}, {"PTS", "points", false},
+	{"FG3A", "three_pointers_attempted", false}, {"FTM", "free_throws_made", false},
+	{"FTA", "free_throws_attempted", false}, {"OREB", "offensive_rebounds", false}, {"DREB", "defensive_rebounds", false},
+	{"REB", "rebounds", false}, {"AST", "assists", false}, {"STL", "steals", false}, {"BLK", "blocks", false},
+	{"TOV", "turnovers", false}, {"PF", "personal_fouls", false}, {"PTS", "points", false},
 }
 
 var gamelogRows = newBuilder(boxscore.BDL)

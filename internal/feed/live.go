@@ -6,20 +6,22 @@ import (
 )
 
 var liveColumns = []string{
-	"GAME_ID", "GAME_DATE", "GAME_TYPE", "TEAM_SIDE", "TEAM", "OPPONENT", "personId", "name", "jerseyNum", "position", "starter",
-	"played", "status", "minutesCalculated", "points", "fieldGoalsMade", "fieldGoalsAttempted", "threePointersMade",
-	"threePointersAttempted", "freeThrowsMade", "freeThrowsAttempted", "reboundsOffensive", "reboundsDefensive", "reboundsTotal",
-	"assists", "steals", "blocks", "turnovers", "plusMinusPoints", "pointsFastBreak", "pointsInThePaint",
+	"GAME_ID", "GAME_DATE", "GAME_TYPE", "TEAM_SIDE", "TEAM", "OPPONENT", "personId", "name", "jerseyNum",
+	"position", "starter", "played", "status", "minutesCalculated", "points", "fieldGoalsMade", "fieldGoalsAttempted",
+	"threePointersMade", "threePointersAttempted", "freeThrowsMade", "freeThrowsAttempted", "reboundsOffensive",
+	"reboundsDefensive", "reboundsTotal", "assists", "steals", "blocks", "turnovers", "plusMinusPoints", "pointsFastBreak",
+	"pointsInThePaint",
 }
 
 // liveStats are the numbers that the gamebook has too; personal_fouls has none.
 var liveStats = []stat{
-	{"points", "points", false}, {"fieldGoalsMade", "field_goals_made", false}, {"fieldGoalsAttempted", "field_goals_attempted", false},
-	{"threePointersMade", "three_pointers_made", false}, {"threePointersAttempted", "three_pointers_attempted", false},
-	{"freeThrowsMade", "free_throws_made", false}, {"freeThrowsAttempted", "free_throws_attempted", false},
-	{"reboundsOffensive", "offensive_rebounds", false}, {"reboundsDefensive", "defensive_rebounds", false},
-	{"reboundsTotal", "total_rebounds", false}, {"assists", "assists", false}, {"steals", "steals", false},
-	{"blocks", "blocks", false}, {"turnovers", "turnovers", false}, {"plusMinusPoints", "plus_minus", true},
+	{"points", "points", false}, {"fieldGoalsMade", "field_goals_made", false},
+	{"fieldGoalsAttempted", "field_goals_attempted", false}, {"threePointersMade", "three_pointers_made", false},
+	{"threePointersAttempted", "three_pointers_attempted", false}, {"freeThrowsMade", "free_throws_made", false},
+	{"freeThrowsAttempted", "free_throws_attempted", false}, {"reboundsOffensive", "offensive_rebounds", false},
+	{"reboundsDefensive", "defensive_rebounds", false}, {"reboundsTotal", "total_rebounds", false},
+	{"assists", "assists", false}, {"steals", "steals", false}, {"blocks", "blocks", false},
+	{"turnovers", "turnovers", false}, {"plusMinusPoints", "plus_minus", true},
 }
 
 // liveOnly are the numbers that the gamebook does not have; they are checked and left out.

@@ -65,7 +65,8 @@ func (im *importer) note(ctx context.Context) error {
 			slices.Sort(rd.people)
 			err := yield(gamesRows.row(values{
 				"feed": table.String(im.format.Name), "league_id": table.String(league), "game_id": table.String(rd.game.key()),
-				"game_date": table.Date(rd.game.date), "counted": table.Bool(rd.game.kind.Counts()), "people": table.Strings(rd.people),
+				"game_date": table.Date(rd.game.date), "counted": table.Bool(rd.game.kind.Counts()),
+				"people": table.Strings(rd.people),
 			}))
 			if err != nil {
 				return err
@@ -145,7 +146,8 @@ type score struct {
 // scoreboard holds final scores by game key.
 type scoreboard map[string]score
 
-// readScores reads the schedule of a range. Of several rows of a game the one of highest status counts, then the newest.
+// readScores reads the schedule of a range. Of several rows of a game the one of highest status counts, then the
+// newest.
 func readScores(ctx context.Context, store warehouse.Tables, r gamedate.Range) (scoreboard, error) {
 	board := scoreboard{}
 	err := store.ReadRange(ctx, boxscore.Schedule, r, func(date gamedate.Date, rows []table.Row) error {
@@ -164,11 +166,12 @@ func readScores(ctx context.Context, store warehouse.Tables, r gamedate.Range) (
 	return board, err
 }
 
-// fill writes the game's score into a row of the second source; a game that the board lacks is left as it is. It reports
-// whether the row has changed.
+// fill writes the game's score into a row of the second source; a game that the board lacks is left as it is. It
+// reports whether the row has changed.
 func (b scoreboard) fill(row table.Row) bool {
 	s, known := b[gamelogRows.get(row, "game_id").Str()]
-	if !known || gamelogRows.get(row, "home_team_score").Equal(s.home) && gamelogRows.get(row, "away_team_score").Equal(s.away) {
+	if !known ||
+		gamelogRows.get(row, "home_team_score").Equal(s.home) && gamelogRows.get(row, "away_team_score").Equal(s.away) {
 		return false
 	}
 	gamelogRows.set(row, "home_team_score", s.home)

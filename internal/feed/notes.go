@@ -2,12 +2,12 @@ package feed
 
 import "gamefill/internal/table"
 
-// Dataset holds the importers' own notes, beside the raw tables that they fill. The tables' names say it too, for stores
-// that have no datasets.
+// Dataset holds the importers' own notes, beside the raw tables that they fill. The tables' names say it too, for
+// stores that have no datasets.
 const Dataset = "gamefill_feed"
 
-// People keeps the lines of players.csv as given. The registry cannot be made from them alone (its lookups depend on the
-// spellings in the box scores), so they are kept until those are there.
+// People keeps the lines of players.csv as given. The registry cannot be made from them alone (its lookups depend on
+// the spellings in the box scores), so they are kept until those are there.
 var People = &table.Schema{
 	Dataset: Dataset, Name: "feed_people", Key: []string{"season", "player_id", "team"},
 	Columns: []table.Column{

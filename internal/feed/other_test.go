@@ -94,7 +94,8 @@ func TestBalldontlie(t *testing.T) {
 			t.Errorf("report: got %+v, want 3 of 4 lines of one game", r)
 		}
 	}
-	got := cells(boxscore.BDL, rowsOf(t, store, boxscore.BDL, "2022-01-15"), "player_full_name", "game_id", "team_abbr", "player_lookup", "minutes", "points", "period", "home_team_score", "jersey_number", "processed_at")
+	got := cells(boxscore.BDL, rowsOf(t, store, boxscore.BDL, "2022-01-15"), "player_full_name", "game_id", "team_abbr",
+		"player_lookup", "minutes", "points", "period", "home_team_score", "jersey_number", "processed_at")
 	want := map[string]string{
 		"Öskar Ålund Jr.": "20220115_BOS_CHI|CHI|oskaralundjr|34|22|5|104|0|2022-01-16T12:00:00.000000Z",
 		"Bench Warmer":    "20220115_BOS_CHI|CHI|benchwarmer|00|0|5|104|NULL|2022-01-16T12:00:00.000000Z",
@@ -113,15 +114,18 @@ func TestBalldontlieStatLines(t *testing.T) {
 	}
 	store := embedded(t)
 	both := `{"data": [` + line("Ann", "OKC", "21") + "," + line("Bob", "IND", "12") + `], "meta": {"per_page": 100}}`
-	if _, err := Import(t.Context(), store, save(t, "stats.json", both, false), Options{Format: FormatBalldontlie}); err != nil {
+	if _, err := Import(t.Context(), store, save(t, "stats.json", both, false),
+		Options{Format: FormatBalldontlie}); err != nil {
 		t.Fatal(err)
 	}
 	got := cells(boxscore.BDL, rowsOf(t, store, boxscore.BDL, "2022-01-15"), "player_full_name", "game_id", "team_abbr")
-	if diff := cmp.Diff(map[string]string{"Ann Test": "20220115_IND_OKC|OKC", "Bob Test": "20220115_IND_OKC|IND"}, got); diff != "" {
+	if diff := cmp.Diff(map[string]string{"Ann Test": "20220115_IND_OKC|OKC", "Bob Test": "20220115_IND_OKC|IND"},
+		got); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
 	}
 	one := `{"data": [` + line("Ann", "OKC", "21") + `]}`
-	if _, err := Import(t.Context(), store, save(t, "stats.json", one, false), Options{}); err == nil || !strings.Contains(err.Error(), "one side") {
+	if _, err := Import(t.Context(), store, save(t, "stats.json", one, false), Options{}); err == nil ||
+		!strings.Contains(err.Error(), "one side") {
 		t.Errorf("one side of a game: got %v", err)
 	}
 }
@@ -144,8 +148,12 @@ func TestGamebook(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := store.Load(t.Context(), boxscore.Registry, nil, func(yield func(table.Row) error) error {
-		for _, p := range [][3]string{{"Ada Brown", "adabrown", "CHI"}, {"Bea Brown", "beabrown", "CHI"}, {"Cy Greene", "cygreene", "CHI"}, {"Di Greene", "digreene", "BOS"}} {
-			if err := yield(registryRows.row(values{"player_name": table.String(p[0]), "player_lookup": table.String(p[1]), "team_abbr": table.String(p[2]), "season": table.String("2021-22")})); err != nil {
+		for _, p := range [][3]string{{"Ada Brown", "adabrown", "CHI"}, {"Bea Brown", "beabrown", "CHI"},
+			{"Cy Greene", "cygreene", "CHI"}, {"Di Greene", "digreene", "BOS"}} {
+			if err := yield(
+				registryRows.row(
+					values{"player_name": table.String(p[0]), "player_lookup": table.String(p[1]), "team_abbr": table.String(p[2]),
+						"season": table.String("2021-22")})); err != nil {
 				return err
 			}
 		}
@@ -162,7 +170,8 @@ func TestGamebook(t *testing.T) {
 		t.Errorf("report: got %+v, want 5 rows and one unknown team", r)
 	}
 	got := cells(boxscore.Gamebook, rowsOf(t, store, boxscore.Gamebook, "2022-01-15"), "player_name_original",
-		"player_name", "team_abbr", "player_status", "name_resolution_status", "minutes", "points", "plus_minus", "dnp_reason")
+		"player_name", "team_abbr", "player_status", "name_resolution_status", "minutes", "points", "plus_minus",
+		"dnp_reason")
 	want := map[string]string{
 		"Öskar Ålund": "Öskar Ålund|CHI|active|original|34:56|22|-7|NULL",
 		"Sit Ting":    "Sit Ting|BOS|dnp|original|NULL|NULL|NULL|DNP - Coach's Decision",
@@ -227,7 +236,8 @@ func TestRawTableInEveryForm(t *testing.T) {
 func TestRawTableRefusals(t *testing.T) {
 	t.Parallel()
 	const head = "game_id,game_date,season_year,home_team_tricode,away_team_tricode"
-	good := head + "\n0022100400,2021-12-15,2021,CHI,BOS\n0022100401,2021-12-15,2021,LAL,DEN\n0022100402,2021-12-16,2021,MIA,NYK\n"
+	good := head +
+		"\n0022100400,2021-12-15,2021,CHI,BOS\n0022100401,2021-12-15,2021,LAL,DEN\n0022100402,2021-12-16,2021,MIA,NYK\n"
 	tests := []struct {
 		name, text, format string
 		want               string // in the error; "" for a rejection
@@ -264,7 +274,8 @@ func TestRawTableRefusals(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want an error with %q", err, tt.want)
 			}
-			if tokens, err := store.Tokens(t.Context(), boxscore.Schedule, gamedate.Range{From: gamedate.Earliest, To: gamedate.Latest}); err == nil && len(tokens) > 0 {
+			if tokens, err := store.Tokens(t.Context(), boxscore.Schedule,
+				gamedate.Range{From: gamedate.Earliest, To: gamedate.Latest}); err == nil && len(tokens) > 0 {
 				t.Errorf("something was loaded: %v", tokens)
 			}
 		})

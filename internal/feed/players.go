@@ -35,7 +35,8 @@ func parsePlayer(r *record) entry {
 	for _, column := range []string{"games_started", "games_inactive"} {
 		r.whole(column, false)
 	}
-	e := entry{game: game{date: first}, until: last, person: person, unique: season + " " + table.Int(person).Text() + " " + team}
+	e := entry{game: game{date: first}, until: last, person: person,
+		unique: season + " " + table.Int(person).Text() + " " + team}
 	row := peopleRows.row(values{
 		"season": table.String(season), "player_id": table.Int(person), "team": table.String(team),
 		"name_live": r.optional("name_live"), "name_gamelog": r.optional("name_gamelog"),

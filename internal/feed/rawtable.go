@@ -26,8 +26,8 @@ import (
 
 // A file in the shape of a raw table is what a warehouse writes when a table is extracted: CSV with a header line, JSON
 // lines, or Parquet, the first two plain or gzip. Its format is the table's name. Its rows are appended, as the live
-// loaders append; a row that the file or the table has already, value for value, is a repeat and is dropped and counted.
-// An empty CSV field is NULL: CSV as extracted does not tell it from an empty text.
+// loaders append; a row that the file or the table has already, value for value, is a repeat and is dropped and
+// counted. An empty CSV field is NULL: CSV as extracted does not tell it from an empty text.
 
 // rawFormat returns the raw table that a format names.
 func rawFormat(name string) (*table.Schema, bool) {
@@ -215,7 +215,8 @@ func (im *importer) hasTable(ctx context.Context, t *table.Schema) bool {
 }
 
 // scanRaw reads the whole file once; pass 0 or 1 of two, for progress.
-func (im *importer) scanRaw(ctx context.Context, t *table.Schema, form fileForm, pass int64, fn func(rawRow) error) error {
+func (im *importer) scanRaw(ctx context.Context, t *table.Schema, form fileForm, pass int64,
+	fn func(rawRow) error) error {
 	src, err := openFile(im.path)
 	if err != nil {
 		return err
@@ -595,5 +596,6 @@ func recogniseRaw(path string, form fileForm) (*table.Schema, error) {
 	for _, t := range boxscore.Tables {
 		tables = append(tables, t.Name)
 	}
-	return nil, fmt.Errorf("has the columns of no raw table: found %s; name the table with --format: one of %s", quoted(names), strings.Join(tables, ", "))
+	return nil, fmt.Errorf("has the columns of no raw table: found %s; name the table with --format: one of %s",
+		quoted(names), strings.Join(tables, ", "))
 }

@@ -58,7 +58,8 @@ func TestRealFilesInAnyOrder(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", f.name, err)
 		}
-		if r.Format != f.format || r.Lines != f.rows || r.Rows != f.rows || r.Rejected != 0 || r.Repeats != 0 || r.Removed != 0 {
+		if r.Format != f.format || r.Lines != f.rows || r.Rows != f.rows || r.Rejected != 0 || r.Repeats != 0 ||
+			r.Removed != 0 {
 			t.Errorf("%s: got format %s, %d lines, %d rows, %d rejected, %d repeats, %d removed; want %s and %d rows",
 				f.name, r.Format, r.Lines, r.Rows, r.Rejected, r.Repeats, r.Removed, f.format, f.rows)
 		}

@@ -8,7 +8,8 @@ import (
 )
 
 var scheduleColumns = []string{
-	"game_id", "game_date", "season", "season_type", "home_team", "away_team", "home_pts", "away_pts", "home_team_id", "away_team_id",
+	"game_id", "game_date", "season", "season_type", "home_team", "away_team", "home_pts", "away_pts", "home_team_id",
+	"away_team_id",
 }
 
 var scheduleRows = newBuilder(boxscore.Schedule)
@@ -45,9 +46,10 @@ func parseSchedule(r *record) entry {
 		"season": r.optional("season"), "season_nba_format": table.String(gamedate.SeasonName(g.year)),
 		"season_year": table.Int(int64(g.year)), "game_status": table.Int(status), "game_status_text": table.String(text),
 		"home_team_tricode": table.String(g.home), "away_team_tricode": table.String(g.away),
-		"home_team_score": homePoints, "away_team_score": awayPoints, "winning_team_tricode": winner(g, homePoints, awayPoints),
-		"is_regular_season": table.Bool(g.kind == summary.Regular), "is_playoffs": table.Bool(g.kind == summary.Playoffs),
-		"is_all_star": table.Bool(g.kind == summary.AllStar), "is_emirates_cup": isCup(g.kind), "processed_at": stamp(g.date),
+		"home_team_score": homePoints, "away_team_score": awayPoints,
+		"winning_team_tricode": winner(g, homePoints, awayPoints), "is_regular_season": table.Bool(g.kind == summary.Regular),
+		"is_playoffs": table.Bool(g.kind == summary.Playoffs), "is_all_star": table.Bool(g.kind == summary.AllStar),
+		"is_emirates_cup": isCup(g.kind), "processed_at": stamp(g.date),
 	})
 	return e
 }
@@ -65,7 +67,8 @@ func winner(g game, home, away table.Value) table.Value {
 	return table.String(g.away)
 }
 
-// isCup is known for the cup's final alone: its other games count as regular ones and the file does not tell them apart.
+// isCup is known for the cup's final alone: its other games count as regular ones and the file does not tell them
+// apart.
 func isCup(k summary.GameType) table.Value {
 	if k == summary.Regular {
 		return table.Null

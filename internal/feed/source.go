@@ -129,7 +129,8 @@ func (l *lines) line(b []byte) ([]byte, error) {
 	l.n++
 	b = bytes.TrimSuffix(bytes.TrimSuffix(b, []byte{'\n'}), []byte{'\r'})
 	if !utf8.Valid(b) {
-		return nil, fmt.Errorf("line %d is not UTF-8 text: %s: convert the file to UTF-8", l.n, clip(fmt.Sprintf("%q", b), 80))
+		return nil, fmt.Errorf("line %d is not UTF-8 text: %s: convert the file to UTF-8", l.n,
+			clip(fmt.Sprintf("%q", b), 80))
 	}
 	if bytes.IndexByte(b, 0) >= 0 {
 		return nil, fmt.Errorf("line %d holds a NUL byte: %s: this is not UTF-8 text", l.n, clip(fmt.Sprintf("%q", b), 80))
