@@ -1,8 +1,8 @@
 // Package export writes a range of a partitioned table to one stream: CSV, NDJSON or Parquet.
 //
-// Partitions are read and written one by one, dates ascending, rows of a date in the order of the schema's key, so memory
-// does not grow with the range (Parquet: beyond one row group) and equal tables make equal files. [ToFile] makes a file
-// that is there whole or not at all.
+// Partitions are read and written one by one, dates ascending, rows of a date in the order of the schema's key, so
+// memory does not grow with the range (Parquet: beyond one row group) and equal tables make equal files. [ToFile] makes
+// a file that is there whole or not at all.
 //
 // How values look:
 //
@@ -83,7 +83,8 @@ type encoder interface {
 
 // Write writes every row of t whose partition lies in r to w and returns how many there were. After an error w holds an
 // unusable part of the output.
-func Write(ctx context.Context, store warehouse.Tables, t *table.Schema, r gamedate.Range, f Format, w io.Writer) (rows int, err error) {
+func Write(ctx context.Context, store warehouse.Tables, t *table.Schema, r gamedate.Range, f Format,
+	w io.Writer) (rows int, err error) {
 	enc, err := newEncoder(t, f, w)
 	if err != nil {
 		return 0, err
@@ -147,7 +148,8 @@ func compare(a, b table.Row, key []int) int {
 }
 
 // ToFile is [Write] to a file, by [File]. The folder must exist.
-func ToFile(ctx context.Context, store warehouse.Tables, t *table.Schema, r gamedate.Range, f Format, path string) (rows int, err error) {
+func ToFile(ctx context.Context, store warehouse.Tables, t *table.Schema, r gamedate.Range, f Format,
+	path string) (rows int, err error) {
 	err = File(path, func(w io.Writer) error {
 		rows, err = Write(ctx, store, t, r, f, w)
 		return err
@@ -226,7 +228,8 @@ func ignoreClosed(err error) error {
 // directories' names and not in the files, as the Hive layout has it. Partitions of r that hold no rows any more lose
 // their file; other partitions of the directory are left alone, so a range can be written again. The directory is made
 // if it is missing.
-func ToHive(ctx context.Context, store warehouse.Tables, t *table.Schema, r gamedate.Range, f Format, dir string, progress func(date gamedate.Date)) (rows, files int, err error) {
+func ToHive(ctx context.Context, store warehouse.Tables, t *table.Schema, r gamedate.Range, f Format, dir string,
+	progress func(date gamedate.Date)) (rows, files int, err error) {
 	if t.Partition == "" {
 		return 0, 0, fmt.Errorf("export to %s: table %s has no partitions: export it to one file", dir, t.FullName())
 	}
@@ -272,7 +275,8 @@ type narrowed struct {
 	at    int // position of the partition column
 }
 
-func (n narrowed) ReadRange(ctx context.Context, _ *table.Schema, r gamedate.Range, fn func(gamedate.Date, []table.Row) error) error {
+func (n narrowed) ReadRange(ctx context.Context, _ *table.Schema, r gamedate.Range,
+	fn func(gamedate.Date, []table.Row) error) error {
 	return n.Tables.ReadRange(ctx, n.whole, r, func(d gamedate.Date, rows []table.Row) error {
 		cut := make([]table.Row, len(rows))
 		for i, row := range rows {

@@ -57,8 +57,9 @@ func nulls(id int64, date gamedate.Date) table.Row {
 // blank has values that are easily taken for NULL.
 func blank(id int64, date gamedate.Date) table.Row {
 	return table.Row{
-		table.Int(id), table.Date(date), table.String(""), table.Int(0), table.Float(0), table.Numeric(0, 2), table.Bool(false),
-		table.Timestamp(time.Unix(0, 0)), table.Strings([]string{""}), table.Date(gamedate.MustParse("1970-01-01")),
+		table.Int(id), table.Date(date), table.String(""), table.Int(0), table.Float(0), table.Numeric(0, 2),
+		table.Bool(false), table.Timestamp(time.Unix(0, 0)), table.Strings([]string{""}),
+		table.Date(gamedate.MustParse("1970-01-01")),
 	}
 }
 
@@ -70,7 +71,8 @@ type shelf struct {
 	err   error // after the last date
 }
 
-func (s shelf) ReadRange(_ context.Context, _ *table.Schema, r gamedate.Range, fn func(gamedate.Date, []table.Row) error) error {
+func (s shelf) ReadRange(_ context.Context, _ *table.Schema, r gamedate.Range,
+	fn func(gamedate.Date, []table.Row) error) error {
 	for _, d := range s.dates {
 		if r.Contains(d) {
 			if err := fn(d, s.rows(d)); err != nil {
@@ -365,7 +367,8 @@ func TestRefusals(t *testing.T) {
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	wide := *every
-	wide.Columns = append(slices.Clone(every.Columns), table.Column{Name: "wide", Type: table.NUMERIC, Precision: 38, Scale: 9})
+	wide.Columns = append(slices.Clone(every.Columns),
+		table.Column{Name: "wide", Type: table.NUMERIC, Precision: 38, Scale: 9})
 	huge := table.Schema{Dataset: "test", Name: "huge", Columns: []table.Column{{Name: "n", Type: table.NUMERIC}}}
 	one := func(row table.Row) shelf {
 		return shelf{dates: []gamedate.Date{first}, rows: func(gamedate.Date) []table.Row { return []table.Row{row} }}
@@ -380,10 +383,13 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"not a number in JSON", t.Context(), one(notNumber), every, NDJSON, "column ratio is NaN"},
 		{"row of another date", t.Context(), one(otherDate), every, CSV, "column game_date: want 2022-01-15"},
-		{"store fails", t.Context(), shelf{err: errors.New("disk gone")}, every, CSV, "export test.every, 2022-01-15..2022-01-16: disk gone"},
+		{"store fails", t.Context(), shelf{err: errors.New("disk gone")}, every, CSV,
+			"export test.every, 2022-01-15..2022-01-16: disk gone"},
 		{"cancelled", gone, sample(), every, CSV, "context canceled"},
-		{"too many digits for the type", t.Context(), shelf{}, &wide, Parquet, "column wide: a decimal of 38 digits does not fit"},
-		{"too many digits in a value", t.Context(), one(table.Row{table.Numeric(math.MinInt64, 0)}), &huge, Parquet, "does not fit 18 digits"},
+		{"too many digits for the type", t.Context(), shelf{}, &wide, Parquet,
+			"column wide: a decimal of 38 digits does not fit"},
+		{"too many digits in a value", t.Context(), one(table.Row{table.Numeric(math.MinInt64, 0)}), &huge, Parquet,
+			"does not fit 18 digits"},
 		{"no format", t.Context(), sample(), every, 0, "export format 0 is unknown"},
 	}
 	for _, tt := range tests {
@@ -404,7 +410,8 @@ func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left
 func TestWriterFails(t *testing.T) {
 	t.Parallel()
 	for f := range formatNames {
-		if _, err := Write(t.Context(), sample(), every, both, f, fullDisk{}); err == nil || !strings.Contains(err.Error(), "no space left") {
+		if _, err := Write(t.Context(), sample(), every, both, f, fullDisk{}); err == nil ||
+			!strings.Contains(err.Error(), "no space left") {
 			t.Errorf("%s: got %v, want the writer's error", f, err)
 		}
 	}
@@ -439,7 +446,8 @@ func TestToFile(t *testing.T) {
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
 		t.Errorf("the folder holds %v, %v; want the file alone", entries, err)
 	}
-	if _, err := ToFile(t.Context(), sample(), every, both, CSV, dir); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+	if _, err := ToFile(t.Context(), sample(), every, both, CSV, dir); err == nil ||
+		!strings.Contains(err.Error(), "not a regular file") {
 		t.Errorf("a folder as path: got %v", err)
 	}
 	if _, err := ToFile(t.Context(), sample(), every, both, CSV, filepath.Join(dir, "none", "out.csv")); err == nil {
@@ -454,7 +462,8 @@ func TestToFile(t *testing.T) {
 
 func TestFormats(t *testing.T) {
 	t.Parallel()
-	for path, want := range map[string]Format{"a.csv": CSV, "b/c.NDJSON": NDJSON, "x.jsonl": NDJSON, "p.parquet": Parquet} {
+	for path, want := range map[string]Format{"a.csv": CSV, "b/c.NDJSON": NDJSON, "x.jsonl": NDJSON,
+		"p.parquet": Parquet} {
 		if got, err := FormatOf(path); err != nil || got != want {
 			t.Errorf("%s: got %v, %v; want %v", path, got, err, want)
 		}
@@ -507,7 +516,8 @@ func TestToHive(t *testing.T) {
 		}
 		return sample().rows(d)
 	}
-	if rows, files, err = ToHive(t.Context(), less, every, both, Parquet, dir, nil); err != nil || rows != 3 || files != 1 {
+	if rows, files, err = ToHive(t.Context(), less, every, both, Parquet, dir, nil); err != nil || rows != 3 ||
+		files != 1 {
 		t.Errorf("written again: got %d rows in %d files, %v; want 3 in 1", rows, files, err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "game_date=2022-01-16", "part-0.parquet")); !os.IsNotExist(err) {

@@ -13,7 +13,8 @@ import (
 )
 
 // csvEncoder writes RFC 4180 with "\n" line ends. encoding/csv cannot tell the empty text from NULL, so the quoting is
-// done here: a field is quoted when it is an empty text or holds a comma, a quotation mark, a line break or an outer blank.
+// done here: a field is quoted when it is an empty text or holds a comma, a quotation mark, a line break or an outer
+// blank.
 type csvEncoder struct {
 	w *bufio.Writer
 	t *table.Schema
