@@ -2,9 +2,9 @@
 // The team codes are the league's thirty; players, games and results are made up.
 //
 // The two box-score sources of an invented league are wrong in the ways in which real ones are: they spell names
-// differently, lack rows, games or single numbers, contradict each other, list a game twice, write old team codes or turn
-// a game id round. [League.Defects] says which of that a run must report, and how often. Every date can be built without
-// a warning nevertheless, unless [Options.Failures] asks for dates that cannot.
+// differently, lack rows, games or single numbers, contradict each other, list a game twice, write old team codes or
+// turn a game id round. [League.Defects] says which of that a run must report, and how often. Every date can be built
+// without a warning nevertheless, unless [Options.Failures] asks for dates that cannot.
 //
 // Everything follows from the code: no clock, no map order and no floating point takes part, so that the same options
 // give the same rows everywhere. The package fills tables; it neither plans nor builds.

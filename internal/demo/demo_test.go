@@ -163,7 +163,8 @@ func TestEveryDefectIsCounted(t *testing.T) {
 	if got, want := counts[summary.CountGames], int64(w.league.Games); got != want {
 		t.Errorf("got %d games built, want %d", got, want)
 	}
-	for _, name := range []string{summary.CountAmbiguous, summary.CountDisagreement, summary.CountIncompleteTeams, summary.CountNotInSchedule} {
+	for _, name := range []string{summary.CountAmbiguous, summary.CountDisagreement, summary.CountIncompleteTeams,
+		summary.CountNotInSchedule} {
 		if counts[name] != 0 {
 			t.Errorf("got %s %d, want 0", name, counts[name])
 		}
@@ -218,7 +219,8 @@ func TestRawRows(t *testing.T) {
 			}
 		}
 	}
-	for _, want := range []string{"prefix 001", "prefix 002", "prefix 003", "prefix 004", "gamebook BRK", "gamebook BKN", "second PHO", "second PHX",
+	for _, want := range []string{"prefix 001", "prefix 002", "prefix 003", "prefix 004", "gamebook BRK", "gamebook BKN",
+		"second PHO", "second PHX",
 		"period 4", "period 5", "period 6", "reason of dnp: true", "reason of inactive: true"} {
 		if seen[want] == 0 {
 			t.Errorf("no row with %s", want)

@@ -32,8 +32,8 @@ type TableRows struct {
 	Rows  int    `json:"rows"`
 }
 
-// Load marks the store as a demo's and appends the league to its raw tables, which it makes where they are missing. Each
-// table is loaded whole or not at all. The store should hold no other box scores: nothing is replaced.
+// Load marks the store as a demo's and appends the league to its raw tables, which it makes where they are missing.
+// Each table is loaded whole or not at all. The store should hold no other box scores: nothing is replaced.
 func Load(ctx context.Context, store warehouse.Store, l *League) (Report, error) {
 	var report Report
 	for _, t := range append([]*table.Schema{Marker}, boxscore.Tables...) {
@@ -41,8 +41,10 @@ func Load(ctx context.Context, store warehouse.Store, l *League) (Report, error)
 			return report, fmt.Errorf("make table %s: %w", t.FullName(), err)
 		}
 	}
-	mark := rowOf(Marker, values{"seed": table.Int(Seed), "seasons": number(l.Options.Seasons), "failures": table.Bool(l.Options.Failures)})
-	if _, err := store.Replace(ctx, warehouse.Write{Table: Marker, Fence: warehouse.Fence{Unguarded: true}, Rows: []table.Row{mark}}); err != nil {
+	mark := rowOf(Marker,
+		values{"seed": table.Int(Seed), "seasons": number(l.Options.Seasons), "failures": table.Bool(l.Options.Failures)})
+	if _, err := store.Replace(ctx,
+		warehouse.Write{Table: Marker, Fence: warehouse.Fence{Unguarded: true}, Rows: []table.Row{mark}}); err != nil {
 		return report, fmt.Errorf("mark the demo: %w", err)
 	}
 	for _, t := range boxscore.Tables {
@@ -68,12 +70,13 @@ func Find(ctx context.Context, store warehouse.Partitions) (o Options, found boo
 	return Options{Seasons: int(seasons), Failures: p.Rows[0][Marker.MustIndex("failures")].IsTrue()}, true, nil
 }
 
-// Mend replaces the box scores of the failing dates by complete and correct ones, as a late delivery would. Doing it again
-// changes nothing; a league without failing dates needs nothing.
+// Mend replaces the box scores of the failing dates by complete and correct ones, as a late delivery would. Doing it
+// again changes nothing; a league without failing dates needs nothing.
 func Mend(ctx context.Context, store warehouse.Loader, l *League) (Report, error) {
 	var report Report
 	for _, t := range []*table.Schema{boxscore.Gamebook, boxscore.BDL} {
-		rows := l.rows(t, func(gamedate.Date) spoil { return whole }, func(d gamedate.Date) bool { return l.spoiling[d] != whole })
+		rows := l.rows(t, func(gamedate.Date) spoil { return whole },
+			func(d gamedate.Date) bool { return l.spoiling[d] != whole })
 		if err := report.load(ctx, store, t, []string{"game_date"}, rows); err != nil {
 			return report, err
 		}
@@ -81,7 +84,8 @@ func Mend(ctx context.Context, store warehouse.Loader, l *League) (Report, error
 	return report, nil
 }
 
-func (r *Report) load(ctx context.Context, store warehouse.Loader, t *table.Schema, replace []string, rows iter.Seq[table.Row]) error {
+func (r *Report) load(ctx context.Context, store warehouse.Loader, t *table.Schema, replace []string,
+	rows iter.Seq[table.Row]) error {
 	result, err := store.Load(ctx, t, replace, func(yield func(table.Row) error) error {
 		for row := range rows {
 			if err := yield(row); err != nil {

@@ -48,7 +48,8 @@ func (s *season) side(date gamedate.Date, team, overtimes int, counted bool) *si
 		case p == s.pending:
 			inactive = append(inactive, line{player: p, status: boxscore.Inactive, reason: tradeReason})
 		case out[i]:
-			inactive = append(inactive, line{player: p, status: boxscore.Inactive, reason: hurtReasons[s.dice.IntN(len(hurtReasons))]})
+			inactive = append(inactive,
+				line{player: p, status: boxscore.Inactive, reason: hurtReasons[s.dice.IntN(len(hurtReasons))]})
 		case len(lines) < active:
 			lines = append(lines, line{player: p, status: boxscore.Active})
 		default:

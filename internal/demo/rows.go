@@ -42,14 +42,15 @@ func at(date gamedate.Date, hour, minute int) table.Value {
 	return table.Timestamp(date.Time().Add(time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute))
 }
 
-// Rows yields the rows of one of boxscore.Tables, in a fixed order: games by date. A table that the league does not fill
-// has none.
+// Rows yields the rows of one of boxscore.Tables, in a fixed order: games by date. A table that the league does not
+// fill has none.
 func (l *League) Rows(t *table.Schema) iter.Seq[table.Row] {
 	return l.rows(t, func(d gamedate.Date) spoil { return l.spoiling[d] }, func(gamedate.Date) bool { return true })
 }
 
 // rows yields the rows of the dates that are wanted, spoilt as asked. Tables without partitions come whole.
-func (l *League) rows(t *table.Schema, spoilt func(gamedate.Date) spoil, wanted func(gamedate.Date) bool) iter.Seq[table.Row] {
+func (l *League) rows(t *table.Schema, spoilt func(gamedate.Date) spoil,
+	wanted func(gamedate.Date) bool) iter.Seq[table.Row] {
 	return func(yield func(table.Row) bool) {
 		goes := true
 		out := func(row table.Row) {
@@ -114,8 +115,9 @@ func (g *game) schedule(out func(table.Row)) {
 			"game_status": number(status), "game_status_text": text(statusText),
 			"home_team_tricode": text(g.home.team), "away_team_tricode": text(g.away.team),
 			"is_regular_season": table.Bool(g.kind() == regular), "is_playoffs": table.Bool(g.kind() == playoffs),
-			"is_all_star": table.Bool(g.kind() == allStar), "is_emirates_cup": table.Bool(false), "neutral_site_flag": table.Bool(g.kind() == allStar),
-			"processed_at": processed,
+			"is_all_star": table.Bool(g.kind() == allStar), "is_emirates_cup": table.Bool(false),
+			"neutral_site_flag": table.Bool(g.kind() == allStar),
+			"processed_at":      processed,
 		}
 	}
 	out(rowOf(boxscore.Schedule, common(boxscore.Scheduled, "7:30 pm ET", at(g.date.AddDays(-14), 9, 0))))
@@ -163,7 +165,8 @@ func (g *game) book(wrong bool, out func(table.Row)) {
 
 // half is about what a box score shows at half-time.
 func (b box) half() box {
-	return box{b.fgm / 2, b.fga / 2, b.tpm / 2, b.tpa / 2, b.ftm / 2, b.fta / 2, b.oreb / 2, b.dreb / 2, b.ast / 2, b.stl / 2, b.blk / 2, b.tov / 2, b.fouls / 2}
+	return box{b.fgm / 2, b.fga / 2, b.tpm / 2, b.tpa / 2, b.ftm / 2, b.fta / 2, b.oreb / 2, b.dreb / 2, b.ast / 2,
+		b.stl / 2, b.blk / 2, b.tov / 2, b.fouls / 2}
 }
 
 func (g *game) bookRow(p place, l line, processed table.Value) table.Row {
@@ -171,9 +174,10 @@ func (g *game) bookRow(p place, l line, processed table.Value) table.Row {
 	id := g.date.Compact() + "_" + away + "_" + home
 	vs := values{
 		"game_id": text(id), "game_code": text(g.date.Compact() + "/" + away + home),
-		"source_file_path": text("gamebook/" + g.date.String() + "/" + away + home + ".json"), "processed_by_run_id": text("demo"),
-		"game_date": table.Date(g.date), "season_year": number(g.season), "home_team_abbr": text(home), "away_team_abbr": text(away),
-		"player_name": text(l.player.book), "player_name_original": text(l.player.book), "player_lookup": text(summary.Lookup(l.player.book)),
+		"source_file_path":    text("gamebook/" + g.date.String() + "/" + away + home + ".json"),
+		"processed_by_run_id": text("demo"), "game_date": table.Date(g.date), "season_year": number(g.season),
+		"home_team_abbr": text(home), "away_team_abbr": text(away), "player_name": text(l.player.book),
+		"player_name_original": text(l.player.book), "player_lookup": text(summary.Lookup(l.player.book)),
 		"team_abbr": text(bookCode(p.side.team, g.date)), "player_status": text(l.status), "dnp_reason": orNull(l.reason),
 		"name_resolution_status": text(boxscore.Original), "processed_at": processed,
 		"data_hash": hash(id, l.player.book, l.status, l.seconds, l.box),
@@ -181,7 +185,8 @@ func (g *game) bookRow(p place, l line, processed table.Value) table.Row {
 	switch {
 	case l.status == boxscore.Inactive && g.faults.nameless && p == g.namelessPlace():
 		name := l.player.surname()
-		vs["player_name"], vs["player_name_original"], vs["player_lookup"] = text(name), text(name), text(summary.Lookup(name))
+		vs["player_name"], vs["player_name_original"], vs["player_lookup"] = text(name), text(name),
+			text(summary.Lookup(name))
 		vs["name_resolution_status"] = text(boxscore.NotFound)
 	case l.status == boxscore.Inactive: // printed by surname, matched to the roster upstream
 		vs["player_name_original"], vs["name_resolution_status"] = text(l.player.surname()), text(boxscore.Resolved)
@@ -201,8 +206,9 @@ func (g *game) bookRow(p place, l line, processed table.Value) table.Row {
 func (b box) fill(vs values) {
 	for name, n := range map[string]int{
 		"points": b.points(), "field_goals_made": b.fgm, "field_goals_attempted": b.fga, "three_pointers_made": b.tpm,
-		"three_pointers_attempted": b.tpa, "free_throws_made": b.ftm, "free_throws_attempted": b.fta, "offensive_rebounds": b.oreb,
-		"defensive_rebounds": b.dreb, "assists": b.ast, "steals": b.stl, "blocks": b.blk, "turnovers": b.tov, "personal_fouls": b.fouls,
+		"three_pointers_attempted": b.tpa, "free_throws_made": b.ftm, "free_throws_attempted": b.fta,
+		"offensive_rebounds": b.oreb, "defensive_rebounds": b.dreb, "assists": b.ast, "steals": b.stl, "blocks": b.blk,
+		"turnovers": b.tov, "personal_fouls": b.fouls,
 	} {
 		vs[name] = number(n)
 	}
@@ -238,16 +244,18 @@ func (g *game) secondRow(p place, l line) table.Row {
 	}
 	minutes := (l.seconds + 30) / 60
 	vs := values{
-		"game_id": text(id), "game_date": table.Date(g.date), "season_year": number(g.season), "is_postseason": table.Bool(g.kind() == playoffs),
-		"home_team_abbr": text(home), "away_team_abbr": text(away), "team_abbr": text(secondCode(p.side.team, g.date)),
-		"player_full_name": text(l.player.second), "player_lookup": text(weakLookup(l.player.second)),
-		"bdl_player_id": number(9000 + l.player.number), "jersey_number": text(l.player.jersey), "position": text(l.player.position),
+		"game_id": text(id), "game_date": table.Date(g.date), "season_year": number(g.season),
+		"is_postseason": table.Bool(g.kind() == playoffs), "home_team_abbr": text(home), "away_team_abbr": text(away),
+		"team_abbr": text(secondCode(p.side.team, g.date)), "player_full_name": text(l.player.second),
+		"player_lookup": text(weakLookup(l.player.second)), "bdl_player_id": number(9000 + l.player.number),
+		"jersey_number": text(l.player.jersey), "position": text(l.player.position),
 		"minutes": text(fmt.Sprintf("%02d", minutes)), "rebounds": number(l.box.oreb + l.box.dreb),
 		"data_hash":  hash(id, l.player.second, minutes, l.box),
 		"created_at": at(g.date.AddDays(1), 8, 0), "processed_at": at(g.date.AddDays(1), 8, 0),
 	}
 	l.box.fill(vs)
-	if l.status == boxscore.Active && (l.player.number+g.date.Day)%smallDifferences == 0 && !g.faults.noBook && !g.faults.rosterOnly {
+	if l.status == boxscore.Active && (l.player.number+g.date.Day)%smallDifferences == 0 && !g.faults.noBook &&
+		!g.faults.rosterOnly {
 		vs["assists"] = number(l.box.ast + 1)
 	}
 	if g.faults.far && p == g.farPlace() {
@@ -273,10 +281,12 @@ func weakLookup(name string) string {
 // row is the stint as the registry has it.
 func (s *stint) row() table.Row {
 	return rowOf(boxscore.Registry, values{
-		"universal_player_id": text(s.player.id), "player_name": text(s.player.name), "player_lookup": text(summary.Lookup(s.player.name)),
-		"team_abbr": text(s.team), "season": text(gamedate.SeasonName(s.season)), "first_game_date": table.Date(s.first), "last_game_date": table.Date(s.last),
-		"games_played": number(s.games), "jersey_number": text(s.player.jersey), "position": text(s.player.position), "source_priority": number(1),
-		"confidence_score": table.Float(1), "last_gamebook_activity_date": table.Date(s.last), "last_roster_activity_date": table.Date(s.last),
+		"universal_player_id": text(s.player.id), "player_name": text(s.player.name),
+		"player_lookup": text(summary.Lookup(s.player.name)), "team_abbr": text(s.team),
+		"season": text(gamedate.SeasonName(s.season)), "first_game_date": table.Date(s.first),
+		"last_game_date": table.Date(s.last), "games_played": number(s.games), "jersey_number": text(s.player.jersey),
+		"position": text(s.player.position), "source_priority": number(1), "confidence_score": table.Float(1),
+		"last_gamebook_activity_date": table.Date(s.last), "last_roster_activity_date": table.Date(s.last),
 		"processed_at": at(s.last.AddDays(1), 7, 0),
 	})
 }
@@ -284,8 +294,9 @@ func (s *stint) row() table.Row {
 func (p *player) aliasRow() table.Row {
 	made := at(gamedate.Date{Year: firstSeason, Month: time.September, Day: 1}, 0, 0)
 	return rowOf(boxscore.Aliases, values{
-		"alias_lookup": text(p.alias), "nba_canonical_lookup": text(summary.Lookup(p.name)), "alias_display": text(p.aliasSpelling),
-		"nba_canonical_display": text(p.name), "alias_type": text("suffix_difference"), "alias_source": text("demo"),
+		"alias_lookup": text(p.alias), "nba_canonical_lookup": text(summary.Lookup(p.name)),
+		"alias_display": text(p.aliasSpelling), "nba_canonical_display": text(p.name),
+		"alias_type": text("suffix_difference"), "alias_source": text("demo"),
 		"is_active": table.Bool(true), "created_at": made, "processed_at": made,
 	})
 }
