@@ -78,8 +78,8 @@ var BDL = &table.Schema{
 	Columns: []table.Column{
 		required("game_id", table.STRING), required("game_date", table.DATE), required("season_year", table.INT64),
 		required("is_postseason", table.BOOL), str("game_status"), num("period"),
-		required("home_team_abbr", table.STRING), required("away_team_abbr", table.STRING), required("team_abbr", table.STRING),
-		num("home_team_score"), num("away_team_score"),
+		required("home_team_abbr", table.STRING), required("away_team_abbr", table.STRING),
+		required("team_abbr", table.STRING), num("home_team_score"), num("away_team_score"),
 		required("player_full_name", table.STRING), required("player_lookup", table.STRING),
 		num("bdl_player_id"), str("jersey_number"), str("position"), str("minutes"),
 		num("points"), num("assists"), num("rebounds"), num("offensive_rebounds"), num("defensive_rebounds"),
@@ -92,7 +92,8 @@ var BDL = &table.Schema{
 
 // Registry is one row per player, season and team. Not partitioned.
 var Registry = &table.Schema{
-	Dataset: Reference, Name: "nba_players_registry", Key: []string{"player_lookup", "season", "team_abbr", "universal_player_id"},
+	Dataset: Reference, Name: "nba_players_registry",
+	Key: []string{"player_lookup", "season", "team_abbr", "universal_player_id"},
 	Columns: []table.Column{
 		str("universal_player_id"), required("player_name", table.STRING), required("player_lookup", table.STRING),
 		required("team_abbr", table.STRING), required("season", table.STRING),
