@@ -1,9 +1,9 @@
 // Package reach says whether a remote service can be reached at all. Client libraries repeat a call that nobody answers
-// for half a minute and more, and then tell only that time has run out; an adapter asks here before its first call, so that
-// an operator soon hears which address it is and why.
+// for half a minute and more, and then tell only that time has run out; an adapter asks here before its first call, so
+// that an operator soon hears which address it is and why.
 //
-// Any answer is enough, a refusal too: rights, names and everything else show in the calls themselves. A service that has
-// been reached once is not asked again.
+// Any answer is enough, a refusal too: rights, names and everything else show in the calls themselves. A service that
+// has been reached once is not asked again.
 package reach
 
 import (
@@ -25,15 +25,16 @@ const defaultWithin = 10 * time.Second
 // pause is between two tries.
 const pause = 250 * time.Millisecond
 
-// remembered is for how long the end of a look is told to others instead of looking again: what waits for several calls at
-// once does not wait for each of them.
+// remembered is for how long the end of a look is told to others instead of looking again: what waits for several calls
+// at once does not wait for each of them.
 const remembered = 10 * time.Second
 
 // Options describe a service.
 type Options struct {
 	// Name is the service in messages: "the ledger firestore://project".
 	Name string
-	// URL is where it is: https://HOST or http://HOST:PORT, or grpc://HOST:PORT for gRPC without TLS, as emulators have it.
+	// URL is where it is: https://HOST or http://HOST:PORT, or grpc://HOST:PORT for gRPC without TLS, as emulators have
+	// it.
 	URL string
 	// Advice ends the message: what to do when it cannot be reached.
 	Advice string
@@ -66,11 +67,12 @@ func New(o Options) *Service {
 		transport.Protocols.SetUnencryptedHTTP2(true)
 	}
 	noRedirect := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Service{o: o, client: &http.Client{Transport: transport, CheckRedirect: noRedirect}, looking: make(chan struct{}, 1)}
+	return &Service{o: o, client: &http.Client{Transport: transport, CheckRedirect: noRedirect},
+		looking: make(chan struct{}, 1)}
 }
 
-// Check returns nil once the service has answered anything. Until then it looks, again and again where nobody listens, for
-// as long as [Options.Within]. The error is one sentence and transient, with reason "unreachable", or ctx's.
+// Check returns nil once the service has answered anything. Until then it looks, again and again where nobody listens,
+// for as long as [Options.Within]. The error is one sentence and transient, with reason "unreachable", or ctx's.
 func (s *Service) Check(ctx context.Context) error {
 	if s == nil || s.reached.Load() {
 		return nil
@@ -95,7 +97,8 @@ func (s *Service) Check(ctx context.Context) error {
 		s.reached.Store(true)
 		return nil
 	}
-	s.failed = failure.Mark(fmt.Errorf("%s cannot be reached: %w; %s", s.o.Name, err, s.o.Advice), failure.Transient, "unreachable")
+	s.failed = failure.Mark(fmt.Errorf("%s cannot be reached: %w; %s", s.o.Name, err, s.o.Advice), failure.Transient,
+		"unreachable")
 	s.at = time.Now()
 	return s.failed
 }

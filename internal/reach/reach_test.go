@@ -64,7 +64,9 @@ func TestUnreachable(t *testing.T) {
 		for _, scheme := range []string{"grpc", "http", "https"} {
 			t.Run(tt.name+", "+scheme, func(t *testing.T) {
 				t.Parallel()
-				s := reach.New(reach.Options{Name: "the ledger x", URL: scheme + "://" + tt.address, Advice: "start it", Within: 50 * time.Millisecond})
+				s := reach.New(
+					reach.Options{Name: "the ledger x", URL: scheme + "://" + tt.address, Advice: "start it",
+						Within: 50 * time.Millisecond})
 				err := s.Check(t.Context())
 				if err == nil {
 					t.Fatal("got no error, want one")
@@ -135,7 +137,8 @@ func TestAskedOnce(t *testing.T) {
 	if err := s.Check(t.Context()); err != nil || asked.Load() != 1 {
 		t.Errorf("got %v after %d requests, want nil after 1: later troubles are the calls' own", err, asked.Load())
 	}
-	silent := reach.New(reach.Options{Name: "x", URL: "http://" + listen(t, func(net.Conn) {}), Within: 50 * time.Millisecond})
+	silent := reach.New(
+		reach.Options{Name: "x", URL: "http://" + listen(t, func(net.Conn) {}), Within: 50 * time.Millisecond})
 	if first, second := silent.Check(t.Context()), silent.Check(t.Context()); first == nil || second != first {
 		t.Errorf("got %v, then %v, want the same error without another look", first, second)
 	}
