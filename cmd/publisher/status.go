@@ -76,6 +76,7 @@ type status struct {
 	// Months compare the share of NULLs in Column before the run and now.
 	Months    []report.Month     `json:"months,omitempty"`
 	Column    string             `json:"months_column,omitempty"`
+	Quota     *job.Check         `json:"quota,omitempty"` // partition writes; nil where the warehouse limits none
 	Emulators []backend.Emulator `json:"emulators,omitempty"`
 
 	run      ledger.Run
@@ -106,7 +107,7 @@ func (c *statusCommand) Run(e *environment) error {
 	return err
 }
 
-// countEvery is how often a watch counts the table: what it says changes slowly, and a warehouse charges for it.
+// countEvery is how often a watch counts what takes longer: it changes slowly, and services charge for it.
 const countEvery = 30 * time.Second
 
 // watch looks again and again, until the run ends or ctx is done.
@@ -124,7 +125,7 @@ func (c *statusCommand) watch(e *environment, p *publisher.Publisher) error {
 				return err
 			}
 		}
-		s.Months, s.Column = counted.Months, counted.Column
+		s.Months, s.Column, s.Quota = counted.Months, counted.Column, counted.Quota
 		switch {
 		case e.settings.JSON:
 			err = json.NewEncoder(e.out).Encode(s) // one line a look
@@ -157,8 +158,11 @@ func (c *statusCommand) look(e *environment, p *publisher.Publisher) (status, er
 	return s, err
 }
 
-// count adds what is asked of the table.
+// count adds what takes more than the records of the run's dates.
 func (c *statusCommand) count(e *environment, p *publisher.Publisher, s *status) (err error) {
+	if s.Quota, err = p.Writes(e.ctx, s.run, s.States); err != nil {
+		return err
+	}
 	if c.Months {
 		s.Months, s.Column, err = p.Months(e.ctx, s.run)
 	}
@@ -285,6 +289,9 @@ func (s status) write(e *environment) {
 			terminal.Duration(s.Left.Least), terminal.Duration(s.Left.Most))
 	case s.Done < s.Total && s.State.Working():
 		fmt.Fprintln(e.out, "not enough data for an ETA yet")
+	}
+	if q := s.Quota; q != nil {
+		fmt.Fprintf(e.out, "partition writes: %s: %s\n", q.Seen, terminal.Paint(e.out, verdictColours[q.Verdict], string(q.Verdict)))
 	}
 	s.writeDates(e)
 	if o := s.Outdated; o != nil {

@@ -36,6 +36,7 @@ func TestStatusTable(t *testing.T) {
 			Dead:          []publisher.DeadDate{{Date: day.AddDays(6), Class: "permanent", Reason: "source_empty", Message: "no rows"}}},
 		Percent: 66.7, Backlog: new(198), Letters: 2,
 		approval: "sample of 10 dates: pass; approved by op@host: the sample passed"}
+	full.Quota = &job.Check{Name: "partition_writes", Verdict: job.Pass, Seen: "used 400 in the last 24 hours + planned 200 of 30000", Bound: "pass to 1000, warn to 30000"}
 	begun := full
 	begun.Left, begun.Done = nil, 3
 	uncounted := begun
@@ -50,7 +51,8 @@ func TestStatusTable(t *testing.T) {
 		{"everything", full, []string{"198 messages waiting", "3600 dates/hour, ETA 3m20s, in nine of ten cases from 2m30s to 4m10s", "fail no dead dates: 2, bound 0",
 			"2022-01-15   30s", "until 12:00:00", "expired: its worker is gone", "oldest message 2022-01-17: waits for a worker since 3m0s",
 			"slow 2022-01-15: takes so far 30s, the median is 1s", "slow 2022-01-18: took 4s", "waits 2022-01-20: until 2024-05-01T12:00:00Z: rate limit",
-			"dead by class: 1 permanent, 1 transient", "dead 2022-01-21: source_empty (permanent): no rows", "Begin: sample of 10 dates: pass"},
+			"dead by class: 1 permanent, 1 transient", "dead 2022-01-21: source_empty (permanent): no rows", "Begin: sample of 10 dates: pass",
+			"partition writes: used 400 in the last 24 hours + planned 200 of 30000: pass"},
 			[]string{"not enough data", "of a season"}},
 		{"just begun", begun, []string{"not enough data for an ETA yet"}, []string{"dates/hour"}},
 		{"a queue that cannot count", uncounted, []string{"3 of 602 settled (66.7 %), 2 open dead letters"}, []string{"messages waiting"}},

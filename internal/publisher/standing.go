@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gamefill/internal/gamedate"
+	"gamefill/internal/job"
 	"gamefill/internal/ledger"
 )
 
@@ -144,6 +145,28 @@ func (p *Publisher) Outdated(ctx context.Context) (*Outdated, error) {
 		out.Range.To = e.Date
 	}
 	return out, nil
+}
+
+// Writes judges the partition writes of the last 24 hours and those that a run may still make, by the run's threshold; nil where
+// the warehouse limits none.
+func (p *Publisher) Writes(ctx context.Context, run ledger.Run, counts map[ledger.State]int) (*job.Check, error) {
+	if !p.ports.Services.Warehouse {
+		return nil, nil
+	}
+	thresholds, err := p.job.EffectiveThresholds(run.Settings)
+	if err != nil {
+		return nil, err
+	}
+	t, ok := thresholds[job.ThresholdPartitionWrites]
+	if !ok {
+		return nil, nil
+	}
+	used, _, err := RecentWrites(ctx, p.ports.Ledger, p.job.Name, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	c := checkWrites(t, used, counts[ledger.Pending]+counts[ledger.Leased])
+	return &c, nil
 }
 
 // rate takes the gaps between completions, the newer ones weighing more, and what they say of the time left. The time since
