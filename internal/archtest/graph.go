@@ -1,6 +1,6 @@
-// Package archtest checks the import graph of the module: which package may know which, what is linked into the binaries,
-// and that every package says what it is for. The rules are in [Rules]; the test runs them on the real graph, and each
-// of them on a small graph that breaks it.
+// Package archtest checks the import graph of the module: which package may know which, what is linked into the
+// binaries, and that every package says what it is for. The rules are in [Rules]; the test runs them on the real graph,
+// and each of them on a small graph that breaks it.
 package archtest
 
 import (
@@ -42,10 +42,11 @@ func (p *Package) Rel() string {
 // Graph maps import paths to packages: those of the module and everything they need.
 type Graph map[string]*Package
 
-// Load asks the go command for the graph of the module in dir. Packages that do not compile are in it as far as they can
-// be read.
+// Load asks the go command for the graph of the module in dir. Packages that do not compile are in it as far as they
+// can be read.
 func Load(dir string) (Graph, error) {
-	cmd := exec.Command("go", "list", "-e", "-deps", "-json=ImportPath,Dir,Doc,Standard,Imports,TestGoFiles,XTestGoFiles", "./...")
+	cmd := exec.Command("go", "list", "-e", "-deps",
+		"-json=ImportPath,Dir,Doc,Standard,Imports,TestGoFiles,XTestGoFiles", "./...")
 	cmd.Dir = dir
 	out, err := cmd.Output()
 	if err != nil {
@@ -77,7 +78,8 @@ func Load(dir string) (Graph, error) {
 // docOfTests finds the comment of a package whose only files are tests; the go command does not look there.
 func docOfTests(p *Package) (string, error) {
 	for _, name := range slices.Concat(p.TestGoFiles, p.XTestGoFiles) {
-		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, name), nil, parser.PackageClauseOnly|parser.ParseComments)
+		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, name), nil,
+			parser.PackageClauseOnly|parser.ParseComments)
 		if err != nil {
 			return "", fmt.Errorf("package %s: %w", p.ImportPath, err)
 		}

@@ -75,8 +75,8 @@ func isTestLibrary(p string) bool {
 // isWiring reports whether rel may choose adapters: the binaries and the one package that opens backends.
 func isWiring(rel string) bool { return within(rel, "cmd") || within(rel, "internal/backend") }
 
-// isCore reports whether rel is ordinary code below internal: no adapter, no owner of a vendor's file, no wiring, and not
-// what shows the process to others.
+// isCore reports whether rel is ordinary code below internal: no adapter, no owner of a vendor's file, no wiring, and
+// not what shows the process to others.
 func isCore(rel string) bool {
 	return within(rel, "internal") && adapterOf(rel) == "" && !isTestLibrary(rel) && !isWiring(rel) &&
 		!within(rel, "internal/sqlitefile") && !within(rel, telemetry)
@@ -109,7 +109,8 @@ func coreKnowsNoAdapter(g Graph) (broken []string) {
 		for _, imported := range p.Imports {
 			rel, ok := strings.CutPrefix(imported, Module+"/")
 			if ok && (adapterOf(rel) != "" || isWiring(rel) || within(rel, "internal/sqlitefile")) {
-				broken = append(broken, arrow([]string{p.ImportPath, imported})+": the core imports ports, never what implements or opens them")
+				broken = append(broken,
+					arrow([]string{p.ImportPath, imported})+": the core imports ports, never what implements or opens them")
 			}
 		}
 	}
@@ -126,7 +127,8 @@ func adapterNames(g Graph) (broken []string) {
 		if first == port+"test" || first != port && strings.HasSuffix(first, port) {
 			continue
 		}
-		broken = append(broken, fmt.Sprintf("%s: want <technology>%s for an adapter, or %stest for the suite", p.ImportPath, port, port))
+		broken = append(broken,
+			fmt.Sprintf("%s: want <technology>%s for an adapter, or %stest for the suite", p.ImportPath, port, port))
 	}
 	return broken
 }
@@ -140,7 +142,8 @@ func adaptersAreLeaves(g Graph) (broken []string) {
 		for _, imported := range p.Imports {
 			target, _ := strings.CutPrefix(imported, Module+"/")
 			if adapter := adapterOf(target); adapter != "" && target != imported && adapter != adapterOf(rel) {
-				broken = append(broken, arrow([]string{p.ImportPath, imported})+": only internal/backend, the binaries and tests import an adapter")
+				broken = append(broken,
+					arrow([]string{p.ImportPath, imported})+": only internal/backend, the binaries and tests import an adapter")
 			}
 		}
 	}
@@ -169,11 +172,13 @@ var engine = []string{
 	"internal/queue", "internal/ledger", "internal/warehouse", "internal/job", "internal/publisher", "internal/worker",
 	"internal/retry", "internal/failure", "internal/table", "internal/gamedate", "internal/faultinject",
 	"internal/sqlitefile", "internal/backend", "internal/setup", "internal/testjob",
-	"internal/reach", "internal/rebuild", "internal/diff", "internal/report", "internal/history", "internal/snapshot", "internal/price", telemetry, "internal/notify",
+	"internal/reach", "internal/rebuild", "internal/diff", "internal/report", "internal/history", "internal/snapshot",
+	"internal/price", telemetry, "internal/notify",
 }
 
 // basketball are the packages that know the game.
-var basketball = []string{Module + "/internal/summary", Module + "/internal/boxscore", Module + "/internal/feed", Module + "/internal/demo"}
+var basketball = []string{Module + "/internal/summary", Module + "/internal/boxscore", Module + "/internal/feed",
+	Module + "/internal/demo"}
 
 func engineKnowsNoBasketball(g Graph) (broken []string) {
 	for _, p := range g.own() {
@@ -217,7 +222,8 @@ func noTestLibraryInBinary(g Graph) (broken []string) {
 }
 
 // drawers are names that say where something was put, not what it is.
-var drawers = []string{"util", "utils", "common", "helper", "helpers", "types", "models", "misc", "shared", "base", "lib"}
+var drawers = []string{"util", "utils", "common", "helper", "helpers", "types", "models", "misc", "shared",
+	"base", "lib"}
 
 func noDrawers(g Graph) (broken []string) {
 	for _, p := range g.own() {

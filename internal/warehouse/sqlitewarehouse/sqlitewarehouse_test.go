@@ -609,9 +609,10 @@ func TestQueriesUseThePartitionIndex(t *testing.T) {
 	t.Parallel()
 	x := newWorld(t)
 	for query, want := range map[string]string{
-		"SELECT game_date, count(*) FROM lines WHERE game_date BETWEEN '2022-01-01' AND '2022-01-31' GROUP BY 1 ORDER BY 1": "SEARCH lines USING COVERING INDEX",
-		"SELECT player FROM lines WHERE game_date = '2022-01-14'":                                                           "SEARCH lines USING INDEX",
-		"DELETE FROM lines WHERE game_date = '2022-01-14'":                                                                  "SEARCH lines USING COVERING INDEX",
+		"SELECT game_date, count(*) FROM lines WHERE game_date BETWEEN '2022-01-01' AND '2022-01-31' GROUP BY 1 " +
+			"ORDER BY 1": "SEARCH lines USING COVERING INDEX",
+		"SELECT player FROM lines WHERE game_date = '2022-01-14'": "SEARCH lines USING INDEX",
+		"DELETE FROM lines WHERE game_date = '2022-01-14'":        "SEARCH lines USING COVERING INDEX",
 	} {
 		var id, parent, unused int
 		var plan string

@@ -15,8 +15,8 @@
 //   - a truncating load without rows leaves a partition with no rows, which INFORMATION_SCHEMA.PARTITIONS lists;
 //   - an unknown project is 404; a dataset in another location is 404 at jobs.insert, and the job id stays free;
 //   - what is wrong with the destination table, and rateLimitExceeded, show as the error of a job that was taken;
-//   - a job that was refused for its modification rate does not count as a modification, a failed one does, and deleting
-//     a partition counts; the daily quota begins anew at midnight UTC;
+//   - a job that was refused for its modification rate does not count as a modification, a failed one does, and
+//     deleting a partition counts; the daily quota begins anew at midnight UTC;
 //   - etags change with the content; cloned partitions have the time of the clone;
 //   - messages about partition ids, NUMERIC out of range and timed out jobs.
 //
