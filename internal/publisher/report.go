@@ -517,7 +517,6 @@ func (g *gathering) checklist(r *report.Report) []report.Item {
 		}
 		item := report.Item{Name: c.Name, Verdict: c.Verdict, Note: c.Seen}
 		if c.Verdict == job.Shown {
-			item.Verdict = job.NotChecked
 			item.Note += ": " + c.Advice
 		}
 		items = append(items, item)
