@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"gamefill/internal/job"
+	"gamefill/internal/price"
 	"gamefill/internal/publisher"
 	"gamefill/internal/summary"
 	"gamefill/internal/terminal"
@@ -67,6 +68,9 @@ func preflightTable(e *environment, f publisher.Preflight, all bool) {
 	checkTable(e, f.Checks, "seasons", all)
 	if f.Embedded {
 		fmt.Fprintln(e.out, "The warehouse is embedded: there is no location, expiration or quota to be checked.")
+	}
+	if f.ScanBytes > 0 {
+		fmt.Fprintf(e.out, "A plan, a pre-flight and a validation of the range read %s, by dry run.\n", price.Size(f.ScanBytes))
 	}
 	fmt.Fprintf(e.out, "%s: %s.\n", f.Range, terminal.Paint(e.out, verdictColours[f.Verdict], string(f.Verdict)))
 }

@@ -29,7 +29,10 @@ type Preflight struct {
 	Checks  []job.Check    `json:"checks"`
 	// Embedded says that the warehouse is a file: what only services have (locations, expirations, quotas) is not among
 	// the checks.
-	Embedded   bool                  `json:"embedded,omitempty"`
+	Embedded bool `json:"embedded,omitempty"`
+	// ScanBytes is how many bytes one plan, one pre-flight and one validation of the range would read, by dry run: calendar
+	// and references, and what the job has counted. 0 where the warehouse bills none, or could not tell.
+	ScanBytes  int64                 `json:"scan_bytes,omitempty"`
 	Thresholds map[string]job.Bounds `json:"thresholds"`
 }
 
@@ -122,6 +125,9 @@ func (p *Publisher) Preflight(ctx context.Context, r Request, plan *Plan) (Prefl
 		return out, err
 	}
 	out.Checks = append(out.Checks, inputs...)
+	if out.ScanBytes, err = p.scanBytes(ctx, r.Range); ctx.Err() != nil {
+		return out, err // any other error has its check: what cannot be read cannot be counted
+	}
 	out.judge()
 	return out, nil
 }

@@ -90,6 +90,23 @@ func TestCheckPruning(t *testing.T) {
 	}
 }
 
+// Each statement of a plan, a pre-flight and a validation counts once.
+func TestScanBytes(t *testing.T) {
+	t.Parallel()
+	j := testjob.Job(nil)
+	j.Preflight.Counts = []job.Counting{{Table: testjob.Readings}, {Table: testjob.Readings, Undated: true}}
+	store := metered{bytes: map[gamedate.Date]int64{tableRange.From: 10}}
+	p := &Publisher{job: j, ports: Ports{Store: store}}
+	if n, err := p.scanBytes(t.Context(), tableRange); err != nil || n != 60 { // calendar, stations, two counts, two of the gates
+		t.Errorf("got %d bytes, %v, want six statements of 10", n, err)
+	}
+	store.err = errBroken
+	p.ports.Store = store
+	if _, err := p.scanBytes(t.Context(), tableRange); !errors.Is(err, errBroken) {
+		t.Errorf("got %v, want %v", err, errBroken)
+	}
+}
+
 // What an error keeps from being looked at fails where something is missing or not allowed, and says who makes it.
 func TestWhatCannotBeLookedAt(t *testing.T) {
 	t.Parallel()

@@ -67,9 +67,8 @@ func (p *Publisher) checkPruned(ctx context.Context, l liveTable, date gamedate.
 		Advice: "a date costs as much as the whole table: cut it by day on " + l.t.Partition}
 }
 
-// ScanBytes is how many bytes the statements over a range would read that a plan, a pre-flight and a validation make once
-// each: calendar and references for the first, the counts of the job for the others. 0 where the warehouse bills none.
-func (p *Publisher) ScanBytes(ctx context.Context, r gamedate.Range) (int64, error) {
+// scanBytes is [Preflight.ScanBytes] of a range.
+func (p *Publisher) scanBytes(ctx context.Context, r gamedate.Range) (int64, error) {
 	type scan struct {
 		t       *table.Schema
 		columns []string

@@ -259,8 +259,9 @@ func TestEndToEndCloud(t *testing.T) {
 	}
 	// The killed worker had two dates in flight; what it wrote without recording it, the ledger does not know.
 	writes := regexp.MustCompile(fmt.Sprintf(`^used (%d|%d|%d) in the last 24 hours \+ planned %d of 30000$`, dates-2, dates-1, dates, dates))
-	if !strings.HasPrefix(seen["partitions are pruned"], "4 of 4 tables; ") || !writes.MatchString(seen["partition_writes"]) {
-		t.Errorf("pre-flight: got pruning %q and writes %q, want 4 tables and %s", seen["partitions are pruned"], seen["partition_writes"], writes)
+	if !strings.HasPrefix(seen["partitions are pruned"], "4 of 4 tables; ") || !writes.MatchString(seen["partition_writes"]) || f.ScanBytes == 0 {
+		t.Errorf("pre-flight: got pruning %q, writes %q and %d bytes to read, want 4 tables, %s and some", seen["partitions are pruned"],
+			seen["partition_writes"], f.ScanBytes, writes)
 	}
 	if problems := p.bigquery.Violations(p.target()); len(problems) > 0 {
 		t.Errorf("requests that must never be made:\n%s", strings.Join(problems, "\n"))
