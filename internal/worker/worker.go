@@ -296,13 +296,12 @@ var errShutdown = errors.New("the worker is shutting down")
 // watch reads the run's control state until the receiver must stop, or until nothing comes through it although dates
 // wait. It reports done when draining is complete.
 func (w *Worker) watch(ctx context.Context, run ledger.Run, s *slots) (done bool, err error) {
-	every := w.config.ControlEvery
-	if w.config.Drain {
-		every = min(every, drainPoll)
-	}
 	var waits waiting
-	for sleep(ctx, every) {
+	var took time.Duration // of the last look
+	for sleep(ctx, w.config.lookAgain(took)) {
+		looked := time.Now()
 		stop, done, err := w.look(ctx, run, s, &waits)
+		took = time.Since(looked)
 		if ctx.Err() != nil {
 			return false, nil
 		}
@@ -349,8 +348,20 @@ func (w *Worker) look(ctx context.Context, run ledger.Run, s *slots, waits *wait
 	return false, false, nil
 }
 
-// drainPoll is how often a draining worker asks whether everything is settled: short, since it is waited for.
-const drainPoll = 50 * time.Millisecond
+// A draining worker looks whether everything is settled as often as this, since it is waited for, and no oftener than that
+// a look takes a tenth of its time: a ledger that is far away answers in many times a file's time, and bills each look.
+const (
+	drainPoll  = 50 * time.Millisecond
+	drainShare = 10
+)
+
+// lookAgain is how long to wait before the next look at the run, when the last one took so long.
+func (c Config) lookAgain(took time.Duration) time.Duration {
+	if !c.Drain {
+		return c.ControlEvery
+	}
+	return min(c.ControlEvery, max(drainPoll, (drainShare-1)*took))
+}
 
 // inputs returns the run's shared build inputs, decoded once per process.
 func (w *Worker) inputs(ctx context.Context, run ledger.Run) (*rebuild.Inputs, error) {
