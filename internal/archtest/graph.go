@@ -1,6 +1,6 @@
 // Package archtest checks the import graph of the module: which package may know which, what is linked into the
-// binaries, and that every package says what it is for. The rules are in [Rules]; the test runs them on the real graph,
-// and each of them on a small graph that breaks it.
+// binaries, that every package says what it is for, and that lines are short. The rules are in [Rules]; the test runs
+// them on the real graph, and each of them on a small graph that breaks it.
 package archtest
 
 import (

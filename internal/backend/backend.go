@@ -19,6 +19,7 @@ import (
 	"strings"
 	"time"
 
+	"gamefill/internal/failure"
 	"gamefill/internal/ledger"
 	"gamefill/internal/ledger/firestoreledger"
 	"gamefill/internal/ledger/sqliteledger"
@@ -26,6 +27,7 @@ import (
 	"gamefill/internal/queue"
 	"gamefill/internal/queue/pubsubqueue"
 	"gamefill/internal/queue/sqlitequeue"
+	"gamefill/internal/reach"
 	"gamefill/internal/retry"
 	"gamefill/internal/sqlitefile"
 	"gamefill/internal/table"
@@ -209,6 +211,9 @@ func Open(ctx context.Context, a Addresses, o Options) (_ *Backend, err error) {
 	}()
 	// The warehouse comes first: it is the strictest, and a file that the ports share is opened once.
 	store, err := b.warehouse(ctx, a.Warehouse, o)
+	if failure.ReasonOf(err) == reach.Reason {
+		return nil, err // it names the address
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open warehouse %s: %w", a.Warehouse, err)
 	}

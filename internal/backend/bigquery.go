@@ -65,5 +65,10 @@ func (b *Backend) bigquery(ctx context.Context, addr address, lease time.Duratio
 		return nil, err
 	}
 	o.Lease, o.Reach = lease, b.service(addr)
+	if o.Location == "" { // New asks for it
+		if err := o.Reach.Check(ctx); err != nil {
+			return nil, err
+		}
+	}
 	return bigquerywarehouse.New(ctx, o)
 }

@@ -29,6 +29,9 @@ const pause = 250 * time.Millisecond
 // at once does not wait for each of them.
 const remembered = 10 * time.Second
 
+// Reason is the reason code of the error that a service cannot be reached.
+const Reason = "unreachable"
+
 // Options describe a service.
 type Options struct {
 	// Name is the service in messages: "the ledger firestore://project".
@@ -72,7 +75,7 @@ func New(o Options) *Service {
 }
 
 // Check returns nil once the service has answered anything. Until then it looks, again and again where nobody listens,
-// for as long as [Options.Within]. The error is one sentence and transient, with reason "unreachable", or ctx's.
+// for as long as [Options.Within]. The error is one sentence and transient, with reason [Reason], or ctx's.
 func (s *Service) Check(ctx context.Context) error {
 	if s == nil || s.reached.Load() {
 		return nil
@@ -98,7 +101,7 @@ func (s *Service) Check(ctx context.Context) error {
 		return nil
 	}
 	s.failed = failure.Mark(fmt.Errorf("%s cannot be reached: %w; %s", s.o.Name, err, s.o.Advice), failure.Transient,
-		"unreachable")
+		Reason)
 	s.at = time.Now()
 	return s.failed
 }
