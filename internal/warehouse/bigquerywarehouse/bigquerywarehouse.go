@@ -39,7 +39,7 @@ type Options struct {
 	// Project pays for jobs and holds them; required.
 	Project string
 	// Location is where the datasets are ("US", "europe-west1"), and is sent with every job. Default: what New finds, if
-	// it is the same for all datasets.
+	// it is the same for all datasets that are there.
 	Location string
 	// Datasets maps the dataset names of the schemas to "project.dataset"; required.
 	Datasets map[string]string
@@ -130,7 +130,8 @@ type Store struct {
 var _ warehouse.Store = (*Store)(nil)
 
 // New returns the store. With a location it makes no call: what is missing or forbidden shows in the first use.
-// Without, it looks at the datasets, which have to be there, and in one location.
+// Without, it looks at the datasets, which have to be in one location; one that is not there shows in
+// the first use too, unless none is.
 func New(ctx context.Context, o Options) (*Store, error) {
 	if err := o.check(); err != nil {
 		return nil, fmt.Errorf("bigquery warehouse: %w", err)
@@ -157,9 +158,10 @@ func New(ctx context.Context, o Options) (*Store, error) {
 	return s, nil
 }
 
-// locate is the one location of all datasets: BigQuery joins and copies within one alone.
+// locate is the one location of all datasets that are there: BigQuery joins and copies within one alone.
 func (s *Store) locate(ctx context.Context) (string, error) {
 	location, where := "", ""
+	var missing error
 	for _, name := range slices.Sorted(maps.Values(s.options.Datasets)) {
 		project, id := cutDataset(name)
 		var meta *bigquery.DatasetMetadata
@@ -167,13 +169,21 @@ func (s *Store) locate(ctx context.Context) (string, error) {
 			meta, err = s.client.DatasetInProject(project, id).Metadata(ctx)
 			return err
 		}); err != nil {
-			return "", fmt.Errorf("dataset %s: %w", name, s.explain(err, nil))
+			err = fmt.Errorf("dataset %s: %w", name, s.explain(err, nil))
+			if failure.ReasonOf(err) != noDataset {
+				return "", err
+			}
+			missing = err // its first use says so, as with a location in the address
+			continue
 		}
 		if location != "" && !strings.EqualFold(location, meta.Location) {
 			return "", failure.MarkEnvironment(fmt.Errorf("dataset %s is in %s, %s in %s: all have to be in one location",
 				where, location, name, meta.Location), "wrong_location")
 		}
 		location, where = meta.Location, name
+	}
+	if location == "" {
+		return "", missing
 	}
 	return location, nil
 }
@@ -196,7 +206,7 @@ func (s *Store) live(t *table.Schema) (statement.Table, error) {
 	dataset, ok := s.options.Datasets[t.Dataset]
 	if !ok {
 		return statement.Table{}, failure.MarkEnvironment(
-			fmt.Errorf("no dataset is given for %s: name one in the warehouse's address", t.Dataset), "no_dataset")
+			fmt.Errorf("no dataset is given for %s: name one in the warehouse's address", t.Dataset), noDataset)
 	}
 	project, id := cutDataset(dataset)
 	return statement.Table{Project: project, Dataset: id, Name: t.Name}, nil

@@ -102,7 +102,7 @@ func (e *ensuring) failed(err error, t *table.Schema, resource, role string) err
 	dataset := e.s.options.Datasets[t.Dataset]
 	_, _, message, _ := serviceError(err)
 	switch failure.ReasonOf(err) {
-	case "no_dataset":
+	case noDataset:
 		if message == "" { // the address names none, so there is nothing to look at
 			return err
 		}

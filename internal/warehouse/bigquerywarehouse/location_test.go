@@ -7,6 +7,7 @@ import (
 	"cloud.google.com/go/bigquery"
 
 	"gamefill/internal/failure"
+	"gamefill/internal/table"
 	"gamefill/internal/warehouse/bigquerywarehouse"
 	"gamefill/internal/warehouse/bigquerywarehouse/bigqueryfake"
 )
@@ -27,6 +28,7 @@ func TestLocationOfTheDatasets(t *testing.T) {
 		{"one", map[string]string{"suite": "league.near", "other": "league.beside"}, nil},
 		{"two", map[string]string{"suite": "league.near", "other": "league.far"},
 			[]string{"league.near in us-west2", "league.far is in EU", "one location"}},
+		{"one that is missing", map[string]string{"suite": "league.near", "other": "league.nowhere"}, nil},
 		{"none", map[string]string{"suite": "league.nowhere"}, []string{"league.nowhere", "create the dataset"}},
 	}
 	for _, tt := range tests {
@@ -52,6 +54,10 @@ func TestLocationOfTheDatasets(t *testing.T) {
 			replace(t, w, 1, version(day, 1))
 			want(t, w, version(day, 1))
 			checkLocations(t, s)
+			_, err = w.Describe(t.Context(), &table.Schema{Dataset: "other", Name: "scores", Columns: scores.Columns})
+			if missing := tt.datasets["other"] == "league.nowhere"; missing != (failure.ReasonOf(err) == "no_dataset") || !missing && err != nil {
+				t.Errorf("a table of the other dataset: got %v, want it to be missed: %v", err, missing)
+			}
 		})
 	}
 }

@@ -28,6 +28,7 @@ const (
 	rateLimited    = "rate_limit"
 	schemaMismatch = "schema_mismatch"
 	badRow         = "bad_row"
+	noDataset      = "no_dataset"
 	jobTimedOut    = "job_timeout" // the job ran longer than it may
 	// dailyQuota is the reason at which a worker pauses the run until tomorrow.
 	dailyQuota = "daily_quota"
@@ -153,7 +154,7 @@ func (s *Store) notFound(err error, t *table.Schema) error {
 	case strings.Contains(message, "Dataset"):
 		return failure.MarkEnvironment(
 			fmt.Errorf("%w: create the dataset in location %s, or name another in the warehouse's address",
-				err, s.options.Location), "no_dataset")
+				err, s.options.Location), noDataset)
 	case strings.Contains(message, "Project"):
 		return failure.MarkEnvironment(fmt.Errorf("%w: check the projects in the warehouse's address", err), "no_project")
 	case t != nil && (strings.Contains(message, "Table") || message == ""):
