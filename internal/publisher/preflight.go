@@ -83,16 +83,24 @@ func (p *Publisher) Preflight(ctx context.Context, r Request, plan *Plan) (Prefl
 		}
 	}
 	run, err := checkRun(open, err)
-	if err != nil {
-		return out.unplanned(err)
+	switch {
+	case err == nil:
+		out.Checks = append(out.Checks, run)
+	case failure.ClassOf(err) == failure.Environment:
+		out.Checks = append(out.Checks, unplanned(err))
+	default:
+		return out, err
 	}
-	out.Checks = append(out.Checks, run)
 	var expected map[gamedate.Date]job.Expectation
 	var silences []Silence
 	if plan != nil {
 		expected, silences = plan.expected, plan.Silences
-	} else if expected, silences, _, err = p.calendar(ctx, r.Range); err != nil {
-		return out.unplanned(err)
+	} else if expected, silences, _, err = p.calendar(ctx, r.Range); failure.ClassOf(err) == failure.Environment {
+		out.Checks = append(out.Checks, unseen("calendar is final", "", err))
+		out.judge()
+		return out, nil
+	} else if err != nil {
+		return out, err
 	}
 	out.Checks = append(out.Checks, checkCalendar(p.job.Calendar.Unit, r.Range, expected), checkSilence(silences))
 	dates := withUnits(r.Range, expected) // they may be queued
@@ -120,7 +128,7 @@ func (p *Publisher) Preflight(ctx context.Context, r Request, plan *Plan) (Prefl
 			out.Checks = append(out.Checks, checkWrites(t, used, len(dates)+plan.Count(Known)))
 		}
 	}
-	inputs, err := p.checkInputTables(ctx, &in)
+	inputs, err := p.checkInputTables(ctx, live, &in)
 	if err != nil {
 		return out, err
 	}
@@ -140,16 +148,10 @@ func (f *Preflight) judge() {
 	}
 }
 
-// unplanned ends the look with the checks made so far when the surroundings keep the dates from being planned, as a missing
-// table does; any other error is returned.
-func (f Preflight) unplanned(err error) (Preflight, error) {
-	if failure.ClassOf(err) != failure.Environment {
-		return f, err
-	}
-	f.Checks = append(f.Checks, job.Check{Name: "dates can be planned", Verdict: job.Failed, Seen: err.Error(), Bound: "planned",
-		Advice: "mend what else fails, then look again"})
-	f.judge()
-	return f, nil
+// unplanned is the check of dates that the surroundings keep from being planned, as a missing table does.
+func unplanned(err error) job.Check {
+	return job.Check{Name: "dates can be planned", Verdict: job.Failed, Seen: err.Error(), Bound: "planned",
+		Advice: "mend what else fails, then look again"}
 }
 
 // checkSetup turns what queue and ledger say about their resources into checks: one for all that is right, one for each
@@ -195,9 +197,14 @@ type liveTable struct {
 	is warehouse.Description
 }
 
+// needed are the tables that the job cannot do without.
+func (p *Publisher) needed() []*table.Schema {
+	return slices.Concat([]*table.Schema{p.job.Target}, p.job.Sources, p.job.References)
+}
+
 // liveTables describes the target, the sources and the references; a table that cannot be described is a check instead.
 func (p *Publisher) liveTables(ctx context.Context) (live []liveTable, failed []job.Check) {
-	for _, t := range slices.Concat([]*table.Schema{p.job.Target}, p.job.Sources, p.job.References) {
+	for _, t := range p.needed() {
 		d, err := p.ports.Store.Describe(ctx, t)
 		if err != nil {
 			failed = append(failed, unseen("table exists", t.FullName(), err))
@@ -401,8 +408,9 @@ func checkWrites(t job.Threshold, used, planned int) job.Check {
 	return c
 }
 
-// checkInputTables counts what the job asks for, reads the references, and lets the job judge.
-func (p *Publisher) checkInputTables(ctx context.Context, in *job.PreflightInput) ([]job.Check, error) {
+// checkInputTables counts what the job asks for, reads the references, and lets the job judge. Tables that are missing are
+// left out: another check says so.
+func (p *Publisher) checkInputTables(ctx context.Context, live []liveTable, in *job.PreflightInput) ([]job.Check, error) {
 	asked := p.job.Preflight
 	if asked.Judge == nil {
 		return nil, nil
@@ -411,7 +419,16 @@ func (p *Publisher) checkInputTables(ctx context.Context, in *job.PreflightInput
 	var mu sync.Mutex // guards checks and in.Counts
 	var group errgroup.Group
 	group.SetLimit(readers)
+	absent := p.needed()
+	for _, l := range live {
+		if l.is.Exists {
+			absent = slices.DeleteFunc(absent, func(t *table.Schema) bool { return t == l.t })
+		}
+	}
 	for _, c := range asked.Counts {
+		if slices.Contains(absent, c.Table) {
+			continue
+		}
 		r := in.Range
 		if c.Undated && len(in.Queued) > 0 {
 			queued := slices.SortedFunc(maps.Keys(in.Queued), gamedate.Date.Compare)

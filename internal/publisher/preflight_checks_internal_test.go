@@ -133,9 +133,13 @@ func unseenCases(t *testing.T, err error) []job.Check {
 	if len(checks) != 4 {
 		t.Errorf("got %d checks of tables, want one each", len(checks))
 	}
-	counts, countErr := p.checkInputTables(t.Context(), &job.PreflightInput{Range: tableRange, Counts: map[string][]job.GroupCount{}})
+	there := []liveTable{{testjob.Readings, warehouse.Description{Exists: true}}}
+	counts, countErr := p.checkInputTables(t.Context(), there, &job.PreflightInput{Range: tableRange, Counts: map[string][]job.GroupCount{}})
 	if countErr != nil {
 		t.Fatal(countErr)
+	}
+	if without, _ := p.checkInputTables(t.Context(), nil, &job.PreflightInput{Range: tableRange}); len(without) != len(counts)-1 {
+		t.Errorf("a table that is missing: got %d checks after %d, want one fewer", len(without), len(counts))
 	}
 	return append(checks, counts...)
 }
@@ -190,11 +194,7 @@ func TestEveryCheckIsDocumented(t *testing.T) {
 		}
 		see(c)
 	}
-	unplanned, err := Preflight{}.unplanned(errDenied)
-	if err != nil {
-		t.Fatal(err)
-	}
-	see(unplanned.Checks...)
+	see(unplanned(errDenied), unseen("calendar is final", "", errDenied))
 	d := tableRange.From
 	see(checkCalendar("game", tableRange, nil), checkCalendar("game", tableRange, map[gamedate.Date]job.Expectation{d: {NotFinal: 1}}),
 		checkSilence(nil), checkSilence([]Silence{{}}),

@@ -121,8 +121,18 @@ func TestPreflightWithoutTable(t *testing.T) {
 	for _, c := range f.Checks {
 		verdicts[c.Name] = c.Verdict
 	}
-	if verdicts["table exists"] != job.Failed || verdicts["dates can be planned"] != job.Failed || f.Verdict == job.Pass {
-		t.Errorf("got %s, checks %v, want the table that does not exist and a plan that was not made", f.Verdict, verdicts)
+	if verdicts["table exists"] != job.Failed || verdicts["dates can be planned"] != job.Failed || verdicts["calendar is final"] != job.Pass || f.Verdict == job.Pass {
+		t.Errorf("got %s, checks %v, want the table that does not exist, a plan that was not made, and the calendar all the same", f.Verdict, verdicts)
+	}
+
+	j = testjob.Job(nil)
+	j.Calendar.Table = &absent
+	p, _ = open(t, j)
+	if f, err = p.Preflight(t.Context(), publisher.Request{Range: gamedate.Range{From: day, To: day}, Actor: "tester"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if last := f.Checks[len(f.Checks)-1]; last.Name != "calendar is final" || last.Verdict != job.Failed || f.Verdict != job.Failed {
+		t.Errorf("without a calendar: got %s, %+v, want it to fail", f.Verdict, last)
 	}
 }
 
