@@ -242,3 +242,24 @@ func TestUnknownNamesAreListed(t *testing.T) {
 		t.Errorf("got %q, %q", c.Seen, c.Advice)
 	}
 }
+
+// The bounds of minutes before the first write are those after it: the same cases, on raw rows of both sources.
+func TestRawMinutesAtTheEdges(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		id          string
+		nulls, rows int64
+		want        job.Verdict
+	}{
+		{"t01", 99, 10_000, job.Pass}, {"t02", 100, 10_000, job.Pass}, {"t03", 101, 10_000, job.Warned}, {"t04", 10_004, 1_000_000, job.Warned},
+		{"t05", 500, 10_000, job.Warned}, {"t06", 50_004, 1_000_000, job.Failed}, {"t07", 9950, 10_000, job.Failed},
+	} {
+		totals := inputTotals{rows: [numSources]int64{tt.rows, tt.rows}, noMinutes: [numSources]int64{tt.nulls, tt.nulls}}
+		checks := totals.checks("", defaultThresholds, func(*table.Schema) bool { return true })
+		for _, name := range []string{"gamebook_minutes_null", "bdl_minutes_null"} {
+			if got := verdictOf(t, checks, "", name); got.Verdict != tt.want {
+				t.Errorf("%s, %s: %d of %d: got %s, want %s", tt.id, name, tt.nulls, tt.rows, got.Verdict, tt.want)
+			}
+		}
+	}
+}
