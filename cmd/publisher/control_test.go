@@ -27,7 +27,7 @@ func TestPausedRunIsJoinedLater(t *testing.T) {
 		}
 	}
 	r := d.want(exitFailed, "validate")
-	contains(t, r.out, "1 date is not done: "+first, "is paused (operator: lunch)", "publisher resume --reason")
+	contains(t, r.out, "1 date is not done: "+first, "is paused (operator: lunch)", "publisher resume --reason …` lets it go on, then run workers")
 	if strings.Contains(r.out, "publish the range") {
 		t.Errorf("advice on a paused run: got\n%s\nwant it without publishing, which is refused", r.out)
 	}

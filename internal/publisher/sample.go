@@ -92,13 +92,18 @@ func (p *Plan) Refused(sample bool) error {
 	return resumeFirst(p.open)
 }
 
-// resumeFirst says what a paused run waits for.
+// resumeFirst refuses a command that a paused run keeps from being carried out.
 func resumeFirst(run ledger.Run) error {
 	then := "then repeat the command"
 	if run.Sampling() {
 		then = "then the same `publisher sample` again judges what it has begun"
 	}
-	return fmt.Errorf("run %s is paused (%s: %s): `publisher resume --reason …` lets it go on, %s", run.ID, run.CauseKind, run.Cause, then)
+	return fmt.Errorf("%s, %s", isPaused(run), then)
+}
+
+// isPaused says why a run is paused, and what ends that.
+func isPaused(run ledger.Run) string {
+	return fmt.Sprintf("run %s is paused (%s: %s): `publisher resume --reason …` lets it go on", run.ID, run.CauseKind, run.Cause)
 }
 
 // sampling says what a run that is not approved waits for.

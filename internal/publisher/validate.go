@@ -175,7 +175,7 @@ func checkSettled(r gamedate.Range, expected map[gamedate.Date]job.Expectation, 
 		next := "publish the range and run workers"
 		switch {
 		case openRun.State == ledger.RunPaused:
-			next = resumeFirst(openRun).Error()
+			next = isPaused(openRun) + ", then run workers"
 		case openRun.Sampling():
 			next = sampling(openRun).Error()
 		}
