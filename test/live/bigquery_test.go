@@ -18,8 +18,9 @@ import (
 )
 
 const (
-	adr7   = "docs/adr/0007-bigquery-writes.md"
-	fakeBQ = "package bigqueryfake"
+	adr7    = "docs/adr/0007-bigquery-writes.md"
+	fakeBQ  = "package bigqueryfake"
+	adapter = "package bigquerywarehouse"
 )
 
 // The partitions of checks, and a row of each.
@@ -103,6 +104,24 @@ var bigQueryChecks = []check{
 				return "", contradicted("rows left: %v", rows)
 			}
 			return "", nil
+		}},
+	{name: "dry-run-prunes", claim: "A dry run of a statement with dates as parameters counts the bytes of their partitions alone", source: adapter,
+		run: func(ctx context.Context, p *place) (string, error) {
+			b, err := p.newBox(ctx, row, otherRow)
+			if err != nil {
+				return "", err
+			}
+			var bytes [3]int64
+			for i, days := range [][2]string{{"2022-01-15", "2022-01-15"}, {"2022-01-15", "2022-01-16"}, {"2022-01-17", "2022-01-17"}} {
+				if bytes[i], err = b.dryRun(ctx, days[0], days[1]); err != nil {
+					return "", err
+				}
+			}
+			seen := fmt.Sprintf("one day %d, both %d, another %d bytes", bytes[0], bytes[1], bytes[2])
+			if bytes[0] == 0 || bytes[1] != 2*bytes[0] || bytes[2] != 0 {
+				return "", contradicted("%s", seen)
+			}
+			return seen, nil
 		}},
 	{name: "unknown-project", claim: "A dataset of a project that is not there is 404 notFound", source: fakeBQ,
 		run: func(ctx context.Context, p *place) (string, error) {
@@ -504,6 +523,25 @@ func (b *box) partitions(ctx context.Context) (map[string]listedPartition, error
 		all[id] = listedPartition{rows, modified}
 	})
 	return all, err
+}
+
+// dryRun is how many bytes reading the days of a range would take.
+func (b *box) dryRun(ctx context.Context, from, to string) (int64, error) {
+	date := func(name, value string) bigquery.QueryParameter {
+		return bigquery.QueryParameter{Name: name, Value: &bigquery.QueryParameterValue{
+			Type: bigquery.StandardSQLDataType{TypeKind: "DATE"}, Value: value}}
+	}
+	s := statement.Statement{Name: statement.ReadRange, Table: b.name(), Partition: "day", Columns: []string{"day", "player"}}
+	q, err := b.p.query(s, date("from", from), date("to", to))
+	if err != nil {
+		return 0, err
+	}
+	q.DryRun, q.MaxBytesBilled = true, 0
+	job, err := q.Run(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return job.LastStatus().Statistics.TotalBytesProcessed, job.LastStatus().Err()
 }
 
 // days are the dates of all rows, as a query sees them.

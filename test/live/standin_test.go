@@ -106,6 +106,7 @@ func TestChecksCanFail(t *testing.T) {
 		{check: "partition-id", match: bigqueryfake.Match{Kind: bigqueryfake.TablesGet, Partition: "20221332"},
 			fault: fault(bigqueryfake.Refuse(http.StatusNotFound, "notFound", "Not found: Table")), want: didNotHold},
 		{check: "job-timeout", match: loadsOf(partition), fault: fault(bigqueryfake.HoldRunning()), want: held},
+		{check: "dry-run-prunes", match: bigqueryfake.Match{Kind: bigqueryfake.JobsInsertQuery}, fault: &denied, want: unknown},
 		{check: "delete-partition", match: bigqueryfake.Match{Kind: bigqueryfake.TablesDelete}, fault: fault(bigqueryfake.HangUp()), want: unknown},
 	}
 	for _, tt := range tests {
