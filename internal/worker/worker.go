@@ -348,8 +348,9 @@ func (w *Worker) look(ctx context.Context, run ledger.Run, s *slots, waits *wait
 	return false, false, nil
 }
 
-// A draining worker looks whether everything is settled as often as this, since it is waited for, and no oftener than that
-// a look takes a tenth of its time: a ledger that is far away answers in many times a file's time, and bills each look.
+// A draining worker looks whether everything is settled as often as this, since it is waited for, and no oftener than
+// that a look takes a tenth of its time: a ledger that is far away answers in many times a file's time, and bills each
+// look.
 const (
 	drainPoll  = 50 * time.Millisecond
 	drainShare = 10

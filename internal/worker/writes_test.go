@@ -22,14 +22,16 @@ func TestWritesOfTheDay(t *testing.T) {
 	counts, err := w.ledger.CountStates(t.Context(), w.job.Name, run.ID)
 	must(t, err)
 	for _, limited := range []bool{false, true} {
-		p, err := publisher.New(t.Context(), w.job, publisher.Ports{Queue: w.queue, Ledger: w.ledger, Store: w.store, Services: price.Services{Warehouse: limited}})
+		p, err := publisher.New(t.Context(), w.job,
+			publisher.Ports{Queue: w.queue, Ledger: w.ledger, Store: w.store, Services: price.Services{Warehouse: limited}})
 		must(t, err)
 		c, err := p.Writes(t.Context(), run, counts)
 		must(t, err)
 		switch {
 		case !limited && c != nil:
 			t.Errorf("a warehouse without a limit: got %+v, want nothing", c)
-		case limited && (c == nil || c.Verdict != job.Pass || !strings.HasPrefix(c.Seen, "used 3 in the last 24 hours + planned 2 of ")):
+		case limited &&
+			(c == nil || c.Verdict != job.Pass || !strings.HasPrefix(c.Seen, "used 3 in the last 24 hours + planned 2 of ")):
 			t.Errorf("got %+v with %d dates pending, want 3 used and 2 planned", c, counts[ledger.Pending])
 		}
 	}

@@ -55,7 +55,8 @@ func TestLocationOfTheDatasets(t *testing.T) {
 			want(t, w, version(day, 1))
 			checkLocations(t, s)
 			_, err = w.Describe(t.Context(), &table.Schema{Dataset: "other", Name: "scores", Columns: scores.Columns})
-			if missing := tt.datasets["other"] == "league.nowhere"; missing != (failure.ReasonOf(err) == "no_dataset") || !missing && err != nil {
+			if missing := tt.datasets["other"] == "league.nowhere"; missing != (failure.ReasonOf(err) == "no_dataset") ||
+				!missing && err != nil {
 				t.Errorf("a table of the other dataset: got %v, want it to be missed: %v", err, missing)
 			}
 		})
