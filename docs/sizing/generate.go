@@ -39,9 +39,11 @@ const (
 )
 
 // Limits. Source: BigQuery documentation, "Quotas and limits", partitioned tables: 50 changes in 10 s and 30,000 a day; the
-// adapter keeps 40 of the 50 for the whole fleet.
+// adapter keeps 40 of the 50 for the whole fleet, and 28 for one of more than 50 workers.
 const (
 	changesPer10s = 40.0
+	crowdPer10s   = 28.0
+	crowd         = 50
 	changesPerDay = 30_000
 	concurrency   = 4 // dates a worker holds, the default of --concurrency
 )
@@ -55,6 +57,7 @@ const (
 
 // bucket is the pace of one table: changes are given out one after the other.
 type bucket struct {
+	each  time.Duration // between two changes
 	next  time.Duration // when the next change may be made
 	day   int
 	today int
@@ -71,7 +74,7 @@ func (b *bucket) take(now time.Duration) time.Duration {
 		at = time.Duration(b.day) * 24 * time.Hour
 	}
 	b.today++
-	b.next = at + time.Duration(10/changesPer10s*float64(time.Second))
+	b.next = at + b.each
 	return at
 }
 
@@ -123,7 +126,12 @@ func simulate(dates, workers int) result {
 			heap.Push(&queue, event{start[w], arrive})
 		}
 	}
-	var kept, target bucket
+	rate := changesPer10s
+	if workers > crowd {
+		rate = crowdPer10s
+	}
+	each := time.Duration(10 / rate * float64(time.Second))
+	kept, target := bucket{each: each}, bucket{each: each}
 	left := dates
 	var wall, busy, waited time.Duration
 	for queue.Len() > 0 {

@@ -3,6 +3,10 @@ package bigquerywarehouse
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,7 +38,7 @@ func TestPaceKeepsBelowTheQuota(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				p := newPace(tt.per10s, tt.fleet)
+				p := newPace(tt.per10s, tt.fleet, rand.Float64)
 				var times []time.Time
 				for range 200 {
 					if err := p.wait(t.Context()); err != nil {
@@ -50,10 +54,55 @@ func TestPaceKeepsBelowTheQuota(t *testing.T) {
 	}
 }
 
+// TestFleetKeepsBelowTheQuota lets every process of a fleet change the table as often as its pace allows, all from the
+// same instant on, as after a pause, and once more after an hour in which nobody did.
+func TestFleetKeepsBelowTheQuota(t *testing.T) {
+	t.Parallel()
+	const quota, concurrency = 50, 4
+	for _, fleet := range []int{1, 2, 5, 8, 10, 11, 13, 20, 35, 49, 50, 51, 75, 100, 500} {
+		t.Run(fmt.Sprint(fleet), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				random := rand.New(rand.NewPCG(1, uint64(fleet)))
+				paces := make([]*pace, fleet)
+				for i := range paces {
+					phase := [2]float64{random.Float64(), random.Float64()}
+					calls := 0
+					paces[i] = newPace(40, fleet, func() float64 { calls++; return phase[(calls-1)%2] })
+				}
+				var mu sync.Mutex // guards times
+				var times []time.Time
+				for range 2 {
+					ctx, cancel := context.WithTimeout(t.Context(), time.Minute+20*time.Second*time.Duration(fleet)/40)
+					var processes sync.WaitGroup
+					for _, p := range paces {
+						for range concurrency {
+							processes.Go(func() {
+								for p.wait(ctx) == nil {
+									mu.Lock()
+									times = append(times, time.Now())
+									mu.Unlock()
+								}
+							})
+						}
+					}
+					processes.Wait()
+					cancel()
+					time.Sleep(time.Hour) // on the bubble's clock
+				}
+				slices.SortFunc(times, time.Time.Compare)
+				if got := most(times); got > quota || got < quota/3 {
+					t.Errorf("got %d in 10 s, want at most %d, and not much less than the rate", got, quota)
+				}
+			})
+		})
+	}
+}
+
 func TestPaceSlowsDownForAMinute(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := newPace(40, 1)
+		p := newPace(40, 1, rand.Float64)
 		time.Sleep(time.Hour) // on the bubble's clock
 		normal := p.limiter.Limit()
 		p.slowDown()

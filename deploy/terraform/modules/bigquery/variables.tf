@@ -50,7 +50,7 @@ variable "fleet" {
 
   validation {
     condition     = var.fleet >= 1 && var.fleet <= 10 && var.fleet == floor(var.fleet)
-    error_message = "A whole number from 1 to 10: every worker may make one change at once, and with more than 10 of those the first 10 s pass the limit."
+    error_message = "A whole number from 1 to 10: more workers only wait for the limit of the table, as docs/sizing.md computes."
   }
 }
 
