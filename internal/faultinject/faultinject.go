@@ -1,4 +1,5 @@
-// Package faultinject names the instants at which a crash is hardest to survive, and kills the process there on request.
+// Package faultinject names the instants at which a crash is hardest to survive, and kills the process there on
+// request.
 //
 // The engine calls [Point] at each of them. In ordinary builds that is an empty function. Built with the tag crashtest,
 // the process kills itself with SIGKILL (no deferred call, no flush, no goodbye) at the points that the environment

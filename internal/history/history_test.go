@@ -47,39 +47,51 @@ func sqlite(t *testing.T) ledger.Ledger {
 // firestore is a ledger of its own in the emulator.
 func firestore(t *testing.T) ledger.Ledger {
 	emulator.Firestore(t)
-	l, err := firestoreledger.New(t.Context(), firestoreledger.Options{Project: "gamefill-test", Prefix: rand.Text() + "_"})
+	l, err := firestoreledger.New(t.Context(),
+		firestoreledger.Options{Project: "gamefill-test", Prefix: rand.Text() + "_"})
 	must(t, err)
 	t.Cleanup(func() { _ = l.Close() })
 	return l
 }
 
-// lived makes a run of 40 dates, of which one is complete, one dead with its letter and the others wait, and beside it an
-// event of the whole job, which is no part of the run.
+// lived makes a run of 40 dates, of which one is complete, one dead with its letter and the others wait, and beside it
+// an event of the whole job, which is no part of the run.
 func lived(t *testing.T, l ledger.Ledger) (run string) {
 	t.Helper()
 	run = "r1"
 	ctx, day := t.Context(), gamedate.MustParse("2022-01-01")
-	must(t, l.CreateRun(ctx, ledger.Run{ID: run, Job: jobName, Range: gamedate.Range{From: day, To: day.AddDays(39)}, Target: "target",
-		Version: version, Settings: []byte(`{"unit":"tenths"}`), Accept: []string{"too_wet"}, Reason: "why", Actor: "op"}, []byte("reference")))
+	must(t, l.CreateRun(ctx,
+		ledger.Run{ID: run, Job: jobName, Range: gamedate.Range{From: day, To: day.AddDays(39)}, Target: "target",
+			Version: version, Settings: []byte(`{"unit":"tenths"}`), Accept: []string{"too_wet"}, Reason: "why", Actor: "op"},
+		[]byte("reference")))
 	var plans []ledger.Plan
 	for i := range 40 {
 		plans = append(plans, ledger.Plan{Date: day.AddDays(i), To: ledger.Pending, Reason: ledger.ReasonNew})
 	}
 	entries, err := l.Record(ctx, jobName, run, plans)
 	must(t, err)
-	_, err = l.UpdateRun(ctx, run, ledger.Event{Kind: "run_opened", Actor: "op", Message: "40 queued"}, func(r *ledger.Run) error { return r.Move(ledger.RunOpen) })
+	_, err = l.UpdateRun(ctx, run, ledger.Event{Kind: "run_opened", Actor: "op", Message: "40 queued"},
+		func(r *ledger.Run) error { return r.Move(ledger.RunOpen) })
 	must(t, err)
 	claim := func(e ledger.Entry) ledger.Lease {
-		c, err := l.Claim(ctx, ledger.ClaimRequest{Job: jobName, Run: run, Date: e.Date, Seq: e.Seq, Owner: "worker", TTL: time.Hour, Version: version, MaxAttempts: 5})
+		c, err := l.Claim(ctx,
+			ledger.ClaimRequest{Job: jobName, Run: run, Date: e.Date, Seq: e.Seq, Owner: "worker", TTL: time.Hour,
+				Version: version, MaxAttempts: 5})
 		must(t, err)
 		return c.Lease
 	}
-	must(t, l.Complete(ctx, claim(entries[0]), ledger.Facts{Outcome: ledger.Replaced, Run: run, Rows: 2, Fingerprint: "abc",
-		Counts: job.Counts{RowsIn: 2, RowsUsed: 2, RowsOut: 2}, Findings: []job.Finding{{Rule: "too_wet", Level: job.Error, Accepted: true}}}))
-	bad := ledger.Failure{Class: failure.Permanent, Reason: "bad_station", Stage: "build", Message: "a \"station\"\nthat cannot be"}
-	must(t, l.Release(ctx, claim(entries[35]), ledger.Release{To: ledger.Dead, Spend: true, Result: ledger.ResultDead, Failure: &bad}))
-	must(t, l.RecordDeadLetter(ctx, ledger.DeadLetter{ID: "letter", Job: jobName, Date: entries[35].Date, Run: run, Seq: 1, Body: []byte{0, 0xff, '\n'},
-		Attributes: map[string]string{"a": "b"}, Failure: bad, Attempts: 1, PublishedAt: time.Date(2022, 2, 1, 0, 0, 0, 1000, time.UTC)}))
+	must(t, l.Complete(ctx, claim(entries[0]),
+		ledger.Facts{Outcome: ledger.Replaced, Run: run, Rows: 2, Fingerprint: "abc",
+			Counts:   job.Counts{RowsIn: 2, RowsUsed: 2, RowsOut: 2},
+			Findings: []job.Finding{{Rule: "too_wet", Level: job.Error, Accepted: true}}}))
+	bad := ledger.Failure{Class: failure.Permanent, Reason: "bad_station", Stage: "build",
+		Message: "a \"station\"\nthat cannot be"}
+	must(t, l.Release(ctx, claim(entries[35]),
+		ledger.Release{To: ledger.Dead, Spend: true, Result: ledger.ResultDead, Failure: &bad}))
+	must(t, l.RecordDeadLetter(ctx,
+		ledger.DeadLetter{ID: "letter", Job: jobName, Date: entries[35].Date, Run: run, Seq: 1, Body: []byte{0, 0xff, '\n'},
+			Attributes: map[string]string{"a": "b"}, Failure: bad, Attempts: 1,
+			PublishedAt: time.Date(2022, 2, 1, 0, 0, 0, 1000, time.UTC)}))
 	must(t, l.AddEvent(ctx, ledger.Event{Job: jobName, Kind: "elsewhere"}))
 	return run
 }

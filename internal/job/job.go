@@ -220,8 +220,8 @@ type GateInput struct {
 // Preflight judges the inputs of a whole run from grouped counts of tables.
 type Preflight struct {
 	Counts []Counting
-	// Judge turns what was found into checks. A table that could not be counted is not in PreflightInput.Counts; the engine
-	// says so.
+	// Judge turns what was found into checks. A table that could not be counted is not in PreflightInput.Counts; the
+	// engine says so.
 	Judge func(in PreflightInput) []Check
 }
 

@@ -13,7 +13,8 @@ import (
 )
 
 var people = &table.Schema{Dataset: "ref", Name: "people", Columns: []table.Column{
-	{Name: "name", Type: table.STRING}, {Name: "height", Type: table.NUMERIC, Precision: 5, Scale: 2}, {Name: "tags", Type: table.STRINGS}}}
+	{Name: "name", Type: table.STRING}, {Name: "height", Type: table.NUMERIC, Precision: 5, Scale: 2},
+	{Name: "tags", Type: table.STRINGS}}}
 
 func TestReferenceIsCanonicalAndReadsBack(t *testing.T) {
 	t.Parallel()

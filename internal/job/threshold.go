@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// Threshold is one bound that judges, with its default. Up to Warn passes, beyond Warn and up to Fail warns, beyond Fail
-// fails, so no value lies between two bands. Beyond is above, or below where Least is set.
+// Threshold is one bound that judges, with its default. Up to Warn passes, beyond Warn and up to Fail warns, beyond
+// Fail fails, so no value lies between two bands. Beyond is above, or below where Least is set.
 type Threshold struct {
 	Name string // "range.usage_coverage"; what comes before the point says what is judged
 	Unit string // what the bounds count; a share begins with "%": "% of active rows"
@@ -157,9 +157,13 @@ func (t Threshold) check(b Bounds) error {
 		return fmt.Errorf("threshold %s: %s: more than 100 %%", t.Name, b)
 	case b.Fail == None:
 	case t.Least && b.Fail > b.Warn:
-		return fmt.Errorf("threshold %s: %s: the fail bound is above the warn bound; these are the least that is good, so it must not be", t.Name, b)
+		return fmt.Errorf(
+			"threshold %s: %s: the fail bound is above the warn bound; these are the least that is good, so it must not be",
+			t.Name, b)
 	case !t.Least && b.Fail < b.Warn:
-		return fmt.Errorf("threshold %s: %s: the fail bound is below the warn bound; these are the most that is good, so it must not be", t.Name, b)
+		return fmt.Errorf(
+			"threshold %s: %s: the fail bound is below the warn bound; these are the most that is good, so it must not be",
+			t.Name, b)
 	}
 	return nil
 }
@@ -184,7 +188,8 @@ func (t Thresholds) With(bounds map[string]Bounds) (Thresholds, []error) {
 	for _, name := range slices.Sorted(maps.Keys(bounds)) {
 		one, ok := effective[name]
 		if !ok {
-			errs = append(errs, fmt.Errorf("unknown threshold %q; known are: %s", name, strings.Join(slices.Sorted(maps.Keys(t)), ", ")))
+			errs = append(errs,
+				fmt.Errorf("unknown threshold %q; known are: %s", name, strings.Join(slices.Sorted(maps.Keys(t)), ", ")))
 			continue
 		}
 		if err := one.check(bounds[name]); err != nil {
@@ -206,8 +211,8 @@ func (t Thresholds) Bounds() map[string]Bounds {
 	return bounds
 }
 
-// EffectiveThresholds are the job's thresholds under canonical settings; see Job.Settings. Bounds that this build does not
-// know are those of another build and judge nothing here.
+// EffectiveThresholds are the job's thresholds under canonical settings; see Job.Settings. Bounds that this build does
+// not know are those of another build and judge nothing here.
 func (j *Job) EffectiveThresholds(settings []byte) (Thresholds, error) {
 	var stored struct {
 		Thresholds map[string]Bounds `json:"thresholds"`
@@ -230,11 +235,13 @@ func (j *Job) EffectiveThresholds(settings []byte) (Thresholds, error) {
 // ThresholdPartitionWrites is the engine's own threshold: how many partitions of the target may be written in a day.
 const ThresholdPartitionWrites = "preflight.partition_writes"
 
-// EngineThresholds are the thresholds that the engine judges by, whatever the job; they belong to every job's Thresholds.
+// EngineThresholds are the thresholds that the engine judges by, whatever the job; they belong to every job's
+// Thresholds.
 func EngineThresholds() []Threshold {
 	return []Threshold{{
 		Name: ThresholdPartitionWrites, Unit: "writes", Bounds: Bounds{Whole(1000), Whole(30_000)},
-		Doc:    "partitions that runs wrote in the last 24 hours and those that this one will, where the warehouse has daily quotas; a failed write counts there too",
+		Doc: "partitions that runs wrote in the last 24 hours and those that this one will, where the warehouse has " +
+			"daily quotas; a failed write counts there too",
 		Source: "BigQuery: 30,000 partition modifications and 1,500 load jobs a table and day",
 	}}
 }

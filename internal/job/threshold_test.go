@@ -10,7 +10,8 @@ import (
 func TestAmounts(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]job.Amount{
-		"0": 0, "5": job.Whole(5), "0.5": 5000, "2.0": job.Whole(2), "0.0001": 1, "1000000": job.Whole(1_000_000), "none": job.None,
+		"0": 0, "5": job.Whole(5), "0.5": 5000, "2.0": job.Whole(2), "0.0001": 1, "1000000": job.Whole(1_000_000),
+		"none": job.None,
 	} {
 		got, err := job.ParseAmount(text)
 		if err != nil || got != want {
@@ -21,7 +22,8 @@ func TestAmounts(t *testing.T) {
 			t.Errorf("%q is written %q and reads back as %v, %v", text, got.String(), again, err)
 		}
 	}
-	for _, text := range []string{"", "-1", "+1", "1e3", ".5", "5.", "1.00001", "1000000.0001", "1000001", "99999999999999999999", "None", "5%", "1_000"} {
+	for _, text := range []string{"", "-1", "+1", "1e3", ".5", "5.", "1.00001", "1000000.0001", "1000001",
+		"99999999999999999999", "None", "5%", "1_000"} {
 		if got, err := job.ParseAmount(text); err == nil {
 			t.Errorf("%q: got %v, want an error", text, got)
 		}
@@ -70,9 +72,12 @@ func TestThresholdsMayBeSet(t *testing.T) {
 		{Name: "least", Unit: "rows", Least: true, Bounds: job.Bounds{Warn: job.Whole(6), Fail: job.Whole(5)}},
 	})
 	tests := []struct{ name, bounds, wantErr string }{
-		{"most", "2,2", ""}, {"most", "2,none", ""}, {"most", "0,100", ""}, {"least", "5,5", ""}, {"least", "7,0", ""}, {"least", "300,none", ""},
-		{"most", "2,1", "threshold most: 2,1: the fail bound is below the warn bound; these are the most that is good, so it must not be"},
-		{"least", "5,6", "threshold least: 5,6: the fail bound is above the warn bound; these are the least that is good, so it must not be"},
+		{"most", "2,2", ""}, {"most", "2,none", ""}, {"most", "0,100", ""}, {"least", "5,5", ""}, {"least", "7,0", ""},
+		{"least", "300,none", ""},
+		{"most", "2,1",
+			"threshold most: 2,1: the fail bound is below the warn bound; these are the most that is good, so it must not be"},
+		{"least", "5,6",
+			"threshold least: 5,6: the fail bound is above the warn bound; these are the least that is good, so it must not be"},
 		{"most", "none,5", "threshold most: the warn bound may not be none"},
 		{"most", "1,101", "threshold most: 1,101: more than 100 %"},
 		{"mots", "1,2", `unknown threshold "mots"; known are: least, most`},
@@ -95,13 +100,15 @@ func TestThresholdsMayBeSet(t *testing.T) {
 func TestEffectiveThresholds(t *testing.T) {
 	t.Parallel()
 	j := job.Job{Thresholds: job.EngineThresholds()}
-	set, _ := job.Defaults(j.Thresholds).With(map[string]job.Bounds{job.ThresholdPartitionWrites: {Warn: job.Whole(2), Fail: job.None}})
+	set, _ := job.Defaults(j.Thresholds).With(
+		map[string]job.Bounds{job.ThresholdPartitionWrites: {Warn: job.Whole(2), Fail: job.None}})
 	settings, err := json.Marshal(map[string]any{"thresholds": set.Bounds(), "other": 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for text, want := range map[string]string{
-		string(settings): "2,none", "": "1000,30000", "{}": "1000,30000", `{"thresholds":{"of another build":"1,2"}}`: "1000,30000",
+		string(settings): "2,none", "": "1000,30000", "{}": "1000,30000",
+		`{"thresholds":{"of another build":"1,2"}}`: "1000,30000",
 	} {
 		got, err := j.EffectiveThresholds([]byte(text))
 		if err != nil || len(got) != 1 || got[job.ThresholdPartitionWrites].Bounds.String() != want {

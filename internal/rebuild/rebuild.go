@@ -40,8 +40,8 @@ type Inputs struct {
 	accepted map[string]bool
 }
 
-// NewInputs decodes canonical settings and a packed reference snapshot, once for all dates. Rules named by accept do not
-// fail a date. A snapshot that this build cannot read is a failure of class Environment.
+// NewInputs decodes canonical settings and a packed reference snapshot, once for all dates. Rules named by accept do
+// not fail a date. A snapshot that this build cannot read is a failure of class Environment.
 func NewInputs(j job.Job, settings, packed []byte, accept []string) (*Inputs, error) {
 	references, err := job.UnpackReference(j.References, packed)
 	if err != nil {
@@ -164,5 +164,6 @@ func (in *Inputs) accept(out job.Output) error {
 	if len(rules) == 0 {
 		return nil
 	}
-	return failure.MarkPermanent(fmt.Errorf("not accepted, the old partition stays: %s", strings.Join(messages, "; ")), strings.Join(rules, ","))
+	return failure.MarkPermanent(fmt.Errorf("not accepted, the old partition stays: %s", strings.Join(messages, "; ")),
+		strings.Join(rules, ","))
 }

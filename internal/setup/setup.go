@@ -43,7 +43,8 @@ type Finding struct {
 	Advice string `json:"advice,omitempty"`
 }
 
-// Wanting reports whether something is left to do after a call in this mode. What the service cannot tell is not counted.
+// Wanting reports whether something is left to do after a call in this mode. What the service cannot tell is not
+// counted.
 func (f Finding) Wanting(m Mode) bool {
 	switch f.State {
 	case Missing, Differs:

@@ -41,7 +41,9 @@ func TestKeepInBigQuery(t *testing.T) {
 	}
 	const workers = 4
 	rows := func(d gamedate.Date) []table.Row {
-		return []table.Row{{table.Date(d), table.String("north"), table.Null, table.Int(int64(d.Day)), table.Timestamp(d.Time()), table.String("by hand")}}
+		return []table.Row{
+			{table.Date(d), table.String("north"), table.Null, table.Int(int64(d.Day)), table.Timestamp(d.Time()),
+				table.String("by hand")}}
 	}
 	fence := warehouse.Fence{Job: testjob.Name, Run: "r-1", Generation: 1}
 	var group errgroup.Group

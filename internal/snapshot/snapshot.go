@@ -1,6 +1,7 @@
 // Package snapshot keeps what a run replaces, so that it can be put back: one ordinary table of the warehouse a run,
-// beside the target and with its schema, whose partitions hold the rows that the run found there. It is written like any
-// other table, so it works on every adapter. The ledger says which partition belongs to what; see ledger.WriteRecord.
+// beside the target and with its schema, whose partitions hold the rows that the run found there. It is written like
+// any other table, so it works on every adapter. The ledger says which partition belongs to what; see
+// ledger.WriteRecord.
 package snapshot
 
 import (
@@ -59,7 +60,8 @@ type Store interface {
 
 // Keep makes rows what the fence's run has kept of the date, and reads them back. The run's table is made when it is
 // first needed. Repeating it changes nothing. Errors: the warehouse's; rows that come back as others are transient.
-func Keep(ctx context.Context, s Store, target *table.Schema, date gamedate.Date, fence warehouse.Fence, rows []table.Row) (warehouse.Receipt, error) {
+func Keep(ctx context.Context, s Store, target *table.Schema, date gamedate.Date, fence warehouse.Fence,
+	rows []table.Row) (warehouse.Receipt, error) {
 	w := warehouse.Write{Table: Table(target, fence.Run), Date: date, Fence: fence, Rows: rows}
 	receipt, err := s.Replace(ctx, w)
 	if errors.Is(err, warehouse.ErrNoTable) {
@@ -75,8 +77,9 @@ func Keep(ctx context.Context, s Store, target *table.Schema, date gamedate.Date
 		return receipt, fmt.Errorf("read back what is kept: %w", err)
 	}
 	if want := target.Fingerprint(rows); found.Fingerprint != want || found.Rows != len(rows) {
-		return receipt, failure.Mark(fmt.Errorf("%s %s holds %d rows with fingerprint %.12s, want %d with %.12s", w.Table.FullName(), date,
-			found.Rows, found.Fingerprint, len(rows), want), failure.Transient, "kept_mismatch")
+		return receipt,
+			failure.Mark(fmt.Errorf("%s %s holds %d rows with fingerprint %.12s, want %d with %.12s", w.Table.FullName(), date,
+				found.Rows, found.Fingerprint, len(rows), want), failure.Transient, "kept_mismatch")
 	}
 	return receipt, nil
 }

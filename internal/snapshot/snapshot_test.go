@@ -51,18 +51,26 @@ func TestFind(t *testing.T) {
 		want        snapshot.PreImage
 		own         bool
 	}{
-		{"first time, nothing there", ledger.Entry{Run: "r1"}, table.Empty, 0, snapshot.PreImage{Fingerprint: table.Empty}, false},
+		{"first time, nothing there", ledger.Entry{Run: "r1"}, table.Empty, 0,
+			snapshot.PreImage{Fingerprint: table.Empty}, false},
 		{"first time, rows there", ledger.Entry{Run: "r1"}, "old", 4, old, false},
 		{"announced by this run", ledger.Entry{Run: "r1", Write: write}, "new", 5, old, true},
 		{"announced and not written", ledger.Entry{Run: "r1", Write: write}, "old", 4, old, false},
-		{"announced over nothing", ledger.Entry{Run: "r1", Write: created}, "new", 5, snapshot.PreImage{Fingerprint: table.Empty}, true},
+		{"announced over nothing", ledger.Entry{Run: "r1", Write: created}, "new", 5,
+			snapshot.PreImage{Fingerprint: table.Empty}, true},
 		{"emptied by this run", ledger.Entry{Run: "r1", Write: emptied}, table.Empty, 0, old, true},
-		{"announced by an earlier run", ledger.Entry{Run: "r2", Write: write}, "new", 5, snapshot.PreImage{Fingerprint: "new", Rows: 5, Kept: true}, false},
-		{"put back by a rollback", ledger.Entry{Run: "r1", Write: rollback}, "new", 5, snapshot.PreImage{Fingerprint: "new", Rows: 5, Kept: true}, false},
+		{"announced by an earlier run", ledger.Entry{Run: "r2", Write: write}, "new", 5,
+			snapshot.PreImage{Fingerprint: "new", Rows: 5, Kept: true}, false},
+		{"put back by a rollback", ledger.Entry{Run: "r1", Write: rollback}, "new", 5,
+			snapshot.PreImage{Fingerprint: "new", Rows: 5, Kept: true}, false},
 		{"completed by this run", ledger.Entry{Run: "r1", Facts: facts("r1", "new")}, "new", 5, old, true},
-		{"completed by an earlier run", ledger.Entry{Run: "r2", Facts: facts("r1", "new")}, "new", 5, snapshot.PreImage{Fingerprint: "new", Rows: 5, Kept: true}, false},
-		{"somebody else wrote since", ledger.Entry{Run: "r1", Write: write, Facts: facts("r1", "new")}, "theirs", 6, snapshot.PreImage{Fingerprint: "theirs", Rows: 6, Kept: true}, false},
-		{"announced by a build without runs in its records", ledger.Entry{Run: "r1", Write: ledger.WriteRecord{Generation: 1}}, "new", 5, snapshot.PreImage{Fingerprint: "new", Rows: 5, Kept: true}, false},
+		{"completed by an earlier run", ledger.Entry{Run: "r2", Facts: facts("r1", "new")}, "new", 5,
+			snapshot.PreImage{Fingerprint: "new", Rows: 5, Kept: true}, false},
+		{"somebody else wrote since", ledger.Entry{Run: "r1", Write: write, Facts: facts("r1", "new")}, "theirs", 6,
+			snapshot.PreImage{Fingerprint: "theirs", Rows: 6, Kept: true}, false},
+		{"announced by a build without runs in its records",
+			ledger.Entry{Run: "r1", Write: ledger.WriteRecord{Generation: 1}}, "new", 5,
+			snapshot.PreImage{Fingerprint: "new", Rows: 5, Kept: true}, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -95,7 +103,9 @@ var day = gamedate.MustParse("2022-03-07")
 func rain(tenths int64, stations ...string) []table.Row {
 	var rows []table.Row
 	for _, s := range stations {
-		rows = append(rows, table.Row{table.Date(day), table.String(s), table.Null, table.Int(tenths), table.Timestamp(day.Time()), table.String("seen by hand")})
+		rows = append(rows,
+			table.Row{table.Date(day), table.String(s), table.Null, table.Int(tenths), table.Timestamp(day.Time()),
+				table.String("seen by hand")})
 	}
 	return rows
 }
@@ -113,7 +123,8 @@ func TestKeep(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(testjob.Target.ContentFingerprint(rows), testjob.Target.ContentFingerprint(p.Rows)); diff != "" || p.Rows[0][4].Compare(rows[0][4]) != 0 {
+		if diff := cmp.Diff(testjob.Target.ContentFingerprint(rows), testjob.Target.ContentFingerprint(p.Rows)); diff != "" ||
+			p.Rows[0][4].Compare(rows[0][4]) != 0 {
 			t.Errorf("kept: got %v, want %v", p.Rows, rows)
 		}
 	}
@@ -133,16 +144,21 @@ func TestKeepFails(t *testing.T) {
 		fault faulttest.Fault
 		want  failure.Class
 	}{
-		{"write", faulttest.Fault{Method: faulttest.Replace, Effect: faulttest.Fail, Err: failure.MarkPermanent(boom, "x")}, failure.Permanent},
-		{"making the table", faulttest.Fault{Method: faulttest.Create, Effect: faulttest.Fail, Err: failure.MarkEnvironment(boom, "x")}, failure.Environment},
+		{"write", faulttest.Fault{Method: faulttest.Replace, Effect: faulttest.Fail, Err: failure.MarkPermanent(boom, "x")},
+			failure.Permanent},
+		{"making the table",
+			faulttest.Fault{Method: faulttest.Create, Effect: faulttest.Fail, Err: failure.MarkEnvironment(boom, "x")},
+			failure.Environment},
 		{"measure", faulttest.Fault{Method: faulttest.Measure, Effect: faulttest.Fail, Err: boom}, failure.Transient},
-		{"rows that were never stored", faulttest.Fault{Method: faulttest.Replace, Skip: 1, Effect: faulttest.Pretend}, failure.Transient},
+		{"rows that were never stored", faulttest.Fault{Method: faulttest.Replace, Skip: 1, Effect: faulttest.Pretend},
+			failure.Transient},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			store := faulttest.Warehouse(openStore(t), tt.fault)
-			_, err := snapshot.Keep(t.Context(), store, testjob.Target, day, warehouse.Fence{Run: "r1", Generation: 1}, rain(12, "north"))
+			_, err := snapshot.Keep(t.Context(), store, testjob.Target, day, warehouse.Fence{Run: "r1", Generation: 1},
+				rain(12, "north"))
 			if err == nil || failure.ClassOf(err) != tt.want {
 				t.Errorf("got %v (%v), want an error of class %v", err, failure.ClassOf(err), tt.want)
 			}
@@ -150,7 +166,8 @@ func TestKeepFails(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := snapshot.Keep(ctx, openStore(t), testjob.Target, day, warehouse.Fence{Run: "r1", Generation: 1}, rain(12, "north")); !errors.Is(err, context.Canceled) {
+	if _, err := snapshot.Keep(ctx, openStore(t), testjob.Target, day, warehouse.Fence{Run: "r1", Generation: 1},
+		rain(12, "north")); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: got %v, want %v", err, context.Canceled)
 	}
 }

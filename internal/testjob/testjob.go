@@ -38,23 +38,26 @@ const (
 
 // The tables.
 var (
-	Plan = &table.Schema{Dataset: "weather", Name: "reading_plan", Partition: "day", Key: []string{"day"}, Columns: []table.Column{
-		{Name: "day", Type: table.DATE, Required: true}, {Name: "stations", Type: table.INT64, Required: true},
-		{Name: "closed", Type: table.BOOL, Required: true},
-	}}
-	Readings = &table.Schema{Dataset: "weather", Name: "readings", Partition: "day", Key: []string{"station", "hour"}, Columns: []table.Column{
-		{Name: "day", Type: table.DATE, Required: true}, {Name: "station", Type: table.STRING, Required: true},
-		{Name: "hour", Type: table.INT64, Required: true}, {Name: "tenths", Type: table.INT64},
-	}}
+	Plan = &table.Schema{Dataset: "weather", Name: "reading_plan", Partition: "day", Key: []string{"day"},
+		Columns: []table.Column{
+			{Name: "day", Type: table.DATE, Required: true}, {Name: "stations", Type: table.INT64, Required: true},
+			{Name: "closed", Type: table.BOOL, Required: true},
+		}}
+	Readings = &table.Schema{Dataset: "weather", Name: "readings", Partition: "day", Key: []string{"station", "hour"},
+		Columns: []table.Column{
+			{Name: "day", Type: table.DATE, Required: true}, {Name: "station", Type: table.STRING, Required: true},
+			{Name: "hour", Type: table.INT64, Required: true}, {Name: "tenths", Type: table.INT64},
+		}}
 	Stations = &table.Schema{Dataset: "weather", Name: "stations", Key: []string{"station"}, Columns: []table.Column{
 		{Name: "station", Type: table.STRING, Required: true}, {Name: "region", Type: table.STRING},
 	}}
-	Target = &table.Schema{Dataset: "weather", Name: "rain_per_day", Partition: "day", Key: []string{"station"}, Columns: []table.Column{
-		{Name: "day", Type: table.DATE, Required: true}, {Name: "station", Type: table.STRING, Required: true},
-		{Name: "region", Type: table.STRING}, {Name: "tenths", Type: table.INT64},
-		{Name: "written_at", Type: table.TIMESTAMP, Role: table.Volatile},
-		{Name: "remark", Type: table.STRING, Role: table.Unowned},
-	}}
+	Target = &table.Schema{Dataset: "weather", Name: "rain_per_day", Partition: "day", Key: []string{"station"},
+		Columns: []table.Column{
+			{Name: "day", Type: table.DATE, Required: true}, {Name: "station", Type: table.STRING, Required: true},
+			{Name: "region", Type: table.STRING}, {Name: "tenths", Type: table.INT64},
+			{Name: "written_at", Type: table.TIMESTAMP, Role: table.Volatile},
+			{Name: "remark", Type: table.STRING, Role: table.Unowned},
+		}}
 )
 
 // Tables are all tables of the job.
@@ -73,11 +76,14 @@ func Job(hooks *Hooks) job.Job {
 		hooks = &Hooks{}
 	}
 	return job.Job{
-		Name: Name, Version: Version, Target: Target, Sources: []*table.Schema{Readings, Plan}, References: []*table.Schema{Stations},
+		Name: Name, Version: Version, Target: Target, Sources: []*table.Schema{Readings, Plan},
+		References: []*table.Schema{Stations},
 		Calendar: job.Calendar{Table: Plan, Unit: "reading", Expect: expect, MaxQuietDays: 3,
 			InSeason: func(d gamedate.Date) bool { return d.Month >= 3 && d.Month <= 11 },
 			SeasonOf: func(d gamedate.Date) string { return fmt.Sprint(d.Year) }},
-		Settings: settings, Decode: decode, Rules: []job.Rule{{Name: "too_wet", Doc: "no station above 500 mm a day"}, {Name: "no_readings", Doc: "a planned day has readings"}},
+		Settings: settings, Decode: decode,
+		Rules: []job.Rule{{Name: "too_wet", Doc: "no station above 500 mm a day"},
+			{Name: "no_readings", Doc: "a planned day has readings"}},
 		Build: func(shared any, in job.Input) (job.Output, error) {
 			hooks.Builds.Add(1)
 			if hooks.Build != nil {
@@ -152,14 +158,16 @@ func build(regions map[string]string, in job.Input) (job.Output, error) {
 			return out, errors.New("a station that flickers")
 		case Odd:
 			out.Counts.RejectedBy["odd_station"]++
-			out.Rejections = append(out.Rejections, job.Rejection{Source: Readings.Name, Reason: "odd_station", Key: Readings.Describe(row)})
+			out.Rejections = append(out.Rejections,
+				job.Rejection{Source: Readings.Name, Reason: "odd_station", Key: Readings.Describe(row)})
 			continue
 		}
 		out.Counts.RowsUsed++
 		n, _ := row[3].Int64()
 		sums[station] += n
 		if station == TooWet {
-			out.Findings = append(out.Findings, job.Finding{Rule: "too_wet", Level: job.Error, Message: "station too_wet has more than 500 mm"})
+			out.Findings = append(out.Findings,
+				job.Finding{Rule: "too_wet", Level: job.Error, Message: "station too_wet has more than 500 mm"})
 		}
 		if _, ok := regions[station]; !ok {
 			out.Unresolved = append(out.Unresolved, job.Unresolved{Source: Readings.Name, Name: station, Lookup: station})
@@ -167,7 +175,8 @@ func build(regions map[string]string, in job.Input) (job.Output, error) {
 	}
 	planned := len(in.Sources[Plan.Name]) > 0
 	if planned && out.Counts.RowsIn == 0 {
-		out.Findings = append(out.Findings, job.Finding{Rule: "no_readings", Level: job.Error, Message: "readings planned, source empty"})
+		out.Findings = append(out.Findings,
+			job.Finding{Rule: "no_readings", Level: job.Error, Message: "readings planned, source empty"})
 	}
 	remarks := map[string]table.Value{}
 	for _, row := range in.Previous {
@@ -178,7 +187,9 @@ func build(regions map[string]string, in job.Input) (job.Output, error) {
 		if r, ok := regions[station]; ok {
 			region = table.String(r)
 		}
-		out.Rows = append(out.Rows, table.Row{table.Date(in.Date), table.String(station), region, table.Int(n), table.Timestamp(in.Now), remarks[station]})
+		out.Rows = append(out.Rows,
+			table.Row{table.Date(in.Date), table.String(station), region, table.Int(n), table.Timestamp(in.Now),
+				remarks[station]})
 	}
 	slices.SortFunc(out.Rows, func(a, b table.Row) int { return a[1].Compare(b[1]) })
 	out.Counts.RowsOut = int64(len(out.Rows))

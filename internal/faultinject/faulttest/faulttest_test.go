@@ -114,7 +114,8 @@ func TestQueueLosesAcks(t *testing.T) {
 func TestQueueFailsPublishing(t *testing.T) {
 	t.Parallel()
 	boom := errors.New("boom")
-	q := faulttest.Queue(newQueue(t), faulttest.QueueFaults{FailPublish: map[int]error{2: boom, 5: boom}, FailDeadLetter: map[int]error{1: boom, 2: boom}})
+	q := faulttest.Queue(newQueue(t),
+		faulttest.QueueFaults{FailPublish: map[int]error{2: boom, 5: boom}, FailDeadLetter: map[int]error{1: boom, 2: boom}})
 	messages := make([]queue.Message, 3)
 	got := append(q.Publish(t.Context(), messages), q.Publish(t.Context(), messages)...)
 	if diff := cmp.Diff([]bool{false, true, false, false, true, false}, []bool{
@@ -169,14 +170,18 @@ func TestWarehouseFaults(t *testing.T) {
 		stored   int
 	}{
 		{"none", faulttest.Fault{}, []int{2, 2, 2}, 2},
-		{"fail once", faulttest.Fault{Method: faulttest.Replace, Effect: faulttest.Fail, Err: boom, Times: 1}, []int{-1, 2, 2}, 2},
-		{"fail the second", faulttest.Fault{Method: faulttest.Replace, Effect: faulttest.Fail, Err: boom, Skip: 1, Times: 1}, []int{2, -1, 2}, 2},
+		{"fail once", faulttest.Fault{Method: faulttest.Replace, Effect: faulttest.Fail, Err: boom, Times: 1},
+			[]int{-1, 2, 2}, 2},
+		{"fail the second", faulttest.Fault{Method: faulttest.Replace, Effect: faulttest.Fail, Err: boom, Skip: 1, Times: 1},
+			[]int{2, -1, 2}, 2},
 		{"fail always", faulttest.Fault{Effect: faulttest.Fail, Err: boom}, []int{-1, -1, -1}, 0},
-		{"lost reply", faulttest.Fault{Method: faulttest.Replace, Effect: faulttest.LoseReply, Err: boom}, []int{-1, -1, -1}, 2},
+		{"lost reply", faulttest.Fault{Method: faulttest.Replace, Effect: faulttest.LoseReply, Err: boom},
+			[]int{-1, -1, -1}, 2},
 		{"pretend", faulttest.Fault{Method: faulttest.Replace, Effect: faulttest.Pretend}, []int{2, 2, 2}, 0},
 		{"report nothing", faulttest.Fault{Method: faulttest.Replace, Effect: faulttest.ReportNothing}, []int{0, 0, 0}, 2},
 		{"other method", faulttest.Fault{Method: faulttest.Measure, Effect: faulttest.Fail, Err: boom}, []int{2, 2, 2}, 2},
-		{"this table and date", faulttest.Fault{Table: "d.t", Date: day, Effect: faulttest.Fail, Err: boom}, []int{-1, -1, -1}, 0},
+		{"this table and date", faulttest.Fault{Table: "d.t", Date: day, Effect: faulttest.Fail, Err: boom},
+			[]int{-1, -1, -1}, 0},
 		{"other table", faulttest.Fault{Table: "d.other", Effect: faulttest.Fail, Err: boom}, []int{2, 2, 2}, 2},
 		{"other date", faulttest.Fault{Date: day.AddDays(1), Effect: faulttest.Fail, Err: boom}, []int{2, 2, 2}, 2},
 	}
@@ -204,7 +209,8 @@ func TestWarehouseFaults(t *testing.T) {
 	}
 	t.Run("measure pretends emptiness", func(t *testing.T) {
 		t.Parallel()
-		s := faulttest.Warehouse(&shelf{rows: 3}, faulttest.Fault{Method: faulttest.Measure, Effect: faulttest.ReportNothing, Times: 1})
+		s := faulttest.Warehouse(&shelf{rows: 3},
+			faulttest.Fault{Method: faulttest.Measure, Effect: faulttest.ReportNothing, Times: 1})
 		for _, want := range []warehouse.Measure{{Fingerprint: table.Empty}, {Rows: 3, Fingerprint: "full"}} {
 			if got, err := s.Measure(t.Context(), schema, day); err != nil || got != want {
 				t.Errorf("got %+v, %v, want %+v", got, err, want)

@@ -77,7 +77,8 @@ func (q *faultyQueue) PublishDeadLetter(ctx context.Context, dl queue.Message) e
 	return q.Queue.PublishDeadLetter(ctx, dl)
 }
 
-func (q *faultyQueue) Receive(ctx context.Context, maxOutstanding int, handle func(context.Context, queue.Delivery)) error {
+func (q *faultyQueue) Receive(ctx context.Context, maxOutstanding int,
+	handle func(context.Context, queue.Delivery)) error {
 	if q.receives.next() <= q.faults.SilentReceives {
 		<-ctx.Done()
 		return nil

@@ -101,7 +101,8 @@ func (s *faultyStore) match(m Method, t *table.Schema, r gamedate.Range) Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, f := range s.faults {
-		if f.Method != "" && f.Method != m || f.Table != "" && f.Table != t.FullName() || !f.Date.IsZero() && !r.Contains(f.Date) {
+		if f.Method != "" && f.Method != m || f.Table != "" && f.Table != t.FullName() ||
+			!f.Date.IsZero() && !r.Contains(f.Date) {
 			continue
 		}
 		s.seen[i]++
@@ -112,8 +113,10 @@ func (s *faultyStore) match(m Method, t *table.Schema, r gamedate.Range) Fault {
 	return Fault{}
 }
 
-// call makes one call with one result under its fault. pretended is the answer of Pretend, nothing that of ReportNothing.
-func call[T any](ctx context.Context, s *faultyStore, m Method, t *table.Schema, r gamedate.Range, pretended, nothing T, do func() (T, error)) (T, error) {
+// call makes one call with one result under its fault. pretended is the answer of Pretend, nothing that of
+// ReportNothing.
+func call[T any](ctx context.Context, s *faultyStore, m Method, t *table.Schema, r gamedate.Range, pretended, nothing T,
+	do func() (T, error)) (T, error) {
 	var none T
 	f, err := s.pick(ctx, m, t, r)
 	if err != nil {
@@ -140,7 +143,8 @@ type done = struct{}
 func one(d gamedate.Date) gamedate.Range { return gamedate.Range{From: d, To: d} }
 
 func (s *faultyStore) Read(ctx context.Context, t *table.Schema, date gamedate.Date) (warehouse.Partition, error) {
-	return call(ctx, s, Read, t, one(date), warehouse.Partition{}, warehouse.Partition{}, func() (warehouse.Partition, error) {
+	return call(ctx, s, Read, t, one(
+		date), warehouse.Partition{}, warehouse.Partition{}, func() (warehouse.Partition, error) {
 		return s.Store.Read(ctx, t, date)
 	})
 }
@@ -156,7 +160,8 @@ func (s *faultyStore) Replace(ctx context.Context, w warehouse.Write) (warehouse
 	})
 }
 
-func (s *faultyStore) Close(ctx context.Context, t *table.Schema, date gamedate.Date, fence warehouse.Fence, id string) error {
+func (s *faultyStore) Close(ctx context.Context, t *table.Schema, date gamedate.Date, fence warehouse.Fence,
+	id string) error {
 	_, err := call(ctx, s, Close, t, one(date), done{}, done{}, func() (done, error) {
 		return done{}, s.Store.Close(ctx, t, date, fence, id)
 	})
@@ -181,25 +186,30 @@ func (s *faultyStore) Drop(ctx context.Context, t *table.Schema) (bool, error) {
 	return call(ctx, s, Drop, t, gamedate.Range{}, true, false, func() (bool, error) { return s.Store.Drop(ctx, t) })
 }
 
-func (s *faultyStore) Tokens(ctx context.Context, t *table.Schema, r gamedate.Range) (map[gamedate.Date]warehouse.Token, error) {
+func (s *faultyStore) Tokens(ctx context.Context, t *table.Schema,
+	r gamedate.Range) (map[gamedate.Date]warehouse.Token, error) {
 	return call(ctx, s, Tokens, t, r, nil, nil, func() (map[gamedate.Date]warehouse.Token, error) {
 		return s.Store.Tokens(ctx, t, r)
 	})
 }
 
-func (s *faultyStore) ReadRange(ctx context.Context, t *table.Schema, r gamedate.Range, fn func(gamedate.Date, []table.Row) error) error {
+func (s *faultyStore) ReadRange(ctx context.Context, t *table.Schema, r gamedate.Range,
+	fn func(gamedate.Date, []table.Row) error) error {
 	_, err := call(ctx, s, ReadRange, t, r, done{}, done{}, func() (done, error) {
 		return done{}, s.Store.ReadRange(ctx, t, r, fn)
 	})
 	return err
 }
 
-func (s *faultyStore) Count(ctx context.Context, t *table.Schema, r gamedate.Range, g warehouse.Grouping) ([]warehouse.Group, error) {
+func (s *faultyStore) Count(ctx context.Context, t *table.Schema, r gamedate.Range,
+	g warehouse.Grouping) ([]warehouse.Group, error) {
 	return call(ctx, s, Count, t, r, nil, nil, func() ([]warehouse.Group, error) { return s.Store.Count(ctx, t, r, g) })
 }
 
-func (s *faultyStore) Load(ctx context.Context, t *table.Schema, replace []string, rows func(func(table.Row) error) error) (warehouse.LoadResult, error) {
-	return call(ctx, s, Load, t, gamedate.Range{}, warehouse.LoadResult{}, warehouse.LoadResult{}, func() (warehouse.LoadResult, error) {
-		return s.Store.Load(ctx, t, replace, rows)
-	})
+func (s *faultyStore) Load(ctx context.Context, t *table.Schema, replace []string,
+	rows func(func(table.Row) error) error) (warehouse.LoadResult, error) {
+	return call(ctx, s, Load, t, gamedate.Range{}, warehouse.LoadResult{}, warehouse.LoadResult{},
+		func() (warehouse.LoadResult, error) {
+			return s.Store.Load(ctx, t, replace, rows)
+		})
 }
