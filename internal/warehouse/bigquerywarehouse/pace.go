@@ -84,7 +84,8 @@ func (p *pace) wait(ctx context.Context) error {
 	return nil
 }
 
-// waitToBegin restores the normal rate when it is time, and blocks while an idle process of a large fleet may not begin.
+// waitToBegin restores the normal rate when it is time, and blocks while an idle process of a large fleet may not
+// begin.
 func (p *pace) waitToBegin(ctx context.Context) error {
 	p.mu.Lock()
 	now := time.Now()
