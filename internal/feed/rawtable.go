@@ -12,7 +12,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -362,48 +361,9 @@ func (j *jsonLines) next() (rawRow, error) {
 			continue
 		}
 		r := rawRow{n: j.l.n, text: string(line)}
-		r.row, r.bad = rowOfJSON(j.t, line)
+		r.row, _, r.bad = j.t.ParseObject(line)
 		return r, nil
 	}
-}
-
-func rowOfJSON(t *table.Schema, line []byte) (table.Row, error) {
-	decoder := json.NewDecoder(bytes.NewReader(line))
-	decoder.UseNumber()
-	var fields map[string]any
-	if err := decoder.Decode(&fields); err != nil {
-		return nil, fmt.Errorf("not a JSON object: %w", err)
-	}
-	row := make(table.Row, len(t.Columns))
-	for name, v := range fields {
-		i := t.Index(name)
-		if i < 0 {
-			return nil, &table.ValueError{Column: name, Want: "a column of " + t.Name, Got: "an unknown one"}
-		}
-		text := ""
-		switch v := v.(type) {
-		case nil:
-			continue
-		case string:
-			text = v
-		case json.Number:
-			text = v.String()
-		case bool:
-			text = strconv.FormatBool(v)
-		default:
-			b, err := json.Marshal(v)
-			if err != nil {
-				return nil, err
-			}
-			text = string(b)
-		}
-		value, err := t.Columns[i].ParseText(text)
-		if err != nil {
-			return nil, err
-		}
-		row[i] = value
-	}
-	return row, nil
 }
 
 // parquetRows reads a Parquet file of flat columns.

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/csv"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -146,9 +145,9 @@ func goldenJSON(r *bufio.Reader, t *table.Schema) ([]Golden, error) {
 		}
 		last := err == io.EOF
 		if len(bytes.TrimSpace(line)) > 0 {
-			g, err := goldenObject(line, n, t)
-			if err != nil {
-				return nil, err
+			g := Golden{Line: n}
+			if g.Row, g.Columns, err = t.ParseObject(line); err != nil {
+				return nil, fmt.Errorf("line %d: %w", n, err)
 			}
 			rows = append(rows, g)
 		}
@@ -156,45 +155,6 @@ func goldenJSON(r *bufio.Reader, t *table.Schema) ([]Golden, error) {
 			return rows, nil
 		}
 	}
-}
-
-func goldenObject(line []byte, n int, t *table.Schema) (Golden, error) {
-	g := Golden{Line: n, Row: make(table.Row, len(t.Columns))}
-	decoder := json.NewDecoder(bytes.NewReader(line))
-	decoder.UseNumber()
-	var fields map[string]any
-	if err := decoder.Decode(&fields); err != nil {
-		return g, fmt.Errorf("line %d: no JSON object: %w", n, err)
-	}
-	for name, v := range fields {
-		i := t.Index(name)
-		if i < 0 {
-			return g, fmt.Errorf("line %d: %w", n, unknownColumn(name, t))
-		}
-		g.Columns = append(g.Columns, i)
-		var text string
-		switch v := v.(type) {
-		case nil:
-			continue
-		case string:
-			text = v
-		case json.Number:
-			text = v.String()
-		case bool:
-			text = strconv.FormatBool(v)
-		default:
-			list, err := json.Marshal(v)
-			if err != nil {
-				return g, err
-			}
-			text = string(list)
-		}
-		if err := g.set(t, name, text); err != nil {
-			return g, err
-		}
-	}
-	slices.Sort(g.Columns)
-	return g, nil
 }
 
 func unknownColumn(name string, t *table.Schema) error {

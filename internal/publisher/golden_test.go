@@ -34,14 +34,14 @@ func TestReadGolden(t *testing.T) {
 		{"nothing", "", nil, "has no rows"},
 		{"a header alone", "day,station\n", nil, "has no rows"},
 		{"unknown column", "day,station,wind\n", nil, `weather.rain_per_day has no column "wind"; its columns are: day, station`},
-		{"unknown member", `{"day":"2022-05-01","station":"north","wind":1}`, nil, `line 1: weather.rain_per_day has no column "wind"`},
+		{"unknown member", `{"day":"2022-05-01","station":"north","wind":1}`, nil, `line 1: column wind: want a column of rain_per_day, got an unknown one`},
 		{"a column twice", "day,station,day\n", nil, `column "day" comes twice`},
 		{"no key", "day,tenths\n2022-05-01,12\n", nil, "column station is missing: rows are told apart by day, station"},
 		{"no key in one row", "day,station,tenths\n2022-05-01,north,12\n2022-05-01,,12\n", nil, "line 3: station is missing"},
 		{"no date in JSON", `{"station":"north"}`, nil, "line 1: day is missing"},
 		{"no number", "day,station,tenths\n2022-05-01,north,many\n", nil, `line 2: column tenths`},
 		{"ragged", "day,station\n2022-05-01\n", nil, "wrong number of fields"},
-		{"no JSON", "{day\n", nil, "line 1: no JSON object"},
+		{"no JSON", "{day\n", nil, "line 1: not a JSON object"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -221,4 +222,37 @@ func FuzzParseDecimal(f *testing.F) {
 			t.Errorf("%q reads as %s, which does not read back: %v", s, v.Text(), err)
 		}
 	})
+}
+
+func TestParseObject(t *testing.T) {
+	t.Parallel()
+	s := &table.Schema{Name: "things", Columns: []table.Column{{Name: "name", Type: table.STRING}, {Name: "n", Type: table.INT64},
+		{Name: "ok", Type: table.BOOL}, {Name: "notes", Type: table.STRINGS}}}
+	row, given, err := s.ParseObject([]byte(`{"ok":true,"n":9007199254740993,"notes":["a","b"],"name":null}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := table.Row{table.Null, table.Int(9007199254740993), table.Bool(true), table.Strings([]string{"a", "b"})}
+	for i := range want {
+		if !row[i].Equal(want[i]) {
+			t.Errorf("%s: got %v, want %v", s.Columns[i].Name, row[i], want[i])
+		}
+	}
+	if !slices.Equal(given, []int{0, 1, 2, 3}) {
+		t.Errorf("got columns %v given, want all", given)
+	}
+	if row, given, err := s.ParseObject([]byte(`{"n":1}`)); err != nil || len(given) != 1 || !row[0].IsNull() {
+		t.Errorf("got %v, %v, %v, want n alone", row, given, err)
+	}
+	for text, want := range map[string]string{
+		`{"wind":1}`:     "column wind: want a column of things",
+		`{"n":"many"}`:   "column n: ",
+		`{"n":1}{"n":2}`: "something follows",
+		`[1]`:            "not a JSON object",
+		``:               "not a JSON object",
+	} {
+		if _, _, err := s.ParseObject([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got error %v, want one that says %q", text, err, want)
+		}
+	}
 }
