@@ -19,9 +19,10 @@ type preflightCommand struct {
 }
 
 func (*preflightCommand) Help() string {
-	return `Everything that can be known to be wrong before the first write: queue and ledger, tables and where they lie, another
-run, the calendar, and how complete the raw box scores are, by source and season. Nothing is changed. publish and run do the
-same before they begin, and refuse when something fails.
+	return `Everything that can be known to be wrong before the first write: queue and ledger, tables and where they lie,
+another run, the calendar, dates that the live pipeline may be writing, and how complete the raw box scores are and
+whether their names are known, by source and season. Nothing is changed. publish, run and sample do the same before
+they begin, and refuse when something fails; docs/rules.md tells every check.
 
 Examples:
   publisher preflight --from 2021-10-01 --to 2024-05-01
@@ -70,14 +71,16 @@ func preflightTable(e *environment, f publisher.Preflight, all bool) {
 		fmt.Fprintln(e.out, "The warehouse is embedded: there is no location, expiration or quota to be checked.")
 	}
 	if f.ScanBytes > 0 {
-		fmt.Fprintf(e.out, "A plan, a pre-flight and a validation of the range read %s, by dry run.\n", price.Size(f.ScanBytes))
+		fmt.Fprintf(e.out, "A plan, a pre-flight and a validation of the range read %s, by dry run.\n",
+			price.Size(f.ScanBytes))
 	}
 	fmt.Fprintf(e.out, "%s: %s.\n", f.Range, terminal.Paint(e.out, verdictColours[f.Verdict], string(f.Verdict)))
 }
 
-// preflight looks before the first write of a plan, if it writes at all. What fails is an exit code, with the checks printed;
-// of warnings a line is printed.
-func (f *requestFlags) preflight(e *environment, p *publisher.Publisher, request *publisher.Request, plan *publisher.Plan) error {
+// preflight looks before the first write of a plan, if it writes at all. What fails is an exit code, with the checks
+// printed; of warnings a line is printed.
+func (f *requestFlags) preflight(e *environment, p *publisher.Publisher, request *publisher.Request,
+	plan *publisher.Plan) error {
 	found, err := f.look(e, p, *request, plan)
 	if err != nil || found == nil {
 		return err
@@ -87,13 +90,15 @@ func (f *requestFlags) preflight(e *environment, p *publisher.Publisher, request
 		return errors.Join(refused, e.print(found, func() { preflightTable(e, *found, false) }))
 	}
 	if found.Verdict == job.Warned && !e.settings.JSON {
-		fmt.Fprintln(e.out, terminal.Paint(e.out, terminal.Yellow, "Pre-flight "+found.Summary()+"; `publisher preflight` tells more."))
+		fmt.Fprintln(e.out, terminal.Paint(e.out, terminal.Yellow,
+			"Pre-flight "+found.Summary()+"; `publisher preflight` tells more."))
 	}
 	return nil
 }
 
 // look is what a pre-flight finds before the first write of a plan, nil if it is skipped or nothing will be written.
-func (f *requestFlags) look(e *environment, p *publisher.Publisher, request publisher.Request, plan *publisher.Plan) (*publisher.Preflight, error) {
+func (f *requestFlags) look(e *environment, p *publisher.Publisher, request publisher.Request,
+	plan *publisher.Plan) (*publisher.Preflight, error) {
 	if f.SkipPreflight || plan.Count(publisher.Queue) == 0 {
 		return nil, nil
 	}

@@ -27,16 +27,19 @@ func bad(f publisher.Preflight) (names []string) {
 func TestPreflightExitCodes(t *testing.T) {
 	t.Parallel()
 	whole := loaded(t, league.Options{Dates: 4})
-	contains(t, whole.want(exitDone, append([]string{"preflight"}, whole.span()...)...).out, "The warehouse is embedded", ": pass.")
+	contains(t, whole.want(exitDone, append([]string{"preflight"}, whole.span()...)...).out, "The warehouse is embedded",
+		": pass.")
 
 	gap := loaded(t, league.Options{Dates: 4, NoBoxScores: []int{1}})
 	var f publisher.Preflight
 	gap.document(exitWarnings, &f, append([]string{"preflight"}, gap.span()...)...)
-	if got := strings.Join(bad(f), ", "); got != "warn games_without_rows, warn gamebook_games, warn bdl_games" || f.Verdict != job.Warned {
+	if got := strings.Join(bad(f), ", "); got != "warn games_without_rows, warn gamebook_games, warn bdl_games" ||
+		f.Verdict != job.Warned {
 		t.Errorf("a date without box scores: got %s: %s", f.Verdict, got)
 	}
 	gap.want(exitDone, append([]string{"preflight", "--allow-warnings"}, gap.span()...)...)
-	gap.want(exitFailed, append([]string{"preflight", "--threshold", "preflight.games_without_rows=0,20"}, gap.span()...)...)
+	gap.want(exitFailed, append([]string{"preflight", "--threshold", "preflight.games_without_rows=0,20"},
+		gap.span()...)...)
 	var runs []any
 	gap.document(exitDone, &runs, "runs", "list")
 	if len(runs) != 0 {
@@ -72,7 +75,8 @@ func TestPreflightCountsUnownedValues(t *testing.T) {
 	d.want(exitDone, append([]string{"run"}, d.span()...)...)
 	day := d.league.GameDates[0].String()
 	d.sql(nil, "UPDATE player_game_summary SET paint_attempts = 3 WHERE rowid = (SELECT min(rowid) FROM player_game_summary WHERE game_date = ?)", day)
-	contains(t, d.want(exitFailed, append([]string{"preflight"}, d.span()...)...).out, "unowned_columns", "1 values (paint_attempts 2021-22: 1)")
+	contains(t, d.want(exitFailed, append([]string{"preflight"}, d.span()...)...).out, "unowned_columns",
+		"1 values (paint_attempts 2021-22: 1)")
 	d.want(exitDone, append([]string{"preflight", "--unowned", "carry"}, d.span()...)...)
 	d.want(exitWarnings, append([]string{"preflight", "--unowned", "erase"}, d.span()...)...)
 }
@@ -88,8 +92,10 @@ func TestLiveDatesAreRefused(t *testing.T) {
 		t.Skip("midnight in New York is about to change the window")
 	}
 	with := func(command string, more ...string) []string { return d.spanOf(command, append(window, more...)...) }
-	for _, command := range [][]string{with("publish"), with("run"), with("sample"), with("publish", "--dry-run"), with("run", "--dry-run")} {
-		contains(t, d.want(exitUsage, command...).errout, "1 date to do lies within", last.String(), "--to "+last.AddDays(-1).String(), "--include-live")
+	for _, command := range [][]string{with("publish"), with("run"), with("sample"), with("publish", "--dry-run"),
+		with("run", "--dry-run")} {
+		contains(t, d.want(exitUsage, command...).errout, "1 date to do lies within", last.String(),
+			"--to "+last.AddDays(-1).String(), "--include-live")
 	}
 	r := d.want(exitUsage, with("plan")...)
 	contains(t, r.out, "3 to do")
@@ -113,7 +119,8 @@ func TestLiveDatesAreRefused(t *testing.T) {
 	}
 	contains(t, d.want(exitWarnings, with("preflight", "--include-live")...).out, "warn", "no live dates")
 	contains(t, d.want(exitDone, with("publish", "--include-live")...).out, "3 dates queued")
-	contains(t, d.want(exitDone, "status").out, "Live dates included: 1 date: "+last.String(), "Pre-flight: warn: 1 check: no live dates\n")
+	contains(t, d.want(exitDone, "status").out, "Live dates included: 1 date: "+last.String(),
+		"Pre-flight: warn: 1 check: no live dates\n")
 	contains(t, d.want(exitDone, "runs", "show").out, publisher.EventLiveIncluded)
 }
 
@@ -123,7 +130,8 @@ func TestDryRunEndsAsTheCommandWould(t *testing.T) {
 	d := loaded(t, league.Options{Dates: 3})
 	r := d.want(exitDone, d.spanOf("publish", "--dry-run")...)
 	contains(t, r.out, "3 to do", "registry_seasons", ": pass.", "Nothing was published (--dry-run).")
-	contains(t, d.want(exitApproval, d.spanOf("publish", "--dry-run", "--sample-above", "2")...).errout, "publisher sample")
+	contains(t, d.want(exitApproval, d.spanOf("publish", "--dry-run", "--sample-above", "2")...).errout,
+		"publisher sample")
 	d.want(exitDone, d.spanOf("run", "--dry-run", "--sample-above", "2")...) // it would do the sample by itself
 	d.sql(nil, "DELETE FROM nba_players_registry")
 	for _, command := range []string{"publish", "run"} {
@@ -174,8 +182,9 @@ func TestThresholdsComeFromFileAndFlags(t *testing.T) {
 	write("range.rows_per_game_most:\n  warn: 23.5\nrange.unresolved: {warn: 1, fail: none}\nrange.usage_coverage: {fail: 60}\n")
 	both := []string{"--thresholds", file, "--threshold", "range.unresolved=0.5,3"}
 	for name, want := range map[string]string{
-		"range.rows_per_game_most": "23.5,none " + file, "range.unresolved": "0.5,3 --threshold", "range.usage_coverage": "80,60 " + file,
-		"date.player_points": "80,none default",
+		"range.rows_per_game_most": "23.5,none " + file, "range.unresolved": "0.5,3 --threshold",
+		"range.usage_coverage": "80,60 " + file,
+		"date.player_points":   "80,none default",
 	} {
 		if got := d.thresholdOf(name, both...); got != want {
 			t.Errorf("%s: got %s, want %s", name, got, want)
@@ -193,7 +202,8 @@ func TestThresholdsComeFromFileAndFlags(t *testing.T) {
 	if strings.Join(warned, " ") != "rows_per_game" || j.Thresholds["range.unresolved"].String() != "0.5,3" {
 		t.Errorf("got warnings %v by %v, want rows_per_game alone", warned, j.Thresholds)
 	}
-	contains(t, d.want(exitDone, "status").out, "Thresholds changed: range.rows_per_game_most=23.5,none range.unresolved=0.5,3 range.usage_coverage=80,60")
+	contains(t, d.want(exitDone, "status").out,
+		"Thresholds changed: range.rows_per_game_most=23.5,none range.unresolved=0.5,3 range.usage_coverage=80,60")
 	if got := d.thresholdOf("range.unresolved", "--run", j.Run); got != "0.5,3 run "+j.Run {
 		t.Errorf("of the run: got %s", got)
 	}

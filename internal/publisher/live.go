@@ -12,8 +12,8 @@ import (
 	"gamefill/internal/terminal"
 )
 
-// DefaultLiveWindow is for how many days after a game date another pipeline, which knows nothing of leases, may still be
-// writing it. Source: the old runbook, whose backfill raced the daily pipeline on one table.
+// DefaultLiveWindow is for how many days after a game date another pipeline, which knows nothing of leases, may still
+// be writing it. Source: the old runbook, whose backfill raced the daily pipeline on one table.
 const DefaultLiveWindow = 7
 
 // EventLiveIncluded is the kind of the events that say that a run was let write what another pipeline may be writing.
@@ -56,8 +56,8 @@ func (p *Publisher) Admit(ctx context.Context, r Request, plan *Plan) error {
 	return err
 }
 
-// CheckLive refuses dates to do that lie within the live window of the request: another pipeline may be writing them and
-// cannot be locked out. Dates that are left, or not final, are no concern. Errors: *UsageError.
+// CheckLive refuses dates to do that lie within the live window of the request: another pipeline may be writing them
+// and cannot be locked out. Dates that are left, or not final, are no concern. Errors: *UsageError.
 func (p *Plan) CheckLive(r Request) error {
 	if live := r.live(p.queued(), r.LiveWindow); len(live) > 0 && !r.IncludeLive {
 		return &UsageError{r.seenLive(live) + ": " + r.liveAdvice(live, p.Range)}
@@ -67,7 +67,8 @@ func (p *Plan) CheckLive(r Request) error {
 
 func (r Request) seenLive(live []gamedate.Date) string {
 	return fmt.Sprintf("%s within the last %s, today being %s in New York (%s)",
-		terminal.Plural(len(live), "date to do lies", "dates to do lie"), terminal.Plural(r.LiveWindow, "day", "days"), r.today(), some(live))
+		terminal.Plural(len(live), "date to do lies", "dates to do lie"), terminal.Plural(r.LiveWindow, "day", "days"),
+		r.today(), some(live))
 }
 
 // liveAdvice says how to go on without the dates, or with them.
@@ -80,12 +81,14 @@ func (r Request) liveAdvice(live []gamedate.Date, whole gamedate.Range) string {
 	case !last.Before(whole.From):
 		out = "end the range with --to " + last.String()
 	}
-	return "the live pipeline may be writing them, and no lease keeps it out; " + out + ", or do them all the same with --include-live, which is recorded"
+	return "the live pipeline may be writing them, and no lease keeps it out; " + out +
+		", or do them all the same with --include-live, which is recorded"
 }
 
 // checkLive is CheckLive as a check of the dates that the run will do, or may.
 func checkLive(r Request, dates []gamedate.Date) job.Check {
-	c := job.Check{Name: "no live dates", Verdict: job.Pass, Seen: "none", Bound: "none from " + r.today().AddDays(-r.LiveWindow).String() + " on"}
+	c := job.Check{Name: "no live dates", Verdict: job.Pass, Seen: "none",
+		Bound: "none from " + r.today().AddDays(-r.LiveWindow).String() + " on"}
 	live := r.live(dates, r.LiveWindow)
 	switch {
 	case len(live) == 0:
@@ -111,7 +114,8 @@ func (p *Publisher) recordLive(ctx context.Context, run string, r Request, plan 
 	if reason := strings.TrimSpace(r.Reason); reason != "" {
 		message += ": " + reason
 	}
-	err := p.ports.Ledger.AddEvent(ctx, ledger.Event{Job: p.job.Name, Run: run, Actor: r.Actor, Kind: EventLiveIncluded, Message: message})
+	err := p.ports.Ledger.AddEvent(ctx, ledger.Event{Job: p.job.Name, Run: run, Actor: r.Actor, Kind: EventLiveIncluded,
+		Message: message})
 	if err != nil {
 		return fmt.Errorf("record the live dates of run %s: %w", run, err)
 	}

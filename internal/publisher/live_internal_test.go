@@ -40,7 +40,8 @@ func TestLiveWindow(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			r := Request{Range: gamedate.Range{From: today.AddDays(-20), To: today.AddDays(5)}, Dates: tt.only, LiveWindow: tt.window, Today: today}
+			r := Request{Range: gamedate.Range{From: today.AddDays(-20), To: today.AddDays(5)}, Dates: tt.only,
+				LiveWindow: tt.window, Today: today}
 			plan := &Plan{Range: r.Range}
 			for d := range r.Range.Dates() {
 				plan.Dates = append(plan.Dates, DatePlan{Date: d, Verdict: Left}) // live ones are no concern
@@ -57,14 +58,16 @@ func TestLiveWindow(t *testing.T) {
 				return
 			}
 			usage, ok := errors.AsType[*UsageError](err)
-			if !ok || !strings.Contains(usage.Problem, "("+tt.live+")") || !strings.Contains(usage.Problem, tt.advice) || !strings.Contains(usage.Problem, "--include-live") {
+			if !ok || !strings.Contains(usage.Problem, "("+tt.live+")") || !strings.Contains(usage.Problem, tt.advice) ||
+				!strings.Contains(usage.Problem, "--include-live") {
 				t.Errorf("got %v, want a usage error with %s, %q and --include-live", err, tt.live, tt.advice)
 			}
 			if c.Verdict != job.Failed || usage != nil && usage.Problem != c.Seen+": "+c.Advice {
 				t.Errorf("got %+v, want a failed check with the words of %v", c, err)
 			}
 			r.IncludeLive = true
-			if err, c := plan.CheckLive(r), checkLive(r, plan.queued()); err != nil || c.Verdict != job.Warned || !strings.Contains(c.Seen, tt.live) {
+			if err, c := plan.CheckLive(r), checkLive(r, plan.queued()); err != nil || c.Verdict != job.Warned ||
+				!strings.Contains(c.Seen, tt.live) {
 				t.Errorf("with --include-live: got %v, %+v, want a warning that names %s", err, c, tt.live)
 			}
 		})

@@ -11,11 +11,13 @@ import (
 	"gamefill/internal/testjob"
 )
 
-// Whoever publishes, nothing is written for a date within the window; that it was is recorded, and the plan is the same.
+// Whoever publishes, nothing is written for a date within the window; that it was is recorded, and the plan is the
+// same.
 func TestPublishRefusesLiveDates(t *testing.T) {
 	t.Parallel()
 	day := gamedate.MustParse("2022-01-05")
-	base := publisher.Request{Range: gamedate.Range{From: day.AddDays(-3), To: day}, Actor: "tester", LiveWindow: 7, Today: day.AddDays(7)}
+	base := publisher.Request{Range: gamedate.Range{From: day.AddDays(-3), To: day}, Actor: "tester", LiveWindow: 7,
+		Today: day.AddDays(7)}
 	p, ports := open(t, testjob.Job(nil))
 	plan, err := p.Plan(t.Context(), base)
 	if err != nil {
@@ -77,7 +79,8 @@ func TestPublishRefusesLiveDates(t *testing.T) {
 	}
 	negative := base
 	negative.LiveWindow = -1
-	if _, err := publisher.Check(testjob.Job(nil), negative); err == nil || !strings.Contains(err.Error(), "--live-window") {
+	_, err = publisher.Check(testjob.Job(nil), negative)
+	if err == nil || !strings.Contains(err.Error(), "--live-window") {
 		t.Errorf("a window of -1 days: got %v, want a usage error", err)
 	}
 }

@@ -30,13 +30,14 @@ type Preflight struct {
 	// Embedded says that the warehouse is a file: what only services have (locations, expirations, quotas) is not among
 	// the checks.
 	Embedded bool `json:"embedded,omitempty"`
-	// ScanBytes is how many bytes one plan, one pre-flight and one validation of the range would read, by dry run: calendar
-	// and references, and what the job has counted. 0 where the warehouse bills none, or could not tell.
+	// ScanBytes is how many bytes one plan, one pre-flight and one validation of the range would read, by dry run:
+	// calendar and references, and what the job has counted. 0 where the warehouse bills none, or could not tell.
 	ScanBytes  int64                 `json:"scan_bytes,omitempty"`
 	Thresholds map[string]job.Bounds `json:"thresholds"`
 }
 
-// Summary is the verdict, how many checks do not pass, and their names, each once: "warn: 2 checks: clustered, bdl_games".
+// Summary is the verdict, how many checks do not pass, and their names, each once:
+// "warn: 2 checks: clustered, bdl_games".
 func (f Preflight) Summary() string {
 	var names []string
 	for _, c := range f.Checks {
@@ -54,11 +55,11 @@ func (f Preflight) Summary() string {
 	return fmt.Sprintf("%s: %d %s: %s", f.Verdict, len(names), checks, strings.Join(names, ", "))
 }
 
-// Preflight checks everything that a run over the request's dates depends on, and writes nothing. plan is what Plan said
-// about the request; nil plans here, and what keeps the plan from being made is then a failed check.
+// Preflight checks everything that a run over the request's dates depends on, and writes nothing. plan is what Plan
+// said about the request; nil plans here, and what keeps the plan from being made is then a failed check.
 //
-// Errors: *UsageError, and those of reading ledger and calendar that are not of class environment. What is missing or not
-// allowed is a failed check; what cannot be found out for another reason is one with verdict [job.NotChecked].
+// Errors: *UsageError, and those of reading ledger and calendar that are not of class environment. What is missing or
+// not allowed is a failed check; what cannot be found out for another reason is one with verdict [job.NotChecked].
 func (p *Publisher) Preflight(ctx context.Context, r Request, plan *Plan) (Preflight, error) {
 	settings, err := Check(p.job, r)
 	if err != nil {
@@ -109,8 +110,9 @@ func (p *Publisher) Preflight(ctx context.Context, r Request, plan *Plan) (Prefl
 	}
 	out.Checks = append(out.Checks, checkLive(r, dates))
 	out.Checks = append(out.Checks, p.checkPruning(ctx, live, slices.Concat(dates, []gamedate.Date{r.Range.From})[0])...)
-	in := job.PreflightInput{Range: r.Range, Settings: settings, Thresholds: thresholds, Expected: map[gamedate.Date]job.Expectation{},
-		Queued: map[gamedate.Date]bool{}, Counts: map[string][]job.GroupCount{}}
+	in := job.PreflightInput{Range: r.Range, Settings: settings, Thresholds: thresholds,
+		Expected: map[gamedate.Date]job.Expectation{},
+		Queued:   map[gamedate.Date]bool{}, Counts: map[string][]job.GroupCount{}}
 	for d, e := range expected {
 		if r.Range.Contains(d) {
 			in.Expected[d] = e
@@ -186,7 +188,8 @@ func (p *Publisher) checkSetup(ctx context.Context) []job.Check {
 		checks = append(checks, unseen(name, "", err))
 	}
 	if right > 0 {
-		checks = slices.Insert(checks, 0, job.Check{Name: name, Verdict: job.Pass, Seen: fmt.Sprintf("%d resources as wanted", right)})
+		checks = slices.Insert(checks, 0, job.Check{Name: name, Verdict: job.Pass,
+			Seen: fmt.Sprintf("%d resources as wanted", right)})
 	}
 	return checks
 }
@@ -215,10 +218,11 @@ func (p *Publisher) liveTables(ctx context.Context) (live []liveTable, failed []
 	return live, failed
 }
 
-// unseen is a check that an error kept from being made: it fails where something is missing or not allowed, and the error
-// says what.
+// unseen is a check that an error kept from being made: it fails where something is missing or not allowed, and the
+// error says what.
 func unseen(name, scope string, err error) job.Check {
-	c := job.Check{Name: name, Scope: scope, Verdict: job.NotChecked, Seen: err.Error(), Advice: "see the message, then look again"}
+	c := job.Check{Name: name, Scope: scope, Verdict: job.NotChecked, Seen: err.Error(),
+		Advice: "see the message, then look again"}
 	if failure.ClassOf(err) == failure.Environment {
 		c.Verdict = job.Failed
 	}
@@ -239,7 +243,8 @@ func judgeTables(live []liveTable, target *table.Schema, r gamedate.Range, now t
 		}
 	}
 	if right := len(live) - len(scopes(checks)); right > 0 {
-		checks = slices.Insert(checks, 0, job.Check{Name: "table is as needed", Verdict: job.Pass, Seen: fmt.Sprintf("%d of %d tables", right, len(live))})
+		checks = slices.Insert(checks, 0, job.Check{Name: "table is as needed", Verdict: job.Pass,
+			Seen: fmt.Sprintf("%d of %d tables", right, len(live))})
 	}
 	if len(locations) > 0 {
 		c := job.Check{Name: "one location", Verdict: job.Pass, Bound: "1"}
@@ -267,9 +272,9 @@ func scopes(checks []job.Check) map[string]bool {
 // keptFor is how long a snapshot of the target is kept: a dataset's default must not end it earlier.
 const keptFor = 30 * 24 * time.Hour
 
-// wantedTimeTravel is for how long a warehouse should be able to show what a table was. It is the last resort when what a run
-// kept for its rollback is gone. Source: BigQuery documentation, "Data retention with time travel and fail-safe": two to
-// seven days, seven by default.
+// wantedTimeTravel is for how long a warehouse should be able to show what a table was. It is the last resort when what
+// a run kept for its rollback is gone. Source: BigQuery documentation, "Data retention with time travel and fail-safe":
+// two to seven days, seven by default.
 const wantedTimeTravel = 7 * 24 * time.Hour
 
 func hours(d time.Duration) string { return fmt.Sprintf("%d hours", d/time.Hour) }
@@ -277,7 +282,8 @@ func hours(d time.Duration) string { return fmt.Sprintf("%d hours", d/time.Hour)
 // judgeTable says what is wrong with one live table.
 func judgeTable(l liveTable, isTarget bool, r gamedate.Range, now time.Time) (checks []job.Check) {
 	add := func(name string, v job.Verdict, seen, bound, advice string) {
-		checks = append(checks, job.Check{Name: name, Scope: l.t.FullName(), Verdict: v, Seen: seen, Bound: bound, Advice: advice})
+		checks = append(checks, job.Check{Name: name, Scope: l.t.FullName(), Verdict: v, Seen: seen, Bound: bound,
+			Advice: advice})
 	}
 	d := l.is
 	if !d.Exists {
@@ -286,7 +292,8 @@ func judgeTable(l liveTable, isTarget bool, r gamedate.Range, now time.Time) (ch
 		case isTarget:
 			advice = "`publisher init` makes it"
 		case d.Location != "":
-			advice = "it is only read, and nothing here makes it: ask those who load dataset " + l.t.Dataset + ", or name another dataset in --warehouse"
+			advice = "it is only read, and nothing here makes it: ask those who load dataset " + l.t.Dataset +
+				", or name another dataset in --warehouse"
 		}
 		add("table exists", job.Failed, "missing", d.Table, advice)
 		return checks
@@ -300,51 +307,64 @@ func judgeTable(l liveTable, isTarget bool, r gamedate.Range, now time.Time) (ch
 	}
 	switch {
 	case isTarget && len(missing) > 0:
-		add("columns are there", job.Failed, "missing: "+strings.Join(missing, ", "), "all", "`publisher init` adds those that may be NULL")
+		add("columns are there", job.Failed, "missing: "+strings.Join(missing, ", "), "all",
+			"`publisher init` adds those that may be NULL")
 	case len(needed) > 0:
-		add("columns are there", job.Failed, "missing: "+strings.Join(needed, ", "), "those that may not be NULL", "rows cannot be read without them: mend the table")
+		add("columns are there", job.Failed, "missing: "+strings.Join(needed, ", "), "those that may not be NULL",
+			"rows cannot be read without them: mend the table")
 	case len(missing) > 0:
 		add("columns are there", job.Warned, "missing: "+strings.Join(missing, ", "), "all", "they are read as NULL")
 	}
 	switch {
 	case len(d.Different) > 0 && isTarget:
-		add("columns and partitions fit", job.Failed, strings.Join(d.Different, "; "), "the schema", "a person must mend it: nothing that exists is changed")
+		add("columns and partitions fit", job.Failed, strings.Join(d.Different, "; "), "the schema",
+			"a person must mend it: nothing that exists is changed")
 	case len(d.Different) > 0:
-		add("columns and partitions fit", job.Warned, strings.Join(d.Different, "; "), "the schema", "another type cannot be read; another mode can")
+		add("columns and partitions fit", job.Warned, strings.Join(d.Different, "; "), "the schema",
+			"another type cannot be read; another mode can")
 	}
 	if isTarget && len(d.Extra) > 0 {
-		add("no unknown columns", job.Warned, strings.Join(d.Extra, ", "), "none", "a date with values in them is refused; add them to the schema as unowned columns")
+		add("no unknown columns", job.Warned, strings.Join(d.Extra, ", "), "none",
+			"a date with values in them is refused; add them to the schema as unowned columns")
 	}
 	if isTarget && d.Location != "" && !slices.Equal(d.Cluster, l.t.Cluster) {
-		add("clustered", job.Warned, cmp.Or(strings.Join(d.Cluster, ", "), "not"), strings.Join(l.t.Cluster, ", "), "queries cost more; results are the same")
+		add("clustered", job.Warned, cmp.Or(strings.Join(d.Cluster, ", "), "not"), strings.Join(l.t.Cluster, ", "),
+			"queries cost more; results are the same")
 	}
 	switch {
 	case d.StreamingBuffer && isTarget:
-		add("no streaming buffer", job.Failed, "rows wait in it", "none", "another program streams into the table: stop it, and wait 90 minutes")
+		add("no streaming buffer", job.Failed, "rows wait in it", "none",
+			"another program streams into the table: stop it, and wait 90 minutes")
 	case d.StreamingBuffer:
-		add("no streaming buffer", job.Warned, "rows wait in it", "none", "rows that were streamed in the last 90 minutes are not seen yet")
+		add("no streaming buffer", job.Warned, "rows wait in it", "none",
+			"rows that were streamed in the last 90 minutes are not seen yet")
 	}
 	if !d.Expires.IsZero() {
-		add("nothing expires", job.Failed, "the table is deleted on "+d.Expires.UTC().Format(time.DateOnly), "never", "take the expiration from the table")
+		add("nothing expires", job.Failed, "the table is deleted on "+d.Expires.UTC().Format(time.DateOnly), "never",
+			"take the expiration from the table")
 	}
-	if e := d.PartitionExpiration; e > 0 && l.t.Partition != "" && gamedate.Of(now).AddDays(-int(e/(24*time.Hour))).After(r.From) {
-		add("nothing expires", job.Failed, fmt.Sprintf("partitions are deleted after %d days", e/(24*time.Hour)), "none of the range", "take the expiration from the table's partitions")
+	if e := d.PartitionExpiration; e > 0 && l.t.Partition != "" &&
+		gamedate.Of(now).AddDays(-int(e/(24*time.Hour))).After(r.From) {
+		add("nothing expires", job.Failed, fmt.Sprintf("partitions are deleted after %d days", e/(24*time.Hour)),
+			"none of the range", "take the expiration from the table's partitions")
 	}
 	if isTarget && d.TimeTravel > 0 && d.TimeTravel < wantedTimeTravel {
 		add("time travel", job.Warned, hours(d.TimeTravel), hours(wantedTimeTravel)+" or more",
 			"what was overwritten can be read back for so long where no kept copy is left: raise the dataset's time travel window")
 	}
 	if isTarget && d.NewTableExpiration > 0 && d.NewTableExpiration < keptFor {
-		add("nothing expires", job.Failed, fmt.Sprintf("new tables of the dataset are deleted after %d days", d.NewTableExpiration/(24*time.Hour)), "30 days or never",
+		add("nothing expires", job.Failed, fmt.Sprintf("new tables of the dataset are deleted after %d days",
+			d.NewTableExpiration/(24*time.Hour)), "30 days or never",
 			"the snapshot to roll back to would be lost: change the dataset's default")
 	}
 	return checks
 }
 
-// checkRun judges whether a run can begin, from what planning said. open is the run that the dates would join, zero when
-// there is none.
+// checkRun judges whether a run can begin, from what planning said. open is the run that the dates would join, zero
+// when there is none.
 func checkRun(open ledger.Run, planErr error) (job.Check, error) {
-	c := job.Check{Name: "no other run", Verdict: job.Pass, Seen: "none is open", Bound: "none, or one that these dates can join"}
+	c := job.Check{Name: "no other run", Verdict: job.Pass, Seen: "none is open",
+		Bound: "none, or one that these dates can join"}
 	otherTarget, isOther := errors.AsType[*ledger.OtherTargetError](planErr)
 	otherRun, isOpen := errors.AsType[*ledger.RunOpenError](planErr)
 	switch {
@@ -356,7 +376,8 @@ func checkRun(open ledger.Run, planErr error) (job.Check, error) {
 	case planErr != nil:
 		return c, planErr
 	case open.State == ledger.RunPaused:
-		c.Verdict, c.Seen, c.Advice = job.Failed, fmt.Sprintf("run %s is paused", open.ID), "`publisher status` says why; resume or cancel it"
+		c.Verdict, c.Seen, c.Advice = job.Failed, fmt.Sprintf("run %s is paused", open.ID),
+			"`publisher status` says why; resume or cancel it"
 	case open.ID != "":
 		c.Seen = fmt.Sprintf("run %s is open and takes the dates", open.ID)
 	}
@@ -408,9 +429,10 @@ func checkWrites(t job.Threshold, used, planned int) job.Check {
 	return c
 }
 
-// checkInputTables counts what the job asks for, reads the references, and lets the job judge. Tables that are missing are
-// left out: another check says so.
-func (p *Publisher) checkInputTables(ctx context.Context, live []liveTable, in *job.PreflightInput) ([]job.Check, error) {
+// checkInputTables counts what the job asks for, reads the references, and lets the job judge. Tables that are missing
+// are left out: another check says so.
+func (p *Publisher) checkInputTables(ctx context.Context, live []liveTable,
+	in *job.PreflightInput) ([]job.Check, error) {
 	asked := p.job.Preflight
 	if asked.Judge == nil {
 		return nil, nil
@@ -457,6 +479,8 @@ func (p *Publisher) checkInputTables(ctx context.Context, live []liveTable, in *
 	} else {
 		in.References = references
 	}
-	slices.SortFunc(checks, func(a, b job.Check) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Scope, b.Scope)) })
+	slices.SortFunc(checks, func(a, b job.Check) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Scope, b.Scope))
+	})
 	return append(checks, asked.Judge(*in)...), nil
 }

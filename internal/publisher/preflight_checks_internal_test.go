@@ -97,7 +97,8 @@ func TestScanBytes(t *testing.T) {
 	j.Preflight.Counts = []job.Counting{{Table: testjob.Readings}, {Table: testjob.Readings, Undated: true}}
 	store := metered{bytes: map[gamedate.Date]int64{tableRange.From: 10}}
 	p := &Publisher{job: j, ports: Ports{Store: store}}
-	if n, err := p.scanBytes(t.Context(), tableRange); err != nil || n != 60 { // calendar, stations, two counts, two of the gates
+	// Calendar, stations, two counts, two of the gates.
+	if n, err := p.scanBytes(t.Context(), tableRange); err != nil || n != 60 {
 		t.Errorf("got %d bytes, %v, want six statements of 10", n, err)
 	}
 	store.err = errBroken
@@ -114,7 +115,11 @@ func TestWhatCannotBeLookedAt(t *testing.T) {
 		err    error
 		want   job.Verdict
 		advice string
-	}{{errBroken, job.NotChecked, "message"}, {errDenied, job.Failed, "message"}, {errDataset, job.Failed, "deploy/terraform"}} {
+	}{
+		{errBroken, job.NotChecked, "message"},
+		{errDenied, job.Failed, "message"},
+		{errDataset, job.Failed, "deploy/terraform"},
+	} {
 		for _, c := range unseenCases(t, tt.err) {
 			if c.Verdict != tt.want || c.Seen != tt.err.Error() || !strings.Contains(c.Advice, tt.advice) {
 				t.Errorf("%v: got %+v, want %s with advice %q", tt.err, c, tt.want, tt.advice)
@@ -127,18 +132,21 @@ func TestWhatCannotBeLookedAt(t *testing.T) {
 func unseenCases(t *testing.T, err error) []job.Check {
 	t.Helper()
 	j := testjob.Job(nil)
-	j.Preflight = job.Preflight{Counts: []job.Counting{{Table: testjob.Readings}}, Judge: func(job.PreflightInput) []job.Check { return nil }}
+	j.Preflight = job.Preflight{Counts: []job.Counting{{Table: testjob.Readings}},
+		Judge: func(job.PreflightInput) []job.Check { return nil }}
 	p := &Publisher{job: j, ports: Ports{Store: metered{err: err}}}
 	_, checks := p.liveTables(t.Context())
 	if len(checks) != 4 {
 		t.Errorf("got %d checks of tables, want one each", len(checks))
 	}
 	there := []liveTable{{testjob.Readings, warehouse.Description{Exists: true}}}
-	counts, countErr := p.checkInputTables(t.Context(), there, &job.PreflightInput{Range: tableRange, Counts: map[string][]job.GroupCount{}})
+	counts, countErr := p.checkInputTables(t.Context(), there, &job.PreflightInput{Range: tableRange,
+		Counts: map[string][]job.GroupCount{}})
 	if countErr != nil {
 		t.Fatal(countErr)
 	}
-	if without, _ := p.checkInputTables(t.Context(), nil, &job.PreflightInput{Range: tableRange}); len(without) != len(counts)-1 {
+	without, _ := p.checkInputTables(t.Context(), nil, &job.PreflightInput{Range: tableRange})
+	if len(without) != len(counts)-1 {
 		t.Errorf("a table that is missing: got %d checks after %d, want one fewer", len(without), len(counts))
 	}
 	return append(checks, counts...)
@@ -161,8 +169,8 @@ func TestEmulatorsCannotTell(t *testing.T) {
 	}
 }
 
-// TestEveryCheckIsDocumented: docs/rules.md has each check that the engine makes before the first write, with the verdicts
-// that were seen here, and each was seen to pass too.
+// TestEveryCheckIsDocumented: docs/rules.md has each check that the engine makes before the first write, with the
+// verdicts that were seen here, and each was seen to pass too.
 func TestEveryCheckIsDocumented(t *testing.T) {
 	t.Parallel()
 	seen := map[string]map[job.Verdict]bool{}
@@ -196,9 +204,11 @@ func TestEveryCheckIsDocumented(t *testing.T) {
 	}
 	see(unplanned(errDenied), unseen("calendar is final", "", errDenied))
 	d := tableRange.From
-	see(checkCalendar("game", tableRange, nil), checkCalendar("game", tableRange, map[gamedate.Date]job.Expectation{d: {NotFinal: 1}}),
+	see(checkCalendar("game", tableRange, nil),
+		checkCalendar("game", tableRange, map[gamedate.Date]job.Expectation{d: {NotFinal: 1}}),
 		checkSilence(nil), checkSilence([]Silence{{}}),
-		checkLive(Request{Today: d}, nil), checkLive(Request{Today: d}, []gamedate.Date{d}), checkLive(Request{Today: d, IncludeLive: true}, []gamedate.Date{d}))
+		checkLive(Request{Today: d}, nil), checkLive(Request{Today: d}, []gamedate.Date{d}),
+		checkLive(Request{Today: d, IncludeLive: true}, []gamedate.Date{d}))
 	writes := job.Defaults(job.EngineThresholds())[job.ThresholdPartitionWrites]
 	see(checkWrites(writes, 0, 1000), checkWrites(writes, 0, 1001), checkWrites(writes, 0, 30_001))
 
@@ -219,7 +229,8 @@ func TestEveryCheckIsDocumented(t *testing.T) {
 	}
 	// Those that only an error makes have nothing to pass.
 	errorsOnly := []string{"dates can be planned", "rows are counted", "references are read"}
-	summed := []string{"table exists", "columns are there", "columns and partitions fit", "no unknown columns", "clustered", "no streaming buffer",
+	summed := []string{"table exists", "columns are there", "columns and partitions fit", "no unknown columns",
+		"clustered", "no streaming buffer",
 		"nothing expires", "time travel"} // pass together, as "table is as needed"
 	for name, verdicts := range seen {
 		if !verdicts[job.Pass] && !slices.Contains(errorsOnly, name) && !slices.Contains(summed, name) {

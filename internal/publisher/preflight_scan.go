@@ -81,7 +81,8 @@ func (p *Publisher) scanBytes(ctx context.Context, r gamedate.Range) (int64, err
 		scans = append(scans, scan{c.Table, slices.Concat(c.By, c.Nulls)})
 	}
 	if p.job.Gates.Judge != nil {
-		scans = append(scans, scan{p.job.Target, slices.Concat(p.job.Gates.By, p.job.Gates.Nulls)}, scan{p.job.Target, p.job.Gates.Keys})
+		scans = append(scans, scan{p.job.Target, slices.Concat(p.job.Gates.By, p.job.Gates.Nulls)},
+			scan{p.job.Target, p.job.Gates.Keys})
 	}
 	bytes := make([]int64, len(scans))
 	group, ctx := errgroup.WithContext(ctx)

@@ -80,15 +80,18 @@ func TestPreflightAsksTheJob(t *testing.T) {
 	for _, c := range f.Checks {
 		names = append(names, string(c.Verdict)+" "+c.Name)
 	}
-	want := []string{"pass table is as needed", "pass no other run", "pass calendar is final", "pass no silence in the calendar", "pass no live dates", "pass readings"}
+	want := []string{"pass table is as needed", "pass no other run", "pass calendar is final",
+		"pass no silence in the calendar", "pass no live dates", "pass readings"}
 	if diff := cmp.Diff(want, names); diff != "" || f.Verdict != job.Pass || !f.Embedded || f.Summary() != "pass" {
 		t.Errorf("got %s, embedded %v, checks (-want +got):\n%s", f.Verdict, f.Embedded, diff)
 	}
 	groups := seen.Counts[testjob.Readings.Name]
-	if len(groups) != 1 || groups[0].Date != day || groups[0].Keys[0] != "north" || groups[0].Rows != 1 || groups[0].Nulls[0] != 1 {
+	if len(groups) != 1 || groups[0].Date != day || groups[0].Keys[0] != "north" || groups[0].Rows != 1 ||
+		groups[0].Nulls[0] != 1 {
 		t.Errorf("counts: got %+v, want the one reading without a value", groups)
 	}
-	if !seen.Queued[day] || len(seen.Queued) != 1 || seen.Expected[day].Units != 1 || len(seen.References[testjob.Stations.Name]) != 1 {
+	if !seen.Queued[day] || len(seen.Queued) != 1 || seen.Expected[day].Units != 1 ||
+		len(seen.References[testjob.Stations.Name]) != 1 {
 		t.Errorf("got %+v, want the one day, expected and queued, and its station", seen)
 	}
 
@@ -121,17 +124,20 @@ func TestPreflightWithoutTable(t *testing.T) {
 	for _, c := range f.Checks {
 		verdicts[c.Name] = c.Verdict
 	}
-	if verdicts["table exists"] != job.Failed || verdicts["dates can be planned"] != job.Failed || verdicts["calendar is final"] != job.Pass || f.Verdict == job.Pass {
+	if verdicts["table exists"] != job.Failed || verdicts["dates can be planned"] != job.Failed ||
+		verdicts["calendar is final"] != job.Pass || f.Verdict == job.Pass {
 		t.Errorf("got %s, checks %v, want the table that does not exist, a plan that was not made, and the calendar all the same", f.Verdict, verdicts)
 	}
 
 	j = testjob.Job(nil)
 	j.Calendar.Table = &absent
 	p, _ = open(t, j)
-	if f, err = p.Preflight(t.Context(), publisher.Request{Range: gamedate.Range{From: day, To: day}, Actor: "tester"}, nil); err != nil {
+	if f, err = p.Preflight(t.Context(), publisher.Request{Range: gamedate.Range{From: day, To: day}, Actor: "tester"},
+		nil); err != nil {
 		t.Fatal(err)
 	}
-	if last := f.Checks[len(f.Checks)-1]; last.Name != "calendar is final" || last.Verdict != job.Failed || f.Verdict != job.Failed {
+	if last := f.Checks[len(f.Checks)-1]; last.Name != "calendar is final" || last.Verdict != job.Failed ||
+		f.Verdict != job.Failed {
 		t.Errorf("without a calendar: got %s, %+v, want it to fail", f.Verdict, last)
 	}
 }
@@ -143,13 +149,15 @@ func TestPreflightIsRecorded(t *testing.T) {
 	base := publisher.Request{Range: gamedate.Range{From: day, To: day}, Actor: "tester"}
 	warned := base
 	warned.Preflight = &publisher.Preflight{Verdict: job.Warned, Checks: []job.Check{
-		{Name: "a", Verdict: job.Pass}, {Name: "b", Verdict: job.Warned}, {Name: "b", Scope: "2021-22", Verdict: job.Warned}, {Name: "c", Scope: "2021-22", Verdict: job.Warned}}}
+		{Name: "a", Verdict: job.Pass}, {Name: "b", Verdict: job.Warned}, {Name: "b", Scope: "2021-22", Verdict: job.Warned},
+		{Name: "c", Scope: "2021-22", Verdict: job.Warned}}}
 	skipped := base
 	skipped.SkipPreflight, skipped.Reason = true, "known gap"
 	for _, tt := range []struct {
 		request       publisher.Request
 		kind, message string
-	}{{warned, publisher.EventPreflight, "warn: 2 checks: b, c"}, {skipped, publisher.EventPreflightSkipped, "known gap"}, {base, "", ""}} {
+	}{{warned, publisher.EventPreflight, "warn: 2 checks: b, c"}, {skipped, publisher.EventPreflightSkipped, "known gap"},
+		{base, "", ""}} {
 		p, ports := open(t, testjob.Job(nil))
 		plan, err := p.Plan(t.Context(), tt.request)
 		if err != nil {
@@ -174,7 +182,8 @@ func TestPreflightIsRecorded(t *testing.T) {
 		}
 	}
 	skipped.Reason = " "
-	if _, err := publisher.Check(testjob.Job(nil), skipped); err == nil || !strings.Contains(err.Error(), "--skip-preflight") {
+	_, err := publisher.Check(testjob.Job(nil), skipped)
+	if err == nil || !strings.Contains(err.Error(), "--skip-preflight") {
 		t.Errorf("skipped without a reason: got %v, want a usage error", err)
 	}
 }

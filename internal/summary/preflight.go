@@ -13,8 +13,8 @@ import (
 	"gamefill/internal/table"
 )
 
-// preflight asks for the games and the names of each raw table and for the values of unowned columns, and judges them per
-// season and over the whole range.
+// preflight asks for the games and the names of each raw table and for the values of unowned columns, and judges them
+// per season and over the whole range.
 func preflight() job.Preflight {
 	var unowned []string
 	for _, at := range unownedAt {
@@ -31,8 +31,8 @@ func preflight() job.Preflight {
 	}
 }
 
-// rawGame is what the sources have of one game; rows and noMinutes are those of players who played, where the source says
-// so.
+// rawGame is what the sources have of one game; rows and noMinutes are those of players who played, where the source
+// says so.
 type rawGame struct {
 	listed, rows, noMinutes [numSources]int64
 }
@@ -63,7 +63,8 @@ func keyOf(date gamedate.Date, id string) (key gameKey, ok bool) {
 func judgeInputs(in job.PreflightInput) []job.Check {
 	settings, err := ParseSettings(in.Settings)
 	if err != nil {
-		return []job.Check{{Name: "settings", Verdict: job.NotChecked, Seen: err.Error(), Advice: "give settings that this build knows"}}
+		return []job.Check{{Name: "settings", Verdict: job.NotChecked, Seen: err.Error(),
+			Advice: "give settings that this build knows"}}
 	}
 	counted := func(t *table.Schema) bool { _, ok := in.Counts[t.Name]; return ok }
 	raw := map[gameKey]*rawGame{}
@@ -157,12 +158,16 @@ func (t *inputTotals) checks(scope string, by job.Thresholds, counted func(*tabl
 		judge("games_without_active", t.idle, t.games, "these gamebooks were read before the games: load them again")
 	}
 	if counted(boxscore.Gamebook) {
-		judge("gamebook_games", t.has[gamebook], t.wanted[gamebook], "load the missing gamebooks; the other source takes their place, without plus/minus")
-		judge("gamebook_minutes_null", t.noMinutes[gamebook], t.rows[gamebook], "look at the raw minutes of the worst dates before anything is written")
+		judge("gamebook_games", t.has[gamebook], t.wanted[gamebook],
+			"load the missing gamebooks; the other source takes their place, without plus/minus")
+		judge("gamebook_minutes_null", t.noMinutes[gamebook], t.rows[gamebook],
+			"look at the raw minutes of the worst dates before anything is written")
 	}
 	if counted(boxscore.BDL) {
-		judge("bdl_games", t.has[bdl], t.wanted[bdl], "load the missing games of the secondary source; the gamebook does without")
-		judge("bdl_minutes_null", t.noMinutes[bdl], t.rows[bdl], "look at the raw minutes of the worst dates before anything is written")
+		judge("bdl_games", t.has[bdl], t.wanted[bdl],
+			"load the missing games of the secondary source; the gamebook does without")
+		judge("bdl_minutes_null", t.noMinutes[bdl], t.rows[bdl],
+			"look at the raw minutes of the worst dates before anything is written")
 	}
 	return checks
 }
@@ -204,7 +209,8 @@ func judgeUnowned(groups []job.GroupCount, queued map[gamedate.Date]bool, unowne
 			}
 		}
 	}
-	c := job.Check{Name: "unowned_columns", Verdict: job.Pass, Seen: "no values", Bound: "none, unless --unowned says what becomes of them"}
+	c := job.Check{Name: "unowned_columns", Verdict: job.Pass, Seen: "no values",
+		Bound: "none, unless --unowned says what becomes of them"}
 	if total == 0 {
 		return c
 	}
@@ -218,7 +224,8 @@ func judgeUnowned(groups []job.GroupCount, queued map[gamedate.Date]bool, unowne
 	c.Seen = fmt.Sprintf("%d values (%s)", total, strings.Join(seen, ", "))
 	switch unowned {
 	case UnownedRefuse:
-		c.Verdict, c.Advice = job.Failed, "their dates would be refused: say --unowned=carry to keep the values, or --unowned=erase to lose them"
+		c.Verdict, c.Advice = job.Failed,
+			"their dates would be refused: say --unowned=carry to keep the values, or --unowned=erase to lose them"
 	case UnownedErase:
 		c.Verdict, c.Advice = job.Warned, "they will be lost, as --unowned=erase says"
 	}

@@ -36,7 +36,8 @@ func printedName(src source, keys []string) (name, lookup string, ok bool) {
 	}
 	status := lowerTrim(keys[3])
 	inName := lookup != "" && (status == "" || slices.Contains(statuses, status))
-	unmatched := status == boxscore.Inactive && slices.Contains([]string{boxscore.NotFound, boxscore.MultipleMatches}, lowerTrim(keys[4]))
+	unmatched := status == boxscore.Inactive && slices.Contains([]string{boxscore.NotFound, boxscore.MultipleMatches},
+		lowerTrim(keys[4]))
 	return name, lookup, inName && !unmatched
 }
 
@@ -77,14 +78,16 @@ func (t *nameTotals) check(scope string, by job.Thresholds) job.Check {
 		for i, name := range names {
 			names[i] = fmt.Sprintf("%s (%d rows)", name, t.names[name])
 		}
-		c.Advice = fmt.Sprintf("their rows get no id: load a newer registry or `publisher alias add`; most rows have %s", sampleOf(names, shownNames))
+		c.Advice = fmt.Sprintf("their rows get no id: load a newer registry or `publisher alias add`; most rows have %s",
+			sampleOf(names, shownNames))
 	}
 	return c
 }
 
-// judgeNames judges how many raw rows print a name that neither registry nor aliases know: over all dates, and by season.
-// It is not asked of a table that could not be counted, nor of a source that is off; bounds of a source's dates are not
-// heeded. A row without an id may still come of a name that is known here: two namesakes of whom the registry has one.
+// judgeNames judges how many raw rows print a name that neither registry nor aliases know: over all dates, and by
+// season. It is not asked of a table that could not be counted, nor of a source that is off; bounds of a source's dates
+// are not heeded. A row without an id may still come of a name that is known here: two namesakes of whom the registry
+// has one.
 func judgeNames(in job.PreflightInput, settings Settings) (whole *job.Check, bySeason map[string]job.Check) {
 	if in.References == nil {
 		return nil, nil
