@@ -71,7 +71,7 @@ func (p *Publisher) Preflight(ctx context.Context, r Request, plan *Plan) (Prefl
 	}
 	out := Preflight{Range: r.Range, Thresholds: thresholds.Bounds()}
 	live, checks := p.liveTables(ctx)
-	out.Embedded = !slices.ContainsFunc(live, func(l liveTable) bool { return l.is.Location != "" })
+	out.Embedded = inFile(live)
 	out.Checks = append(p.checkSetup(ctx), append(checks, judgeTables(live, p.job.Target, r.Range, time.Now())...)...)
 
 	if plan == nil {
@@ -216,6 +216,11 @@ func (p *Publisher) liveTables(ctx context.Context) (live []liveTable, failed []
 		live = append(live, liveTable{t, d})
 	}
 	return live, failed
+}
+
+// inFile reports whether the tables lie in a file; of tables that could not be looked at nobody knows.
+func inFile(live []liveTable) bool {
+	return len(live) > 0 && !slices.ContainsFunc(live, func(l liveTable) bool { return l.is.Location != "" })
 }
 
 // unseen is a check that an error kept from being made: it fails where something is missing or not allowed, and the

@@ -116,6 +116,10 @@ func TestJudgeTables(t *testing.T) {
 
 func TestTablesOfAFileHaveNoLocation(t *testing.T) {
 	t.Parallel()
+	there := liveTable{testjob.Stations, warehouse.Description{Location: "US"}}
+	if !inFile([]liveTable{{}}) || inFile([]liveTable{{}, there}) || inFile(nil) {
+		t.Error("a file is told by tables without a location")
+	}
 	got := told(judgeTables([]liveTable{{testjob.Target, warehouse.Description{Exists: true}}}, testjob.Target, gamedate.Range{}, time.Time{}))
 	if diff := cmp.Diff([]string{"pass table is as needed"}, got); diff != "" {
 		t.Errorf("checks (-want +got):\n%s", diff)
