@@ -121,7 +121,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 		fmt.Fprintln(stderr, "Run `worker --help` for the settings.")
 		return 2
 	}
-	code, err = work(ctx, c, stderr)
+	code, err = workAndLeave(ctx, c, stderr)
 	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		fmt.Fprintln(stderr, "worker: interrupted; nothing is lost")
 		return 130
@@ -136,6 +136,43 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 func complain(w io.Writer, err error) {
 	for line := range strings.Lines(err.Error()) {
 		fmt.Fprintln(w, "worker:", strings.TrimSuffix(line, "\n"))
+	}
+}
+
+// soonestKill is a little before the first kill that follows a SIGTERM anywhere: 10 s after it on Cloud Run and by
+// `docker stop`, 30 s on Kubernetes.
+const soonestKill = 9500 * time.Millisecond
+
+// leaveAfter is how long after SIGTERM the process ends in any case: an eighth more than the grace period, for giving
+// back what is left.
+func (c *Config) leaveAfter() time.Duration { return max(soonestKill, c.Grace+c.Grace/8) }
+
+// workAndLeave is [work] with an end: where ledger or queue do not answer any more, their clients would go on asking
+// long after the grace period. Nothing is lost by leaving: leases end, and messages come again. What is left behind
+// ends with the process.
+func workAndLeave(ctx context.Context, c Config, stderr io.Writer) (int, error) {
+	type result struct {
+		code int
+		err  error
+	}
+	ended := make(chan result, 1)
+	go func() {
+		code, err := work(ctx, c, stderr)
+		ended <- result{code, err}
+	}()
+	select {
+	case r := <-ended:
+		return r.code, r.err
+	case <-ctx.Done():
+	}
+	timer := time.NewTimer(c.leaveAfter())
+	defer timer.Stop()
+	select {
+	case r := <-ended:
+		return r.code, r.err
+	case <-timer.C:
+		logger(c, stderr).WarnContext(ctx, "left before everything was answered: what was not given back comes again when its lease ends")
+		return 0, nil
 	}
 }
 

@@ -1,8 +1,11 @@
 package cloud_test
 
 import (
+	"net"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -13,6 +16,7 @@ import (
 	"gamefill/internal/publisher"
 	"gamefill/internal/summary"
 	"gamefill/internal/warehouse/bigquerywarehouse/bigqueryfake"
+	"gamefill/test/emulator"
 	"gamefill/test/league"
 	"gamefill/test/program"
 )
@@ -120,4 +124,78 @@ func TestInstanceIsStopped(t *testing.T) {
 	if cloud.TableFingerprint != embedded.TableFingerprint || cloud.Rows != l.Rows {
 		t.Errorf("got %d rows, fingerprint %s; want %d, and the embedded backend's %s", cloud.Rows, cloud.TableFingerprint, l.Rows, embedded.TableFingerprint)
 	}
+}
+
+// TestStoppedWithoutNetwork sends SIGTERM to such a worker when nothing gets through to the ledger any more, and nothing
+// comes back. It leaves by itself, before Cloud Run would kill it, and says what it leaves behind.
+func TestStoppedWithoutNetwork(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("waits until the worker leaves")
+	}
+	games, l := imported(t, league.Options{Dates: 2})
+	p := newProject(t)
+	p.scrape(games)
+	p.Publish(t, 0, "init")
+	p.Publish(t, 0, "publish", "--from", l.Range.From.String(), "--to", l.Range.To.String(), "--no-sample", "--reason", "shutdown")
+
+	args, settings := pool(t)
+	address, cut := wire(t, emulator.Firestore(t))
+	p.Env = append(p.Env, append(settings, "FIRESTORE_EMULATOR_HOST="+address)...)
+	p.bigquery.FailNext(bigqueryfake.Match{Kind: bigqueryfake.JobsInsertLoad, Table: summary.Target.Name}, 2, bigqueryfake.HoldRunning())
+	stopped := p.Start(t, "", program.Worker, args...)
+	for tick := time.NewTicker(10 * time.Millisecond); len(p.bigquery.Held()) < 2; {
+		select {
+		case <-tick.C:
+		case <-stopped.Done():
+			t.Fatalf("the worker ended before it was told to: %v", stopped.Wait())
+		}
+	}
+	cut()
+	stopped.Signal(syscall.SIGTERM)
+	if r := stopped.Wait(); r.Code != 0 || !strings.Contains(r.Stderr, "left before everything was answered") {
+		t.Errorf("worker after SIGTERM: got %v\nwant exit code 0, and what it has left", r)
+	}
+}
+
+// wire carries connections to another address until it is cut: then nothing passes any more, and neither end is told.
+func wire(t *testing.T, to string) (address string, cut func()) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var passing sync.RWMutex // held by whoever cuts
+	var ends sync.WaitGroup
+	carry := func(to, from net.Conn) {
+		defer to.Close()
+		defer from.Close()
+		buffer := make([]byte, 32<<10)
+		for {
+			n, err := from.Read(buffer)
+			passing.RLock()
+			_, failed := to.Write(buffer[:n])
+			passing.RUnlock()
+			if err != nil || failed != nil {
+				return
+			}
+		}
+	}
+	ends.Go(func() {
+		for {
+			near, err := l.Accept()
+			if err != nil {
+				return
+			}
+			far, err := net.Dial("tcp", to)
+			if err != nil {
+				near.Close()
+				continue
+			}
+			ends.Go(func() { carry(near, far) })
+			ends.Go(func() { carry(far, near) })
+		}
+	})
+	t.Cleanup(func() { l.Close(); ends.Wait() })
+	return l.Addr().String(), func() { passing.Lock(); t.Cleanup(passing.Unlock) }
 }
