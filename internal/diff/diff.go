@@ -8,8 +8,8 @@ import (
 	"gamefill/internal/table"
 )
 
-// Partition is what turns one version of a partition into another. Rows of both sides are accounted for: before = same +
-// lineage + changed + removed, after = same + lineage + changed + added.
+// Partition is what turns one version of a partition into another. Rows of both sides are accounted for: before = same
+// + lineage + changed + removed, after = same + lineage + changed + added.
 //
 // Rows are paired as multisets. Equal rows of one key are the same; what is left of the key is paired as changed. Rows
 // still alone then are paired by the REQUIRED columns of the key, so that a row whose person became known counts as
@@ -113,7 +113,8 @@ func by(columns []int) func(a, b table.Row) int {
 }
 
 // match pairs rows that compare as equal, in the order they have, and returns those without a partner.
-func match(compare func(a, b table.Row) int, before, after []table.Row, pair func(b, a table.Row)) (restBefore, restAfter []table.Row) {
+func match(compare func(a, b table.Row) int, before, after []table.Row,
+	pair func(b, a table.Row)) (restBefore, restAfter []table.Row) {
 	slices.SortStableFunc(before, compare)
 	slices.SortStableFunc(after, compare)
 	for len(before) > 0 && len(after) > 0 {
@@ -135,7 +136,8 @@ func (p *Partition) pair(s *table.Schema, before, after table.Row) {
 	c := Change{Before: before, After: after}
 	lineage := true
 	for i, column := range s.Columns {
-		if column.Role == table.Owned && !before[i].Equal(after[i]) || column.Role == table.Unowned && before[i].IsNull() && !after[i].IsNull() {
+		if column.Role == table.Owned && !before[i].Equal(after[i]) ||
+			column.Role == table.Unowned && before[i].IsNull() && !after[i].IsNull() {
 			c.Columns = append(c.Columns, i)
 			lineage = lineage && column.Lineage
 		}

@@ -16,15 +16,18 @@ import (
 var day = gamedate.MustParse("2022-01-15")
 
 // scores has a key of two columns, of which one may be NULL, and columns of every role.
-var scores = &table.Schema{Dataset: "d", Name: "scores", Partition: "day", Key: []string{"name", "id"}, Columns: []table.Column{
-	{Name: "day", Type: table.DATE, Required: true}, {Name: "id", Type: table.STRING}, {Name: "name", Type: table.STRING, Required: true},
-	{Name: "points", Type: table.INT64}, {Name: "at", Type: table.INT64, Role: table.Volatile},
-	{Name: "note", Type: table.STRING, Role: table.Unowned}, {Name: "of", Type: table.INT64, Lineage: true},
-}}
+var scores = &table.Schema{Dataset: "d", Name: "scores", Partition: "day", Key: []string{"name", "id"},
+	Columns: []table.Column{
+		{Name: "day", Type: table.DATE, Required: true}, {Name: "id", Type: table.STRING},
+		{Name: "name", Type: table.STRING, Required: true},
+		{Name: "points", Type: table.INT64}, {Name: "at", Type: table.INT64, Role: table.Volatile},
+		{Name: "note", Type: table.STRING, Role: table.Unowned}, {Name: "of", Type: table.INT64, Lineage: true},
+	}}
 
 // score makes a row; "" and a negative number are NULL.
 func score(name, id string, points, at int, note string) table.Row {
-	row := table.Row{table.Date(day), table.Null, table.String(name), table.Null, table.Int(int64(at)), table.Null, table.Int(1)}
+	row := table.Row{table.Date(day), table.Null, table.String(name), table.Null, table.Int(int64(at)),
+		table.Null, table.Int(1)}
 	if id != "" {
 		row[1] = table.String(id)
 	}
@@ -95,22 +98,25 @@ func TestCompare(t *testing.T) {
 		{"changed", rows(a, b), rows(a, score("b", "2", 21, 0, "")), []string{"~ name=b id=2 [points]"}},
 		{"from NULL", rows(score("a", "1", -1, 0, "")), rows(score("a", "1", 0, 0, "")), []string{"~ name=a id=1 [points]"}},
 		{"to NULL", rows(score("a", "1", 0, 0, "")), rows(score("a", "1", -1, 0, "")), []string{"~ name=a id=1 [points]"}},
-		{"another name is another row", rows(a), rows(score("x", "1", 10, 0, "")), []string{"+ name=x id=1", "- name=a id=1"}},
+		{"another name is another row", rows(a), rows(score("x", "1", 10, 0, "")),
+			[]string{"+ name=x id=1", "- name=a id=1"}},
 		{"a person becomes known", rows(score("a", "", 10, 0, ""), b), rows(a, b), []string{"~ name=a id=1 [id]"}},
 		{"a person becomes known, other numbers", rows(score("a", "", 10, 0, "")), rows(score("a", "1", 11, 0, "")),
 			[]string{"~ name=a id=1 [id points]"}},
-		{"the key decides before its required part", rows(score("a", "", 10, 0, ""), score("a", "1", 11, 0, "")), rows(score("a", "1", 10, 0, "")),
-			[]string{"- name=a id=", "~ name=a id=1 [points]"}},
+		{"the key decides before its required part", rows(score("a", "", 10, 0, ""), score("a", "1", 11, 0, "")),
+			rows(score("a", "1", 10, 0, "")), []string{"- name=a id=", "~ name=a id=1 [points]"}},
 		{"erased", rows(score("a", "1", 10, 0, "theirs")), rows(a), []string{"erased name=a id=1 [note]"}},
 		{"carried", rows(score("a", "1", 10, 0, "theirs")), rows(score("a", "1", 10, 5, "theirs")), nil},
 		{"replaced in an unowned column", rows(score("a", "1", 10, 0, "theirs")), rows(score("a", "1", 10, 0, "ours")),
 			[]string{"erased name=a id=1 [note]"}},
 		{"new in an unowned column", rows(a), rows(score("a", "1", 10, 0, "ours")), []string{"~ name=a id=1 [note]"}},
-		{"erased with the row", rows(score("a", "1", 10, 0, "theirs")), nil, []string{"- name=a id=1", "erased name=a id=1 [note]"}},
+		{"erased with the row", rows(score("a", "1", 10, 0, "theirs")), nil,
+			[]string{"- name=a id=1", "erased name=a id=1 [note]"}},
 		{"changed and erased", rows(score("a", "1", 10, 0, "theirs")), rows(score("a", "1", 11, 0, "")),
 			[]string{"~ name=a id=1 [points]", "erased name=a id=1 [note]"}},
 		{"lineage alone", rows(a, b), made(2, a, b), []string{"lineage name=a id=1 [of]", "lineage name=b id=2 [of]"}},
-		{"lineage beside a change", rows(a, b), made(2, a, score("b", "2", 21, 0, "")), []string{"~ name=b id=2 [points of]", "lineage name=a id=1 [of]"}},
+		{"lineage beside a change", rows(a, b), made(2, a, score("b", "2", 21, 0, "")),
+			[]string{"~ name=b id=2 [points of]", "lineage name=a id=1 [of]"}},
 		{"twins of another lineage stay together", rows(score("a", "1", 10, 0, ""), score("a", "1", 12, 0, "")),
 			made(2, score("a", "1", 9, 0, ""), score("a", "1", 10, 0, "")),
 			[]string{"~ name=a id=1 [points of]", "lineage name=a id=1 [of]", "duplicate name=a id=1 2 2"}},
@@ -119,7 +125,8 @@ func TestCompare(t *testing.T) {
 		{"two of one", rows(a, b), rows(a, a, b), []string{"+ name=a id=1", "duplicate name=a id=1 1 2"}},
 		{"one of two twins changes", rows(a, score("a", "1", 12, 0, "")), rows(score("a", "1", 13, 0, ""), a),
 			[]string{"~ name=a id=1 [points]", "duplicate name=a id=1 2 2"}},
-		{"twins keep what they have", rows(score("a", "1", 10, 0, "x"), score("a", "1", 10, 0, "y")), rows(score("a", "1", 10, 0, "y")),
+		{"twins keep what they have", rows(score("a", "1", 10, 0, "x"), score("a", "1", 10, 0, "y")),
+			rows(score("a", "1", 10, 0, "y")),
 			[]string{"- name=a id=1", "erased name=a id=1 [note]", "duplicate name=a id=1 2 1"}},
 	}
 	for _, tt := range tests {
@@ -142,8 +149,9 @@ func TestCompareAnyTwoVersions(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 11))
 		version := func() (version []table.Row) {
 			for range rng.IntN(7) {
-				version = append(version, score(string(rune('a'+rng.IntN(3))), []string{"", "1", "2"}[rng.IntN(3)], rng.IntN(3)-1, rng.IntN(9),
-					[]string{"", "", "x", "y"}[rng.IntN(4)]))
+				version = append(version,
+					score(string(rune('a'+rng.IntN(3))), []string{"", "1", "2"}[rng.IntN(3)], rng.IntN(3)-1, rng.IntN(9),
+						[]string{"", "", "x", "y"}[rng.IntN(4)]))
 			}
 			return version
 		}
@@ -172,7 +180,8 @@ func TestCompareAnyTwoVersions(t *testing.T) {
 			t.Errorf("seed %d: got empty %v, want %v: %q", seed, p.Empty(), want, tell(p))
 		}
 		c := p.Counts()
-		if c.Before != c.Same+c.Lineage+c.Changed+c.Removed || c.After != c.Same+c.Lineage+c.Changed+c.Added || c.Before != len(before) || c.After != len(after) {
+		if c.Before != c.Same+c.Lineage+c.Changed+c.Removed || c.After != c.Same+c.Lineage+c.Changed+c.Added ||
+			c.Before != len(before) || c.After != len(after) {
 			t.Errorf("seed %d: rows unaccounted for: %+v of %d and %d", seed, c, len(before), len(after))
 		}
 		if got, want := scores.Fingerprint(apply(before, p)), scores.Fingerprint(after); got != want {
@@ -218,19 +227,23 @@ func TestRollup(t *testing.T) {
 	r := diff.NewRollup(scores, 1)
 	next := day.AddDays(1)
 	same := score("s", "9", 9, 0, "")
-	r.Add(day, diff.Compare(scores, rows(score("a", "", -1, 0, "x"), score("b", "2", 2, 0, ""), score("d", "4", 4, 0, ""), same),
-		made(2, score("a", "1", 1, 0, ""), score("b", "2", 3, 0, ""), score("c", "3", 3, 0, ""), score("c", "3", 3, 0, ""), same)))
+	r.Add(day, diff.Compare(scores,
+		rows(score("a", "", -1, 0, "x"), score("b", "2", 2, 0, ""), score("d", "4", 4, 0, ""), same),
+		made(2, score("a", "1", 1, 0, ""), score("b", "2", 3, 0, ""), score("c", "3", 3, 0, ""), score("c", "3", 3, 0, ""),
+			same)))
 	r.Add(next, diff.Compare(scores, rows(same), rows(score("s", "9", 9, 5, ""))))
 	r.Add(next.AddDays(1), diff.Compare(scores, rows(score("e", "5", 5, 0, "x"), same), made(3, same)))
 	text := func(s string) *string { return &s }
 	want := diff.Total{
-		Counts: diff.Counts{Before: 7, After: 7, Same: 1, Added: 2, Removed: 2, Changed: 2, Lineage: 2, Erasing: 2, Duplicates: 1},
-		Dates:  3, Differing: 2,
+		Counts: diff.Counts{Before: 7, After: 7, Same: 1, Added: 2, Removed: 2, Changed: 2, Lineage: 2,
+			Erasing: 2, Duplicates: 1},
+		Dates: 3, Differing: 2,
 		Columns: []diff.Column{
 			{Column: "id", Rows: 1, Examples: []diff.ColumnExample{{Date: day, Key: "name=a id=1", After: text("1")}}},
 			{Column: "points", Rows: 2, Examples: []diff.ColumnExample{{Date: day, Key: "name=a id=1", After: text("1")}}},
 		},
-		LineageColumns: []diff.Column{{Column: "of", Rows: 4, Examples: []diff.ColumnExample{{Date: day, Before: text("1"), After: text("2")}}}},
+		LineageColumns: []diff.Column{{Column: "of", Rows: 4,
+			Examples: []diff.ColumnExample{{Date: day, Before: text("1"), After: text("2")}}}},
 		ErasedColumns: []diff.Column{
 			{Column: "note", Rows: 2, Examples: []diff.ColumnExample{{Date: day, Key: "name=a id=1", Before: text("x")}}},
 		},

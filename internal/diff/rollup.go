@@ -21,7 +21,8 @@ type Counts struct {
 
 // Counts are the comparison's numbers.
 func (p Partition) Counts() Counts {
-	return Counts{p.Before, p.After, p.Same, len(p.Added), len(p.Removed), len(p.Changed), len(p.Lineage), len(p.Erased), len(p.Duplicates)}
+	return Counts{p.Before, p.After, p.Same, len(p.Added), len(p.Removed), len(p.Changed), len(p.Lineage),
+		len(p.Erased), len(p.Duplicates)}
 }
 
 // Differ reports whether anything differs. Duplicates alone do not: both sides may have the same ones.
@@ -108,7 +109,8 @@ type Rollup struct {
 
 // NewRollup makes an empty rollup that keeps at most examples examples of each kind and of each column.
 func NewRollup(s *table.Schema, examples int) *Rollup {
-	r := &Rollup{schema: s, examples: examples, changed: make([]Column, len(s.Columns)), erased: make([]Column, len(s.Columns))}
+	r := &Rollup{schema: s, examples: examples, changed: make([]Column, len(s.Columns)),
+		erased: make([]Column, len(s.Columns))}
 	for i, c := range s.Columns {
 		r.changed[i].Column, r.erased[i].Column = c.Name, c.Name
 	}
