@@ -46,9 +46,9 @@ const (
 	late = 10 * time.Minute
 )
 
-// Herald tells what becomes of a job's runs. Every message has a name made from the run and from what happened; a role of
-// that name in the ledger is held by whoever delivers it: for Options.Retry before, and for good after it arrived. So no
-// two processes tell the same, and one that dies or fails in between leaves the message to the next.
+// Herald tells what becomes of a job's runs. Every message has a name made from the run and from what happened; a role
+// of that name in the ledger is held by whoever delivers it: for Options.Retry before, and for good after it arrived.
+// So no two processes tell the same, and one that dies or fails in between leaves the message to the next.
 //
 // A herald is used by one goroutine.
 type Herald struct {
@@ -230,13 +230,15 @@ func due(run ledger.Run, counts map[ledger.State]int, dead []ledger.Entry) []new
 		m := paused(run)
 		say(string(m.Kind)+opening, run.UpdatedAt, m)
 	case ledger.RunFinished:
-		say(string(Completed)+opening, run.FinishedAt, Message{Kind: Completed, Title: fmt.Sprintf("Run %s is finished: %s", run.ID, run.Verdict), Lines: summary(run, counts, dead)})
+		say(string(Completed)+opening, run.FinishedAt, Message{Kind: Completed,
+			Title: fmt.Sprintf("Run %s is finished: %s", run.ID, run.Verdict), Lines: summary(run, counts, dead)})
 	case ledger.RunCancelled:
 		lines := summary(run, counts, dead)
 		if run.Cause != "" {
 			lines = append([]string{run.Cause}, lines...)
 		}
-		say(string(Cancelled), run.FinishedAt, Message{Kind: Cancelled, Title: fmt.Sprintf("Run %s is cancelled", run.ID), Lines: lines})
+		say(string(Cancelled), run.FinishedAt,
+			Message{Kind: Cancelled, Title: fmt.Sprintf("Run %s is cancelled", run.ID), Lines: lines})
 	}
 	return out
 }
@@ -260,10 +262,12 @@ func started(run ledger.Run, counts map[ledger.State]int) Message {
 func sampled(run ledger.Run) Message {
 	lines := asking(run.Sample.Checks)
 	if run.Approval != nil && !run.Approval.Override {
-		return Message{Kind: SamplePassed, Title: fmt.Sprintf("The sample of run %s is judged: %s", run.ID, run.Sample.Verdict),
+		return Message{Kind: SamplePassed,
+			Title: fmt.Sprintf("The sample of run %s is judged: %s", run.ID, run.Sample.Verdict),
 			Lines: append(lines, "The rest of its dates may be published.")}
 	}
-	return Message{Kind: ApprovalNeeded, Title: fmt.Sprintf("Run %s needs an approval: its sample is judged %s", run.ID, run.Sample.Verdict),
+	return Message{Kind: ApprovalNeeded,
+		Title: fmt.Sprintf("Run %s needs an approval: its sample is judged %s", run.ID, run.Sample.Verdict),
 		Lines: append(lines, "Mend what failed and repeat `publisher sample`, or `publisher approve --reason …`.")}
 }
 
@@ -271,11 +275,12 @@ func paused(run ledger.Run) Message {
 	if run.CauseKind == "operator" {
 		return Message{Kind: Paused, Title: fmt.Sprintf("Run %s is paused", run.ID), Lines: []string{run.Cause}}
 	}
-	return Message{Kind: BreakerTripped, Title: fmt.Sprintf("Run %s has stopped itself (%s)", run.ID, run.CauseKind), Lines: []string{run.Cause}}
+	return Message{Kind: BreakerTripped, Title: fmt.Sprintf("Run %s has stopped itself (%s)", run.ID, run.CauseKind),
+		Lines: []string{run.Cause}}
 }
 
-// deaths is one message per cause whose dead dates have their letters out. It is named after the newest of them: the same
-// dates are told once, and new ones of the cause after the interval.
+// deaths is one message per cause whose dead dates have their letters out. It is named after the newest of them: the
+// same dates are told once, and new ones of the cause after the interval.
 func deaths(run ledger.Run, dead []ledger.Entry) []news {
 	byCause := map[string][]ledger.Entry{}
 	for _, e := range dead {
@@ -293,7 +298,8 @@ func deaths(run ledger.Run, dead []ledger.Entry) []news {
 			name:  fmt.Sprintf("%s:%s:%d", DeadLetters, cause, newest.UpdatedAt.UnixMicro()),
 			at:    newest.UpdatedAt,
 			cause: string(DeadLetters) + ":" + cause,
-			message: Message{Kind: DeadLetters, Run: run.ID, Title: fmt.Sprintf("Run %s: dead dates, %d of %s (%s)", run.ID, len(entries), f.Reason, f.Class),
+			message: Message{Kind: DeadLetters, Run: run.ID,
+				Title: fmt.Sprintf("Run %s: dead dates, %d of %s (%s)", run.ID, len(entries), f.Reason, f.Class),
 				Lines: []string{dates(entries), fmt.Sprintf("%s: %s", newest.Date, f.Message),
 					fmt.Sprintf("`publisher explain %s` tells more.", newest.Date)}},
 		})

@@ -89,7 +89,8 @@ func (e *ear) take() []notify.Kind {
 // opened is a run of 40 dates with games and 4 without, that workers were let at.
 func opened() *record {
 	return &record{
-		run: ledger.Run{ID: "r1", Job: "rain", State: ledger.RunOpen, Version: "7", Actor: "ana", Reason: "a leak", OpenedAt: time.Now(), CreatedAt: time.Now(),
+		run: ledger.Run{ID: "r1", Job: "rain", State: ledger.RunOpen, Version: "7", Actor: "ana", Reason: "a leak",
+			OpenedAt: time.Now(), CreatedAt: time.Now(),
 			Range: gamedate.Range{From: gamedate.MustParse("2022-05-01"), To: gamedate.MustParse("2022-06-13")}},
 		counts: map[ledger.State]int{ledger.Pending: 40, ledger.NoGames: 4}, roles: map[string]holder{}}
 }
@@ -99,8 +100,8 @@ func (r *record) done(n int) {
 }
 
 func (r *record) die(day, reason string) {
-	r.dead = append(r.dead, ledger.Entry{Date: gamedate.MustParse(day), State: ledger.Dead, DeadPublished: true, UpdatedAt: time.Now(),
-		Failure: &ledger.Failure{Class: failure.Permanent, Reason: reason, Message: "no <rain>"}})
+	r.dead = append(r.dead, ledger.Entry{Date: gamedate.MustParse(day), State: ledger.Dead, DeadPublished: true,
+		UpdatedAt: time.Now(), Failure: &ledger.Failure{Class: failure.Permanent, Reason: reason, Message: "no <rain>"}})
 	r.counts = maps.Clone(r.counts)
 	r.counts[ledger.Pending]--
 	r.counts[ledger.Dead]++
@@ -168,7 +169,8 @@ func TestAnnounce(t *testing.T) {
 
 func TestSample(t *testing.T) {
 	t.Parallel()
-	checks := []job.Check{{Name: "games", Verdict: job.Pass}, {Name: "leading_minutes", Scope: "2022-05-01", Verdict: job.Failed, Seen: "2.0"}}
+	checks := []job.Check{{Name: "games", Verdict: job.Pass},
+		{Name: "leading_minutes", Scope: "2022-05-01", Verdict: job.Failed, Seen: "2.0"}}
 	tests := []struct {
 		name    string
 		sample  ledger.Sample
@@ -177,7 +179,8 @@ func TestSample(t *testing.T) {
 		line    string
 	}{
 		{"passed", ledger.Sample{Verdict: job.Pass}, true, notify.SamplePassed, "The rest of its dates may be published."},
-		{"failed", ledger.Sample{Verdict: job.Failed, Checks: checks}, false, notify.ApprovalNeeded, "fail: leading_minutes 2022-05-01: 2.0"},
+		{"failed", ledger.Sample{Verdict: job.Failed, Checks: checks}, false, notify.ApprovalNeeded,
+			"fail: leading_minutes 2022-05-01: 2.0"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -275,14 +278,15 @@ func TestAnnounceRunTellsOfOneThatEnded(t *testing.T) {
 		r.done(39)
 		r.die("2022-05-01", "dry")
 		r.run.State, r.run.Verdict, r.run.FinishedAt = ledger.RunFinished, job.Failed, r.run.CreatedAt.Add(time.Minute)
-		r.run.Checks = []job.Check{{Name: "no dead dates", Verdict: job.Failed, Seen: "1"}, {Name: "games", Verdict: job.Pass, Seen: "9"}}
+		r.run.Checks = []job.Check{{Name: "no dead dates", Verdict: job.Failed, Seen: "1"},
+			{Name: "games", Verdict: job.Pass, Seen: "9"}}
 		herald(r, e, "one").AnnounceRun(t.Context(), "r1")
 		if len(e.heard) != 2 {
 			t.Fatalf("got %+v, want the beginning and the end", e.heard)
 		}
 		want := notify.Message{Kind: notify.Completed, Run: "r1", Title: "Run r1 is finished: fail", Lines: []string{
-			"Range 2022-05-01..2022-06-13: 39 complete, 4 no_games, 1 dead, 1m0s after it was planned", "Dead of dry: 1", "fail: no dead dates: 1",
-			"`publisher report --run r1` has everything."}}
+			"Range 2022-05-01..2022-06-13: 39 complete, 4 no_games, 1 dead, 1m0s after it was planned", "Dead of dry: 1",
+			"fail: no dead dates: 1", "`publisher report --run r1` has everything."}}
 		if diff := cmp.Diff(want, e.heard[1]); diff != "" {
 			t.Errorf("summary (-want +got):\n%s", diff)
 		}
@@ -370,7 +374,8 @@ func TestLateMessagesTellTheirTime(t *testing.T) {
 				}
 			}
 		}
-		want := map[notify.Kind]string{notify.Started: "Told late: this is of " + begun + ".", notify.DeadLetters: "", notify.Paused: ""}
+		want := map[notify.Kind]string{notify.Started: "Told late: this is of " + begun + ".",
+			notify.DeadLetters: "", notify.Paused: ""}
 		if diff := cmp.Diff(want, late); diff != "" {
 			t.Errorf("lines that tell the time (-want +got):\n%s", diff)
 		}
@@ -378,7 +383,8 @@ func TestLateMessagesTellTheirTime(t *testing.T) {
 		ended := time.Now().UTC().Format(time.RFC3339)
 		time.Sleep(time.Hour)
 		h.AnnounceRun(t.Context(), r.run.ID)
-		if last := e.heard[len(e.heard)-1]; last.Kind != notify.Cancelled || !slices.Contains(last.Lines, "Told late: this is of "+ended+".") {
+		if last := e.heard[len(e.heard)-1]; last.Kind != notify.Cancelled ||
+			!slices.Contains(last.Lines, "Told late: this is of "+ended+".") {
 			t.Errorf("an end that nobody was there to tell: got %+v, want it to say %s", last, ended)
 		}
 	})

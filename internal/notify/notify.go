@@ -1,9 +1,9 @@
-// Package notify tells people what becomes of a run: that it began, what its sample came to, that it stopped, what died,
-// how far it is and how it ended.
+// Package notify tells people what becomes of a run: that it began, what its sample came to, that it stopped, what
+// died, how far it is and how it ended.
 //
-// A [Notifier] takes a [Message] to where people look; the adapters lie below this package. A [Herald] finds in the ledger
-// what is to be told, and sees to it that of any number of processes one tells it. Neither ever fails the work: a message
-// that cannot be delivered is tried again later, and an outage is logged once.
+// A [Notifier] takes a [Message] to where people look; the adapters lie below this package. A [Herald] finds in the
+// ledger what is to be told, and sees to it that of any number of processes one tells it. Neither ever fails the work:
+// a message that cannot be delivered is tried again later, and an outage is logged once.
 package notify
 
 import "context"
@@ -36,8 +36,8 @@ type Message struct {
 
 // Notifier delivers messages.
 type Notifier interface {
-	// Notify delivers one message, or says why it did not; it repeats nothing. It blocks until the service has answered, the
-	// adapter's time bound has passed or ctx has ended. After an error the message may still have arrived. Errors hold no
-	// secret of the address. It may be called concurrently and does not keep m.Lines.
+	// Notify delivers one message, or says why it did not; it repeats nothing. It blocks until the service has answered,
+	// the adapter's time bound has passed or ctx has ended. After an error the message may still have arrived. Errors hold
+	// no secret of the address. It may be called concurrently and does not keep m.Lines.
 	Notify(ctx context.Context, m Message) error
 }

@@ -1,8 +1,8 @@
 // Package webhooknotify delivers messages to a webhook that takes what Slack's incoming webhooks take: a POST of
 // {"text": "…"}. Mattermost, Rocket.Chat and Discord (at /slack) take it too.
 //
-// The address is a secret: whoever has it can post. No error, log line or text of this package shows more of it than scheme
-// and host.
+// The address is a secret: whoever has it can post. No error, log line or text of this package shows more of it than
+// scheme and host.
 package webhooknotify
 
 import (
@@ -23,7 +23,8 @@ import (
 )
 
 const (
-	// DefaultTimeout bounds one delivery, answer included: a service that takes messages at all answers in well under a second.
+	// DefaultTimeout bounds one delivery, answer included: a service that takes messages at all answers in well under a
+	// second.
 	DefaultTimeout = 5 * time.Second
 	// maxTextBytes keeps a text below the 4,000 characters that Slack advises as the most ("chat.postMessage", "Truncating
 	// content").
@@ -60,11 +61,12 @@ func New(address string, o Options) (*Webhook, error) {
 	}}, nil
 }
 
-// AddressVariable is the environment variable that holds the address. No flag does: a command line is seen by everybody on
-// the host.
+// AddressVariable is the environment variable that holds the address. No flag does: a command line is seen by everybody
+// on the host.
 const AddressVariable = "GAMEFILL_NOTIFY_WEBHOOK"
 
-// Open makes the webhook whose address a file holds or, where file is "", the environment; ok is false when neither names one.
+// Open makes the webhook whose address a file holds or, where file is "", the environment; ok is false when neither
+// names one.
 func Open(file string, getenv func(string) string, o Options) (w *Webhook, ok bool, err error) {
 	address, from := getenv(AddressVariable), AddressVariable
 	if file != "" {

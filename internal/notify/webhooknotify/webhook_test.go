@@ -39,7 +39,8 @@ func TestNotify(t *testing.T) {
 		got <- request{r.Method, r.URL.Path, r.Header.Get("Content-Type"), string(body)}
 	}))
 	t.Cleanup(server.Close)
-	m := notify.Message{Kind: notify.Started, Run: "r1", Title: "Run r1 has <begun> & goes on", Lines: []string{"1 > 0", "reason “é”"}}
+	m := notify.Message{Kind: notify.Started, Run: "r1", Title: "Run r1 has <begun> & goes on",
+		Lines: []string{"1 > 0", "reason “é”"}}
 	if err := open(t, server, webhooknotify.Options{}).Notify(t.Context(), m); err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +52,8 @@ func TestNotify(t *testing.T) {
 	if err := json.Unmarshal([]byte(r.body), &payload); err != nil {
 		t.Fatal(err)
 	}
-	if want := "*Run r1 has &lt;begun&gt; &amp; goes on*\n1 &gt; 0\nreason “é”"; len(payload) != 1 || payload["text"] != want {
+	if want := "*Run r1 has &lt;begun&gt; &amp; goes on*\n1 &gt; 0\nreason “é”"; len(payload) != 1 ||
+		payload["text"] != want {
 		t.Errorf("payload: got %q, want the text %q alone", payload, want)
 	}
 }
@@ -82,10 +84,15 @@ func TestFailures(t *testing.T) {
 		handler http.HandlerFunc
 		want    string
 	}{
-		{"refused", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "invalid_payload", http.StatusBadRequest) }, "answered 400 Bad Request: invalid_payload"},
-		{"gone", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no_service", http.StatusNotFound) }, "no_service"},
+		{"refused", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "invalid_payload", http.StatusBadRequest) },
+			"answered 400 Bad Request: invalid_payload"},
+		{"gone", func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "no_service", http.StatusNotFound)
+		}, "no_service"},
 		{"too fast", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) }, "429"},
-		{"moved", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, "302"},
+		{"moved", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/elsewhere", http.StatusFound)
+		}, "302"},
 		{"cut off", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "EOF"},
 	}
 	for _, tt := range tests {
@@ -143,8 +150,10 @@ func TestSilentService(t *testing.T) {
 
 func TestAddress(t *testing.T) {
 	t.Parallel()
-	for _, address := range []string{"", "hooks.example.com/" + secret, "ftp://example.com/" + secret, "https:///" + secret, "https://example.com/%zz" + secret} {
-		if _, err := webhooknotify.New(address, webhooknotify.Options{}); err == nil || strings.Contains(err.Error(), secret) {
+	for _, address := range []string{"", "hooks.example.com/" + secret, "ftp://example.com/" + secret,
+		"https:///" + secret, "https://example.com/%zz" + secret} {
+		if _, err := webhooknotify.New(address, webhooknotify.Options{}); err == nil ||
+			strings.Contains(err.Error(), secret) {
 			t.Errorf("%q: got error %v, want one without the secret", address, err)
 		}
 	}
