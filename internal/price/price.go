@@ -1,8 +1,8 @@
-// Package price has the list prices of the services that gamefill uses, and the arithmetic of a bill. It is pure and knows
-// no service but by name.
+// Package price has the list prices of the services that gamefill uses, and the arithmetic of a bill. It is pure and
+// knows no service but by name.
 //
-// Prices are those that the services' public pages list for the United States, as known in 2025; they may have changed since.
-// Free amounts, discounts and taxes are left out, so a bill says what is used costs, not what will be charged.
+// Prices are those that the services' public pages list for the United States, as known in 2025; they may have changed
+// since. Free amounts, discounts and taxes are left out, so a bill says what is used costs, not what will be charged.
 package price
 
 import (
@@ -104,33 +104,34 @@ const TiB = 1 << 40
 
 // The list prices. Sources: the pages named, for the United States, as known in 2025.
 var (
-	// Load is a load job and what it uploads. Source: "BigQuery pricing", free operations, batch loading from the shared pool.
+	// Load is a load job and what it uploads. Source: "BigQuery pricing", free operations, batch loading from the shared
+	// pool.
 	Load = List{}
-	// Scan is what a query reads, billed by whole MiB and at least 10 MiB for each table. Source: "BigQuery pricing", on-demand
-	// compute, United States (multi-region).
+	// Scan is what a query reads, billed by whole MiB and at least 10 MiB for each table. Source: "BigQuery pricing",
+	// on-demand compute, United States (multi-region).
 	Scan = List{6_250_000, TiB, "TiB"}
-	// DocumentRead and DocumentWrite are Firestore's. Source: "Firestore pricing", Standard edition, nam5; a single region costs
-	// half.
+	// DocumentRead and DocumentWrite are Firestore's. Source: "Firestore pricing", Standard edition, nam5; a single region
+	// costs half.
 	DocumentRead  = List{60_000, 100_000, "reads"}
 	DocumentWrite = List{180_000, 100_000, "writes"}
-	// Throughput is what Pub/Sub carries, each request counted as MessageBytes at least. Source: "Pub/Sub pricing", message
-	// delivery basic.
+	// Throughput is what Pub/Sub carries, each request counted as MessageBytes at least. Source: "Pub/Sub pricing",
+	// message delivery basic.
 	Throughput = List{40_000_000, TiB, "TiB"}
-	// CPU and Memory are of a Cloud Run instance that is billed as long as it lives. Source: "Cloud Run pricing", CPU always
-	// allocated, tier 1 regions; worker pools are not dearer.
+	// CPU and Memory are of a Cloud Run instance that is billed as long as it lives. Source: "Cloud Run pricing", CPU
+	// always allocated, tier 1 regions; worker pools are not dearer.
 	CPU    = List{18, 1, "vCPU-second"}
 	Memory = List{2, 1, "GiB-second"}
 	// WorkerSecond is a worker as deploy/ makes it: one vCPU and one GiB.
 	WorkerSecond = List{CPU.Dollars + Memory.Dollars, 1, "worker-second"}
 )
 
-// MessageBytes is the least that a request to publish or to deliver is counted as; a message of gamefill is smaller. Source:
-// "Pub/Sub pricing", message delivery basic: "a minimum of 1,000 bytes per publish, push or pull request".
+// MessageBytes is the least that a request to publish or to deliver is counted as; a message of gamefill is smaller.
+// Source: "Pub/Sub pricing", message delivery basic: "a minimum of 1,000 bytes per publish, push or pull request".
 const MessageBytes = 1000
 
-// What one game date takes in documents of a Firestore ledger, counted by a test of package firestoreledger at the calls that
-// its adapter makes. Publishing is recording the date and marking its message as published; an attempt goes from the claim to
-// the completion with one write in between. Renewals of leases that last, and retries, come on top.
+// What one game date takes in documents of a Firestore ledger, counted by a test of package firestoreledger at the
+// calls that its adapter makes. Publishing is recording the date and marking its message as published; an attempt goes
+// from the claim to the completion with one write in between. Renewals of leases that last, and retries, come on top.
 const (
 	PublishReads  = 2
 	PublishWrites = 2

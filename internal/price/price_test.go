@@ -98,7 +98,8 @@ func TestSize(t *testing.T) {
 func TestList(t *testing.T) {
 	t.Parallel()
 	for list, want := range map[price.List]string{
-		price.Load: "free", price.DocumentRead: "$0.06 per 100,000 reads", price.Scan: "$6.25 per TiB", price.CPU: "$0.000018 per vCPU-second",
+		price.Load: "free", price.DocumentRead: "$0.06 per 100,000 reads", price.Scan: "$6.25 per TiB",
+		price.CPU: "$0.000018 per vCPU-second",
 	} {
 		if got := list.String(); got != want {
 			t.Errorf("got %q, want %q", got, want)
@@ -113,7 +114,8 @@ func TestBill(t *testing.T) {
 	b.Add(price.Line{Item: "bytes scanned", Unit: price.Bytes, Known: price.Unknown}, price.Scan)
 	b.Show(price.Line{Item: "load jobs", Quantity: 1200, Unit: "jobs", Known: price.Measured})
 	want := price.Bill{Total: 120_000, Lines: []price.Line{
-		{Item: "reads", Quantity: 200_000, Unit: "reads", Known: price.Estimated, Price: "$0.06 per 100,000 reads", Cost: 120_000},
+		{Item: "reads", Quantity: 200_000, Unit: "reads", Known: price.Estimated,
+			Price: "$0.06 per 100,000 reads", Cost: 120_000},
 		{Item: "bytes scanned", Unit: price.Bytes, Known: price.Unknown, Price: "$6.25 per TiB"},
 		{Item: "load jobs", Quantity: 1200, Unit: "jobs", Known: price.Measured},
 	}}
