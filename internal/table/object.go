@@ -10,11 +10,11 @@ import (
 	"strconv"
 )
 
-// ParseObject reads one JSON object of columns by name, each a text, number, truth value, list or null. Columns that it does
-// not have are NULL; given are the positions of those it has, ascending.
+// ParseObject reads one JSON object of columns by name, each a text, number, truth value, list or null. Columns that it
+// does not have are NULL; given are the positions of those it has, ascending.
 //
-// Errors: *ValueError for a name that is no column and for a value that its column cannot hold; else the text is not one
-// JSON object.
+// Errors: *ValueError for a name that is no column and for a value that its column cannot hold; else the text is not
+// one JSON object.
 func (s *Schema) ParseObject(text []byte) (row Row, given []int, err error) {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()

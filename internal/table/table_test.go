@@ -226,8 +226,9 @@ func FuzzParseDecimal(f *testing.F) {
 
 func TestParseObject(t *testing.T) {
 	t.Parallel()
-	s := &table.Schema{Name: "things", Columns: []table.Column{{Name: "name", Type: table.STRING}, {Name: "n", Type: table.INT64},
-		{Name: "ok", Type: table.BOOL}, {Name: "notes", Type: table.STRINGS}}}
+	s := &table.Schema{Name: "things",
+		Columns: []table.Column{{Name: "name", Type: table.STRING}, {Name: "n", Type: table.INT64},
+			{Name: "ok", Type: table.BOOL}, {Name: "notes", Type: table.STRINGS}}}
 	row, given, err := s.ParseObject([]byte(`{"ok":true,"n":9007199254740993,"notes":["a","b"],"name":null}`))
 	if err != nil {
 		t.Fatal(err)
