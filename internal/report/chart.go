@@ -72,7 +72,8 @@ func (c chart) draw() (template.HTML, error) {
 	}
 	o := charts.NewBarChartOptionWithData(c.values)
 	o.Theme = charts.GetTheme(charts.ThemeLight).WithBackgroundColor(chartdraw.ColorTransparent).WithTextColor(inkText).
-		WithXAxisColor(inkLine).WithYAxisColor(inkLine).WithAxisSplitLineColor(inkGrid).WithSeriesColors(inkBars[2-len(c.values):])
+		WithXAxisColor(inkLine).WithYAxisColor(inkLine).WithAxisSplitLineColor(inkGrid).
+		WithSeriesColors(inkBars[2-len(c.values):])
 	o.BarSize = min(0.75, widestBar*float64(len(c.labels)*len(c.values))/chartWidth)
 	font := charts.FontStyle{FontSize: chartFont, FontColor: inkText}
 	o.Padding = charts.Box{Top: 8, Left: 4, Right: 8, Bottom: 4, IsSet: true}
@@ -85,7 +86,8 @@ func (c chart) draw() (template.HTML, error) {
 		axis.Max = charts.Ptr(c.top)
 	}
 	o.ValueAxis = []charts.ValueAxisOption{axis}
-	p := charts.NewPainter(charts.PainterOptions{OutputFormat: charts.ChartOutputSVG, Width: chartWidth, Height: chartHeight})
+	p := charts.NewPainter(charts.PainterOptions{OutputFormat: charts.ChartOutputSVG, Width: chartWidth,
+		Height: chartHeight})
 	if err := p.BarChart(o); err != nil {
 		return "", fmt.Errorf("chart %s: %w", c.id, err)
 	}
@@ -123,8 +125,9 @@ func sparse(labels []string) []string {
 
 func nullsChart(r *Report) chart {
 	c := chart{id: "nulls", title: fmt.Sprintf("NULL share of %s by month, before the run and now", r.Column),
-		description: "The months' numbers are in the table below. Where it is not known of a whole month what was there before, that bar is left out.",
-		names:       []string{"before the run", "now"}, values: make([][]float64, 2), top: 100,
+		description: "The months' numbers are in the table below. Where it is not known of a whole month what was there " +
+			"before, that bar is left out.",
+		names: []string{"before the run", "now"}, values: make([][]float64, 2), top: 100,
 		format: func(v float64) string { return fmt.Sprintf("%.0f %%", v) }}
 	percent := func(n Counts) float64 {
 		if n.Rows == 0 {
@@ -156,8 +159,8 @@ func rowsChart(r *Report) chart {
 		per, name = perMonth, "month"
 	}
 	c.title = "Rows per " + name + ", before the run and now"
-	c.description = fmt.Sprintf("From %s to %s. Where it is not known of a whole %s what was there before, that bar is left out.",
-		r.Run.Range.From, r.Run.Range.To, name)
+	c.description = fmt.Sprintf("From %s to %s. Where it is not known of a whole %s what was there before, "+
+		"that bar is left out.", r.Run.Range.From, r.Run.Range.To, name)
 	for _, d := range r.Dates {
 		label := per(d.Date)
 		last := len(c.labels) - 1
@@ -211,8 +214,9 @@ func triesChart(r *Report) chart {
 }
 
 func failuresChart(r *Report) chart {
-	c := chart{id: "failures", title: "Failed attempts by class", description: "The table below has the reasons of each class.",
-		names: []string{"attempts"}, values: make([][]float64, 1), format: whole}
+	c := chart{id: "failures", title: "Failed attempts by class",
+		description: "The table below has the reasons of each class.",
+		names:       []string{"attempts"}, values: make([][]float64, 1), format: whole}
 	at := map[string]int{}
 	for _, f := range r.Failures {
 		i, ok := at[f.Class]

@@ -62,9 +62,9 @@ var htmlText string
 var markdownText string
 
 var functions = map[string]any{
-	"brief": brief, "count": count, "groups": groups, "groupShare": groupShare, "head": head, "more": more, "plural": terminal.Plural[int],
-	"quiet": quiet, "rows": rows, "share": Counts.Share, "short": short, "stamp": stamp, "telling": telling, "undone": undone,
-	"verdict": verdict, "wide": wide, "words": words,
+	"brief": brief, "count": count, "groups": groups, "groupShare": groupShare, "head": head, "more": more,
+	"plural": terminal.Plural[int], "quiet": quiet, "rows": rows, "share": Counts.Share, "short": short, "stamp": stamp,
+	"telling": telling, "undone": undone, "verdict": verdict, "wide": wide, "words": words,
 	"join":       func(list []string) string { return strings.Join(list, ", ") },
 	"list":       func(items []string) string { return strings.Join(items, "; ") },
 	"listPrices": func() string { return price.Note },
@@ -72,7 +72,8 @@ var functions = map[string]any{
 
 var (
 	htmlPage     = template.Must(template.New("report.html").Funcs(functions).Parse(htmlText))
-	markdownPage = textTemplate.Must(textTemplate.New("report.md").Funcs(functions).Funcs(map[string]any{"md": md, "code": code}).Parse(markdownText))
+	markdownPage = textTemplate.Must(textTemplate.New("report.md").Funcs(functions).
+			Funcs(map[string]any{"md": md, "code": code}).Parse(markdownText))
 )
 
 // head is the lines of a list that are shown.
@@ -189,7 +190,8 @@ func md(v any) string {
 	var b strings.Builder
 	text := strings.Join(strings.Fields(fmt.Sprint(v)), " ")
 	letter := func(i int) bool {
-		return i >= 0 && i < len(text) && (text[i] >= '0' && text[i] <= '9' || text[i] >= 'a' && text[i] <= 'z' || text[i] >= 'A' && text[i] <= 'Z')
+		return i >= 0 && i < len(text) && (text[i] >= '0' && text[i] <= '9' || text[i] >= 'a' && text[i] <= 'z' ||
+			text[i] >= 'A' && text[i] <= 'Z')
 	}
 	for i := range len(text) {
 		switch c := text[i]; c {

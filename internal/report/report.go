@@ -1,7 +1,7 @@
 // Package report renders what became of a backfill run: as one HTML page that needs no network, and as Markdown.
 //
-// A [Report] is a plain value; whoever has the ledger and the warehouse fills it in. Rendering is pure: equal reports give
-// equal bytes. The package knows no job: what is counted, and in which column, are words of the report.
+// A [Report] is a plain value; whoever has the ledger and the warehouse fills it in. Rendering is pure: equal reports
+// give equal bytes. The package knows no job: what is counted, and in which column, are words of the report.
 package report
 
 import (
@@ -97,8 +97,8 @@ type Group struct {
 	Counts
 }
 
-// Month compares one month of the range before the run with what the table holds now. Before covers KnownDates of Dates:
-// of the others it is not known what the run replaced.
+// Month compares one month of the range before the run with what the table holds now. Before covers KnownDates of
+// Dates: of the others it is not known what the run replaced.
 type Month struct {
 	Month      string  `json:"month"` // "2022-01"
 	Dates      int     `json:"dates"`
@@ -224,7 +224,8 @@ func Summarise(r *Report) string {
 	case len(r.Checks) == 0:
 		checks = "nothing was judged"
 	case bad > 0 && judged[job.Warned] > 0:
-		checks = fmt.Sprintf("%s and %s", terminal.Plural(bad, "check fails", "checks fail"), terminal.Plural(judged[job.Warned], "warns", "warn"))
+		checks = fmt.Sprintf("%s and %s", terminal.Plural(bad, "check fails", "checks fail"),
+			terminal.Plural(judged[job.Warned], "warns", "warn"))
 	case bad > 0:
 		checks = terminal.Plural(bad, "check fails", "checks fail")
 	case judged[job.Warned] > 0:
@@ -236,7 +237,8 @@ func Summarise(r *Report) string {
 	}
 	dates := fmt.Sprintf("%d of %s complete", states["complete"], terminal.Plural(len(r.Dates), "date", "dates"))
 	for _, s := range []struct{ state, words string }{
-		{"no_games", "without " + r.Unit + "s"}, {"no_schedule", "in a silence of the calendar"}, {"pending", "waiting"}, {"leased", "in progress"},
+		{"no_games", "without " + r.Unit + "s"}, {"no_schedule", "in a silence of the calendar"}, {"pending", "waiting"},
+		{"leased", "in progress"},
 		{"dead", "dead"}, {"cancelled", "cancelled"}, {"rolled_back", "rolled back"}, {"", "not in the ledger"},
 	} {
 		if n := states[s.state]; n > 0 {

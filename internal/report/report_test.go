@@ -35,54 +35,71 @@ func rain() *report.Report {
 		MadeAt: at(30), Unit: "reading", Column: "tenths",
 		Run: report.Run{
 			ID: "20260301-090000-ab12", Job: "rain_per_day", Target: "sqlite:rain.db weather.rain_per_day",
-			Range: gamedate.Range{From: day("2022-01-30"), To: day("2022-02-03")}, State: "finished", Reason: "the gauges were read anew",
-			Actor: "keeper@hill", Version: "7", Settings: `{"unit":"tenths"}`, SettingsHash: strings.Repeat("ab", 32),
-			ReferenceHash: strings.Repeat("cd", 32), PlanHash: strings.Repeat("ef", 32), Accept: []string{"too_wet"}, Force: true,
-			StopOnFirstFailure: true, CreatedAt: at(0), FinishedAt: at(20),
+			Range: gamedate.Range{From: day("2022-01-30"), To: day("2022-02-03")}, State: "finished",
+			Reason: "the gauges were read anew", Actor: "keeper@hill", Version: "7",
+			Settings: `{"unit":"tenths"}`, SettingsHash: strings.Repeat("ab", 32),
+			ReferenceHash: strings.Repeat("cd", 32), PlanHash: strings.Repeat("ef", 32),
+			Accept: []string{"too_wet"}, Force: true, StopOnFirstFailure: true, CreatedAt: at(0), FinishedAt: at(20),
 		},
 		Verdict: job.Failed, JudgedAt: at(20),
 		Checks: []job.Check{
 			{Name: "every date settled", Verdict: job.Pass, Seen: "5 of 5", Bound: "all dates"},
-			{Name: "no dead dates", Verdict: job.Failed, Seen: "1", Bound: "0", Advice: "mend the cause and publish the date again"},
-			{Name: "tenths_null", Scope: "2022", Verdict: job.Warned, Seen: "1 of 50 (2.00%)", Bound: "pass to 1%, warn to 5%", Advice: "look"},
+			{Name: "no dead dates", Verdict: job.Failed, Seen: "1", Bound: "0",
+				Advice: "mend the cause and publish the date again"},
+			{Name: "tenths_null", Scope: "2022", Verdict: job.Warned, Seen: "1 of 50 (2.00%)",
+				Bound: "pass to 1%, warn to 5%", Advice: "look"},
 			{Name: "stations", Verdict: job.Shown, Seen: "50"},
 			{Name: "stations", Scope: "2022", Verdict: job.Pass, Seen: "50"},
 		},
 		Checklist: []report.Item{
-			{Name: "every date settled", Verdict: job.Pass, Note: "5 of 5"}, {Name: "no dead dates", Verdict: job.Failed, Note: "1"},
-			{Name: "no rule overridden", Verdict: job.Warned, Note: "too_wet"}, {Name: "spot check by a person", Verdict: job.NotChecked, Note: "compare a reading"},
+			{Name: "every date settled", Verdict: job.Pass, Note: "5 of 5"},
+			{Name: "no dead dates", Verdict: job.Failed, Note: "1"},
+			{Name: "no rule overridden", Verdict: job.Warned, Note: "too_wet"},
+			{Name: "spot check by a person", Verdict: job.NotChecked, Note: "compare a reading"},
 		},
 		Plan: []report.Planned{{Verdict: "queued", Reason: "new", Dates: 3}, {Verdict: "no_games", Dates: 2}},
 		Months: []report.Month{
-			{Month: "2022-01", Dates: 2, KnownDates: 2, RolledBack: 1, Before: report.Counts{Rows: 1200, Nulls: 1140}, Now: report.Counts{Rows: 1210, Nulls: 484},
-				Groups: []report.Group{{Name: "hills", Counts: report.Counts{Rows: 726}}, {Name: "plain", Counts: report.Counts{Rows: 484, Nulls: 484}}}},
-			{Month: "2022-02", Dates: 3, KnownDates: 1, Before: report.Counts{Rows: 10, Nulls: 9}, Now: report.Counts{Rows: 50, Nulls: 1},
+			{Month: "2022-01", Dates: 2, KnownDates: 2, RolledBack: 1, Before: report.Counts{Rows: 1200, Nulls: 1140},
+				Now: report.Counts{Rows: 1210, Nulls: 484},
+				Groups: []report.Group{{Name: "hills", Counts: report.Counts{Rows: 726}},
+					{Name: "plain", Counts: report.Counts{Rows: 484, Nulls: 484}}}},
+			{Month: "2022-02", Dates: 3, KnownDates: 1, Before: report.Counts{Rows: 10, Nulls: 9},
+				Now:    report.Counts{Rows: 50, Nulls: 1},
 				Groups: []report.Group{{Name: "", Counts: report.Counts{Rows: 50, Nulls: 1}}}},
 		},
 		Dates: []report.Date{
-			{Date: day("2022-01-30"), Units: 2, State: "complete", Reason: "new", Outcome: "replaced", Attempts: 1, RowsBefore: rows(600), RowsNow: 605},
-			{Date: day("2022-01-31"), Units: 2, State: "complete", Reason: "new", Outcome: "unchanged", Attempts: 2, RowsBefore: rows(600), RowsNow: 605},
+			{Date: day("2022-01-30"), Units: 2, State: "complete", Reason: "new", Outcome: "replaced", Attempts: 1,
+				RowsBefore: rows(600), RowsNow: 605},
+			{Date: day("2022-01-31"), Units: 2, State: "complete", Reason: "new", Outcome: "unchanged", Attempts: 2,
+				RowsBefore: rows(600), RowsNow: 605},
 			{Date: day("2022-02-01"), State: "no_games", RowsBefore: rows(0)},
 			{Date: day("2022-02-02"), Units: 1, State: "dead", Reason: "new", Attempts: 5, RowsNow: 50},
 			{Date: day("2022-02-03"), State: "no_games", RowsBefore: rows(0)},
 		},
-		Throughput: []report.Interval{{From: at(1), Length: 5 * time.Minute, Completed: 1}, {From: at(6), Length: 5 * time.Minute}, {From: at(11), Length: 5 * time.Minute, Completed: 1}},
-		Results:    []report.Tally{{Name: "complete", Count: 2}, {Name: "dead", Count: 1}, {Name: "failed", Count: 5}},
-		Tries:      []report.Tally{{Name: "1", Count: 1}, {Name: "2", Count: 1}, {Name: "5", Count: 1}},
+		Throughput: []report.Interval{{From: at(1), Length: 5 * time.Minute, Completed: 1},
+			{From: at(6), Length: 5 * time.Minute}, {From: at(11), Length: 5 * time.Minute, Completed: 1}},
+		Results: []report.Tally{{Name: "complete", Count: 2}, {Name: "dead", Count: 1}, {Name: "failed", Count: 5}},
+		Tries:   []report.Tally{{Name: "1", Count: 1}, {Name: "2", Count: 1}, {Name: "5", Count: 1}},
 		Failures: []report.Failure{
-			{Class: "permanent", Reason: "bad_station", Stage: "build", Attempts: 1, Dates: 1, Example: day("2022-02-02"), Message: "a station that cannot be"},
-			{Class: "transient", Reason: "timeout", Stage: "read", Attempts: 5, Dates: 2, Example: day("2022-02-02"), Message: "read readings: deadline exceeded"},
+			{Class: "permanent", Reason: "bad_station", Stage: "build", Attempts: 1, Dates: 1, Example: day("2022-02-02"),
+				Message: "a station that cannot be"},
+			{Class: "transient", Reason: "timeout", Stage: "read", Attempts: 5, Dates: 2, Example: day("2022-02-02"),
+				Message: "read readings: deadline exceeded"},
 		},
 		Letters: []report.Letter{
-			{ID: "m1", Date: day("2022-02-02"), State: "open", Class: "permanent", Reason: "bad_station", Stage: "build", Attempts: 5, Message: "a station that cannot be"},
+			{ID: "m1", Date: day("2022-02-02"), State: "open", Class: "permanent", Reason: "bad_station", Stage: "build",
+				Attempts: 5, Message: "a station that cannot be"},
 			{ID: "m2", State: "resolved", Class: "permanent", Reason: "unreadable", Message: "no JSON", Note: "a stray message"},
 		},
 		Unresolved: []report.Unresolved{{Season: "2022", Dates: 2, Names: []report.Name{
 			{Lookup: "hilltop", Name: "Hill Top", Group: "north", Dates: 2}, {Lookup: "sea", Name: "Sea", Dates: 1}}}},
-		Stages:  []report.Stage{{Stage: "read", Dates: 2, Median: 1500 * time.Microsecond, P95: 2 * time.Second, Max: 90 * time.Minute}},
-		Slowest: []report.Slow{{Date: day("2022-01-31"), Attempt: 2, Result: "complete", Took: 90 * time.Minute, Stage: "read_back"}},
-		Quotas:  []report.Quota{{Name: "partitions of the table written", Used: "2, at most 2 a day", Bound: "pass to 1000, warn to 30000"}},
-		Costs:   bill(),
+		Stages: []report.Stage{{Stage: "read", Dates: 2, Median: 1500 * time.Microsecond, P95: 2 * time.Second,
+			Max: 90 * time.Minute}},
+		Slowest: []report.Slow{{Date: day("2022-01-31"), Attempt: 2, Result: "complete", Took: 90 * time.Minute,
+			Stage: "read_back"}},
+		Quotas: []report.Quota{{Name: "partitions of the table written", Used: "2, at most 2 a day",
+			Bound: "pass to 1000, warn to 30000"}},
+		Costs: bill(),
 		Events: []report.Event{
 			{At: at(0), Kind: "run_opened", Actor: "keeper@hill", Message: "3 queued"},
 			{At: at(12), Date: day("2022-02-02"), Kind: "republished", Actor: "worker-1"},
@@ -97,9 +114,12 @@ func rain() *report.Report {
 func bill() price.Bill {
 	b := price.Bill{Services: price.Services{Warehouse: true, Ledger: true}, Missing: []string{"storage", "the weather"}}
 	b.Add(price.Line{Item: "load jobs", Quantity: 1200, Unit: "jobs", Known: price.Measured, Basis: "counted"}, price.Load)
-	b.Show(price.Line{Item: "partitions kept for a rollback", Quantity: 2, Unit: "partitions", Known: price.Measured, Basis: "among the load jobs"})
-	b.Add(price.Line{Item: "bytes billed for queries", Unit: price.Bytes, Known: price.Unknown, Basis: "not recorded"}, price.Scan)
-	b.Add(price.Line{Item: "Firestore reads", Quantity: 200_000, Unit: "documents", Known: price.Estimated, Basis: "2 dates"}, price.DocumentRead)
+	b.Show(price.Line{Item: "partitions kept for a rollback", Quantity: 2, Unit: "partitions", Known: price.Measured,
+		Basis: "among the load jobs"})
+	b.Add(price.Line{Item: "bytes billed for queries", Unit: price.Bytes, Known: price.Unknown, Basis: "not recorded"},
+		price.Scan)
+	b.Add(price.Line{Item: "Firestore reads", Quantity: 200_000, Unit: "documents", Known: price.Estimated,
+		Basis: "2 dates"}, price.DocumentRead)
 	return b
 }
 
@@ -199,7 +219,8 @@ func TestPageStandsAlone(t *testing.T) {
 }
 
 // hostile is text that would be markup wherever it was not escaped, and break a table of Markdown.
-const hostile = "<script>alert(1)</script><img src=x onerror=alert(2)>\n| a | [b](http://example.org) `c` **d** \"'&amp; ${e} </style>"
+const hostile = "<script>alert(1)</script><img src=x onerror=alert(2)>\n| a | [b](http://example.org) `c` **d** " +
+	"\"'&amp; ${e} </style>"
 
 // TestHostileText puts hostile text into every text of the report.
 func TestHostileText(t *testing.T) {
@@ -260,7 +281,8 @@ func TestHostileText(t *testing.T) {
 // poison replaces every text that is no number, date, time, verdict or month.
 func poison(v any, n *int) {
 	change := func(text string, set func(string)) {
-		if _, err := time.Parse(time.RFC3339, text); err == nil || len(text) == len("2022-01") || len(text) == len("2022-01-30") && text[4] == '-' {
+		if _, err := time.Parse(time.RFC3339, text); err == nil || len(text) == len("2022-01") ||
+			len(text) == len("2022-01-30") && text[4] == '-' {
 			return
 		}
 		*n++
@@ -336,7 +358,8 @@ func TestLongLists(t *testing.T) {
 // TestEmptyReport has a run of which nothing is known yet.
 func TestEmptyReport(t *testing.T) {
 	t.Parallel()
-	r := &report.Report{Unit: "reading", Run: report.Run{ID: "r1", State: "planning", Range: gamedate.Range{From: day("2022-01-30"), To: day("2022-01-30")}},
+	r := &report.Report{Unit: "reading",
+		Run:   report.Run{ID: "r1", State: "planning", Range: gamedate.Range{From: day("2022-01-30"), To: day("2022-01-30")}},
 		Dates: []report.Date{{Date: day("2022-01-30"), RowsBefore: rows(0)}}, Verdict: job.NotChecked}
 	r.Sentence = report.Summarise(r)
 	if want := "The run is planning: 0 of 1 date complete, 1 not in the ledger; nothing was judged."; r.Sentence != want {
@@ -354,7 +377,8 @@ func TestSummarise(t *testing.T) {
 	t.Parallel()
 	checks := func(verdicts ...job.Verdict) (list []job.Check) {
 		for i, v := range verdicts {
-			list = append(list, job.Check{Name: fmt.Sprint(i), Verdict: v}, job.Check{Name: fmt.Sprint(i), Scope: "2022", Verdict: job.Worse(job.Pass, v)})
+			list = append(list, job.Check{Name: fmt.Sprint(i), Verdict: v},
+				job.Check{Name: fmt.Sprint(i), Scope: "2022", Verdict: job.Worse(job.Pass, v)})
 		}
 		return list
 	}
@@ -371,8 +395,10 @@ func TestSummarise(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			r := &report.Report{Run: report.Run{State: "finished"}, Checks: tt.checks, Dates: []report.Date{{State: "complete"}, {State: "dead"}}}
-			if got, want := report.Summarise(r), "The run is finished: 1 of 2 dates complete, 1 dead; "+tt.want+"."; got != want {
+			r := &report.Report{Run: report.Run{State: "finished"}, Checks: tt.checks,
+				Dates: []report.Date{{State: "complete"}, {State: "dead"}}}
+			want := "The run is finished: 1 of 2 dates complete, 1 dead; " + tt.want + "."
+			if got := report.Summarise(r); got != want {
 				t.Errorf("got %q, want %q", got, want)
 			}
 		})
