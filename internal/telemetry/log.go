@@ -8,11 +8,11 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// NewJSONHandler writes log lines as JSON in the field names that Cloud Logging knows: severity, message and time; other
-// attributes keep their keys. A line written in a span names it. project is the Google Cloud project that keeps the
-// traces; empty: the trace is named by its id alone.
+// NewJSONHandler writes log lines as JSON in the field names that Cloud Logging knows: severity, message and time;
+// other attributes keep their keys. A line written in a span names it. project is the Google Cloud project that keeps
+// the traces; empty: the trace is named by its id alone.
 func NewJSONHandler(w io.Writer, level slog.Leveler, project string) slog.Handler {
-	return spanHandler{project, slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+	rename := func(groups []string, a slog.Attr) slog.Attr {
 		if len(groups) > 0 {
 			return a
 		}
@@ -25,7 +25,8 @@ func NewJSONHandler(w io.Writer, level slog.Leveler, project string) slog.Handle
 			}
 		}
 		return a
-	}})}
+	}
+	return spanHandler{project, slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: rename})}
 }
 
 // severity is Cloud Logging's word for a level; the others are the same. Source: LogSeverity in its API reference.

@@ -1,10 +1,10 @@
 // Package telemetry shows a worker to whatever watches it: metrics for Prometheus, probes over HTTP, traces for
-// OpenTelemetry, and log lines in the form that Cloud Logging reads. It is a leaf: the binaries know it, and nothing that it
-// measures does.
+// OpenTelemetry, and log lines in the form that Cloud Logging reads. It is a leaf: the binaries know it, and nothing
+// that it measures does.
 //
 // [Metrics] counts what one worker does and reads where the run is from the ledger; docs/deploy.md lists every name. No
-// label has more values than the code has words for, seasons aside: never a date, an owner or a run. [Traces] follows single dates, from
-// the publisher on.
+// label has more values than the code has words for, seasons aside: never a date, an owner or a run. [Traces] follows
+// single dates, from the publisher on.
 package telemetry
 
 import (
@@ -27,8 +27,8 @@ type Metrics struct {
 	duplicates prometheus.Counter
 }
 
-// stageBounds are the upper bounds of the stage histogram, in seconds: a stage of the embedded store takes milliseconds, a
-// load job seconds, and a minute is the usual lease.
+// stageBounds are the upper bounds of the stage histogram, in seconds: a stage of the embedded store takes
+// milliseconds, a load job seconds, and a minute is the usual lease.
 var stageBounds = []float64{0.005, 0.02, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300}
 
 // noClass is the label of an attempt that did not fail.

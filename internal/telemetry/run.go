@@ -31,8 +31,8 @@ const (
 	// perEntry is how much later single entries are read again for each one read: twenty reads a second and worker at
 	// most, which is 0.04 USD an hour at Firestore's 0.06 USD for 100,000 reads. The counts by state stay fresh.
 	perEntry = 50 * time.Millisecond
-	// writesEvery and perWrite are the same for the writes of the last day: five reads a second and worker at most, since a
-	// quota of thousands can wait. When they cannot be counted in time, they are left alone for writesAway.
+	// writesEvery and perWrite are the same for the writes of the last day: five reads a second and worker at most, since
+	// a quota of thousands can wait. When they cannot be counted in time, they are left alone for writesAway.
 	writesEvery = 5 * time.Minute
 	perWrite    = 200 * time.Millisecond
 	writesAway  = time.Hour
@@ -45,7 +45,8 @@ const (
 // causes are the kinds of cause that pause a run: ledger.Run.CauseKind.
 var causes = []string{"operator", "breaker", "environment", "quota"}
 
-// Scopes of checks that are no season: the whole range of a run, and its sample, whose dates are told apart by no label.
+// Scopes of checks that are no season: the whole range of a run, and its sample, whose dates are told apart by no
+// label.
 const (
 	scopeRange  = "range"
 	scopeSample = "sample"
@@ -57,8 +58,8 @@ type checkKey struct{ check, scope string }
 // verdictValues are the values of gamefill_check_verdict.
 var verdictValues = map[job.Verdict]float64{job.Pass: 0, job.Shown: 0, job.Warned: 1, job.Failed: 2, job.NotChecked: 2}
 
-// runGauges reads the gauges of the job's open run. Without an open run there are no dates, and nothing is paused; the checks
-// are those of the run before.
+// runGauges reads the gauges of the job's open run. Without an open run there are no dates, and nothing is paused; the
+// checks are those of the run before.
 type runGauges struct {
 	ledger Ledger
 	job    string
@@ -90,24 +91,29 @@ func newRunGauges(l Ledger, jobName string, log *slog.Logger) *runGauges {
 		dates:     prometheus.NewDesc("gamefill_dates", "Dates of the open run by state.", []string{"state"}, nil),
 		claimable: prometheus.NewDesc("gamefill_claimable_dates", "Dates that a worker may take now.", nil, nil),
 		paused:    prometheus.NewDesc("gamefill_run_paused", "1 for the cause that pauses the run.", []string{"cause"}, nil),
-		oldest:    prometheus.NewDesc("gamefill_oldest_pending_seconds", "Age of the date that has waited longest, in seconds.", nil, nil),
-		progress:  prometheus.NewDesc("gamefill_last_progress_seconds", "Seconds since a date was settled, or the run was opened.", nil, nil),
-		eta:       prometheus.NewDesc("gamefill_eta_seconds", "Seconds until the run is settled at its present rate.", nil, nil),
+		oldest: prometheus.NewDesc("gamefill_oldest_pending_seconds",
+			"Age of the date that has waited longest, in seconds.", nil, nil),
+		progress: prometheus.NewDesc("gamefill_last_progress_seconds",
+			"Seconds since a date was settled, or the run was opened.", nil, nil),
+		eta: prometheus.NewDesc("gamefill_eta_seconds",
+			"Seconds until the run is settled at its present rate.", nil, nil),
 		verdict: prometheus.NewDesc("gamefill_check_verdict",
 			"Verdict of a check of the newest run: 0 pass or only shown, 1 warn, 2 fail.", []string{"check", "scope"}, nil),
-		writes: prometheus.NewDesc("gamefill_partition_writes_last_day", "Partitions of the target written in the last 24 hours.", nil, nil),
+		writes: prometheus.NewDesc("gamefill_partition_writes_last_day",
+			"Partitions of the target written in the last 24 hours.", nil, nil),
 	}
 }
 
 // Describe names the gauges.
 func (g *runGauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.dates, g.claimable, g.paused, g.oldest, g.progress, g.eta, g.verdict, g.writes} {
+	for _, d := range []*prometheus.Desc{g.dates, g.claimable, g.paused, g.oldest, g.progress, g.eta,
+		g.verdict, g.writes} {
 		ch <- d
 	}
 }
 
-// Collect sends the gauges as the ledger had them at most readEvery ago. A ledger that does not answer has none: what it
-// said before would look like a run that stands still.
+// Collect sends the gauges as the ledger had them at most readEvery ago. A ledger that does not answer has none: what
+// it said before would look like a run that stands still.
 func (g *runGauges) Collect(ch chan<- prometheus.Metric) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -212,8 +218,8 @@ func (g *runGauges) readWrites(ctx context.Context, now time.Time) {
 	}
 }
 
-// verdicts are those of a run's latest validation, and those of its sample while the run waits for it: of a check the worst
-// of all dates.
+// verdicts are those of a run's latest validation, and those of its sample while the run waits for it: of a check the
+// worst of all dates.
 func verdicts(run ledger.Run) map[checkKey]float64 {
 	worst := map[checkKey]float64{}
 	add := func(check, scope string, v job.Verdict) {

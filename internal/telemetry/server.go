@@ -35,10 +35,11 @@ const (
 	idleTimeout       = 2 * time.Minute  // above the usual minute between two scrapes
 )
 
-// Serve answers requests on l until ctx is done, then lets those in progress end, a second at most. It closes l. The error
-// is nil unless serving broke.
+// Serve answers requests on l until ctx is done, then lets those in progress end, a second at most. It closes l. The
+// error is nil unless serving broke.
 func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
-	s := &http.Server{Handler: h, ReadHeaderTimeout: readHeaderTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout}
+	s := &http.Server{Handler: h, ReadHeaderTimeout: readHeaderTimeout, WriteTimeout: writeTimeout,
+		IdleTimeout: idleTimeout}
 	ended := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(ended)

@@ -89,7 +89,8 @@ func scrape(t *testing.T, m *telemetry.Metrics) map[string]float64 {
 	samples := map[string]float64{}
 	for line := range strings.Lines(body) {
 		line = strings.TrimSpace(line)
-		name, text := line[:strings.LastIndexByte(line, ' ')], line[strings.LastIndexByte(line, ' ')+1:] // labels may have blanks
+		// labels may have blanks
+		name, text := line[:strings.LastIndexByte(line, ' ')], line[strings.LastIndexByte(line, ' ')+1:]
 		if !strings.HasPrefix(name, "gamefill_") || strings.Contains(name, "_bucket") {
 			continue
 		}
@@ -115,11 +116,13 @@ func of(samples map[string]float64, prefixes ...string) map[string]float64 {
 	return kept
 }
 
-var onRun = []string{"gamefill_dates", "gamefill_claimable", "gamefill_run_paused", "gamefill_oldest", "gamefill_last", "gamefill_eta", "gamefill_check"}
+var onRun = []string{"gamefill_dates", "gamefill_claimable", "gamefill_run_paused", "gamefill_oldest", "gamefill_last",
+	"gamefill_eta", "gamefill_check"}
 
 // entry is a pending date that was published that long before now.
 func entry(day string, now time.Time, waited time.Duration) ledger.Entry {
-	return ledger.Entry{Date: gamedate.MustParse(day), State: ledger.Pending, Seq: 1, PublishedSeq: 1, PublishedAt: now.Add(-waited)}
+	return ledger.Entry{Date: gamedate.MustParse(day), State: ledger.Pending, Seq: 1, PublishedSeq: 1,
+		PublishedAt: now.Add(-waited)}
 }
 
 func TestGaugesOfTheRun(t *testing.T) {
@@ -153,22 +156,26 @@ func TestGaugesOfTheRun(t *testing.T) {
 			r.pending = append(r.pending, later, due)
 			for i := range 6 {
 				end := now.Add(-time.Duration(10*i+10) * time.Second)
-				r.attempts = append(r.attempts, ledger.Attempt{Date: gamedate.MustParse("2022-02-01").AddDays(i), Result: ledger.ResultComplete,
-					StartedAt: end.Add(-time.Second), EndedAt: end})
+				r.attempts = append(r.attempts,
+					ledger.Attempt{Date: gamedate.MustParse("2022-02-01").AddDays(i), Result: ledger.ResultComplete,
+						StartedAt: end.Add(-time.Second), EndedAt: end})
 			}
 			r.attempts = append(r.attempts, ledger.Attempt{Result: ledger.ResultFailed, EndedAt: now})
 			return r
 		}, want: map[string]float64{"gamefill_claimable_dates": 3, "gamefill_oldest_pending_seconds": 180,
 			"gamefill_last_progress_seconds": 10, "gamefill_eta_seconds": 40}},
 		{name: "open, nothing settled since", pending: 1, records: func(now time.Time) *records {
-			return &records{run: ledger.Run{ID: "r", State: ledger.RunCanary, OpenedAt: now.Add(-time.Hour)}, counts: map[ledger.State]int{ledger.Pending: 1},
-				pending:  []ledger.Entry{entry("2022-01-01", now, time.Hour)},
+			return &records{run: ledger.Run{ID: "r", State: ledger.RunCanary, OpenedAt: now.Add(-time.Hour)},
+				counts: map[ledger.State]int{ledger.Pending: 1}, pending: []ledger.Entry{entry("2022-01-01", now, time.Hour)},
 				attempts: []ledger.Attempt{{Result: ledger.ResultComplete, EndedAt: now.Add(-2 * time.Hour)}}}
-		}, want: map[string]float64{"gamefill_claimable_dates": 1, "gamefill_oldest_pending_seconds": 3600, "gamefill_last_progress_seconds": 3600}},
+		}, want: map[string]float64{"gamefill_claimable_dates": 1, "gamefill_oldest_pending_seconds": 3600,
+			"gamefill_last_progress_seconds": 3600}},
 		{name: "paused", pending: 2, records: func(now time.Time) *records {
-			return &records{run: ledger.Run{ID: "r", State: ledger.RunPaused, CauseKind: "quota", OpenedAt: now.Add(-time.Minute)},
+			return &records{run: ledger.Run{ID: "r", State: ledger.RunPaused, CauseKind: "quota",
+				OpenedAt: now.Add(-time.Minute)},
 				counts: map[ledger.State]int{ledger.Pending: 2}}
-		}, want: map[string]float64{"gamefill_claimable_dates": 0, "gamefill_oldest_pending_seconds": 0, "gamefill_last_progress_seconds": 60,
+		}, want: map[string]float64{"gamefill_claimable_dates": 0, "gamefill_oldest_pending_seconds": 0,
+			"gamefill_last_progress_seconds":     60,
 			`gamefill_run_paused{cause="quota"}`: 1}},
 	}
 	for _, tt := range tests {
@@ -194,7 +201,8 @@ func TestVerdictsOfTheRun(t *testing.T) {
 	validated := []job.Check{
 		{Name: "games", Verdict: job.Pass}, {Name: "games", Scope: "2021-22", Verdict: job.Warned},
 		{Name: "games", Scope: "2022-23", Verdict: job.Failed}, {Name: "rows", Verdict: job.Shown},
-		{Name: "readable", Verdict: job.NotChecked}, {Name: "readable", Verdict: job.Pass}, {Name: "games", Scope: "2022-01-15", Verdict: job.Failed},
+		{Name: "readable", Verdict: job.NotChecked}, {Name: "readable", Verdict: job.Pass},
+		{Name: "games", Scope: "2022-01-15", Verdict: job.Failed},
 	}
 	ofRange := map[string]float64{
 		`gamefill_check_verdict{check="games",scope="range"}`: 0, `gamefill_check_verdict{check="games",scope="2021-22"}`: 1,
@@ -202,8 +210,8 @@ func TestVerdictsOfTheRun(t *testing.T) {
 		`gamefill_check_verdict{check="readable",scope="range"}`: 2,
 	}
 	sample := &ledger.Sample{Verdict: job.Failed, Checks: []job.Check{
-		{Name: "minutes", Scope: "2022-01-10", Verdict: job.Failed}, {Name: "minutes", Scope: "2022-01-11", Verdict: job.Pass},
-		{Name: "no dead dates", Verdict: job.Pass},
+		{Name: "minutes", Scope: "2022-01-10", Verdict: job.Failed},
+		{Name: "minutes", Scope: "2022-01-11", Verdict: job.Pass}, {Name: "no dead dates", Verdict: job.Pass},
 	}}
 	tests := []struct {
 		name    string
@@ -214,9 +222,11 @@ func TestVerdictsOfTheRun(t *testing.T) {
 		{"finished", records{none: true, run: ledger.Run{ID: "r", State: ledger.RunFinished, Checks: validated}}, ofRange},
 		{"reopened", records{run: ledger.Run{ID: "r", State: ledger.RunOpen, Checks: validated}}, ofRange},
 		{"not validated yet", records{run: ledger.Run{ID: "r", State: ledger.RunOpen}}, map[string]float64{}},
-		{"waits for an approval", records{run: ledger.Run{ID: "r", State: ledger.RunAwaitingApproval, Sample: sample}}, map[string]float64{
-			`gamefill_check_verdict{check="minutes",scope="sample"}`: 2, `gamefill_check_verdict{check="no dead dates",scope="sample"}`: 0}},
-		{"approved all the same", records{run: ledger.Run{ID: "r", State: ledger.RunOpen, Sample: sample, Approval: &ledger.Approval{Override: true}}},
+		{"waits for an approval", records{run: ledger.Run{ID: "r", State: ledger.RunAwaitingApproval, Sample: sample}},
+			map[string]float64{`gamefill_check_verdict{check="minutes",scope="sample"}`: 2,
+				`gamefill_check_verdict{check="no dead dates",scope="sample"}`: 0}},
+		{"approved all the same",
+			records{run: ledger.Run{ID: "r", State: ledger.RunOpen, Sample: sample, Approval: &ledger.Approval{Override: true}}},
 			map[string]float64{}},
 	}
 	for _, tt := range tests {
@@ -230,7 +240,8 @@ func TestVerdictsOfTheRun(t *testing.T) {
 	}
 }
 
-// TestWritesOfTheLastDay: counted every five minutes, the less often the more there are, and gone alone when they take too long.
+// TestWritesOfTheLastDay: counted every five minutes, the less often the more there are, and gone alone when they take
+// too long.
 func TestWritesOfTheLastDay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -269,7 +280,8 @@ func TestLedgerIsReadSeldom(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		now := time.Now()
-		r := &records{run: ledger.Run{ID: "r", State: ledger.RunOpen, OpenedAt: now}, counts: map[ledger.State]int{ledger.Pending: 600}}
+		r := &records{run: ledger.Run{ID: "r", State: ledger.RunOpen, OpenedAt: now},
+			counts: map[ledger.State]int{ledger.Pending: 600}}
 		for range 600 {
 			r.pending = append(r.pending, entry("2022-01-01", now, 0))
 		}
@@ -430,12 +442,14 @@ func TestJSONHandlerNamesSpan(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var out bytes.Buffer
-			slog.New(telemetry.NewJSONHandler(&out, slog.LevelInfo, tt.project)).With("run_id", "r").InfoContext(tt.ctx, "date complete")
+			log := slog.New(telemetry.NewJSONHandler(&out, slog.LevelInfo, tt.project)).With("run_id", "r")
+			log.InfoContext(tt.ctx, "date complete")
 			var got map[string]any
 			if err := json.Unmarshal(out.Bytes(), &got); err != nil {
 				t.Fatalf("%s: %v", out.String(), err)
 			}
-			if got["logging.googleapis.com/trace"] != tt.trace || got["logging.googleapis.com/spanId"] != tt.span || got["run_id"] != "r" {
+			if got["logging.googleapis.com/trace"] != tt.trace || got["logging.googleapis.com/spanId"] != tt.span ||
+				got["run_id"] != "r" {
 				t.Errorf("got %v, want trace %v and span %v", got, tt.trace, tt.span)
 			}
 		})

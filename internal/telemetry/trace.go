@@ -22,19 +22,20 @@ import (
 )
 
 // Traces follows game dates from the publisher to the workers: a trace begins where a date's message is published, the
-// message carries it in the attributes of W3C Trace Context, and each attempt is a span of it with a child for each stage.
-// Safe for concurrent use. A nil *Traces follows nothing: Queue and Close change nothing, and Tracer is nil.
+// message carries it in the attributes of W3C Trace Context, and each attempt is a span of it with a child for each
+// stage. Safe for concurrent use. A nil *Traces follows nothing: Queue and Close change nothing, and Tracer is nil.
 type Traces struct {
 	provider *sdktrace.TracerProvider
 	tracer   trace.Tracer
 }
 
-// endpoints are the variables that switch traces on (OpenTelemetry, "OTLP Exporter Configuration"). The exporter reads them
-// itself, with all others of that page.
+// endpoints are the variables that switch traces on (OpenTelemetry, "OTLP Exporter Configuration"). The exporter reads
+// them itself, with all others of that page.
 var endpoints = []string{"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"}
 
-// OpenTraces exports spans by OTLP over HTTP in the name of service, which $OTEL_SERVICE_NAME changes. It returns nil when
-// no endpoint is set. What the exporter complains of later goes to log, for the whole process; it never holds up work.
+// OpenTraces exports spans by OTLP over HTTP in the name of service, which $OTEL_SERVICE_NAME changes. It returns nil
+// when no endpoint is set. What the exporter complains of later goes to log, for the whole process; it never holds up
+// work.
 func OpenTraces(ctx context.Context, service string, getenv func(string) string, log *slog.Logger) (*Traces, error) {
 	on := false
 	for _, name := range endpoints {
@@ -62,8 +63,8 @@ func NewTraces(options ...sdktrace.TracerProviderOption) *Traces {
 	return &Traces{provider, provider.Tracer("gamefill")}
 }
 
-// closeTimeout bounds the export of the last spans: Cloud Run leaves 2 s between the end of --grace=8s and its SIGKILL, and
-// the exit needs some of them.
+// closeTimeout bounds the export of the last spans: Cloud Run leaves 2 s between the end of --grace=8s and its SIGKILL,
+// and the exit needs some of them.
 const closeTimeout = time.Second
 
 // Close exports the spans that have ended, a second at most; the rest is lost.
@@ -103,11 +104,12 @@ func (t *Traces) Tracer() worker.Tracer {
 // attempts makes a span of each attempt. It implements worker.Tracer.
 type attempts struct{ tracer trace.Tracer }
 
-// Begin begins the span of an attempt, in the trace of the delivery that ctx comes from. A message without a trace begins
-// one, linked to the trace before its replay.
+// Begin begins the span of an attempt, in the trace of the delivery that ctx comes from. A message without a trace
+// begins one, linked to the trace before its replay.
 func (t attempts) Begin(ctx context.Context, m queue.Message, l ledger.Lease) context.Context {
 	options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
-		keyRun.String(l.Run), keyDate.String(l.Date.String()), keyAttempt.Int(l.Attempt), keyGeneration.Int64(l.Generation), keySeq.Int64(l.Seq))}
+		keyRun.String(l.Run), keyDate.String(l.Date.String()), keyAttempt.Int(l.Attempt), keyGeneration.Int64(l.Generation),
+		keySeq.Int64(l.Seq))}
 	if !trace.SpanContextFromContext(ctx).IsValid() {
 		options = append(options, linkBefore(m)...)
 	}
@@ -179,8 +181,9 @@ type tracedQueue struct {
 func (q *tracedQueue) Publish(ctx context.Context, messages []queue.Message) []error {
 	carrying, spans := make([]queue.Message, len(messages)), make([]trace.Span, len(messages))
 	for i, m := range messages {
-		options := append(linkBefore(m), trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
-			keyRun.String(m.Attributes[queue.AttrRun]), keyDate.String(m.Attributes[queue.AttrDate])))
+		options := append(linkBefore(m), trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindProducer),
+			trace.WithAttributes(
+				keyRun.String(m.Attributes[queue.AttrRun]), keyDate.String(m.Attributes[queue.AttrDate])))
 		var traced context.Context
 		traced, spans[i] = q.tracer.Start(ctx, "publish", options...)
 		carrying[i] = carry(traced, m)
@@ -196,7 +199,8 @@ func (q *tracedQueue) Publish(ctx context.Context, messages []queue.Message) []e
 }
 
 // Receive hands each delivery on in its message's trace.
-func (q *tracedQueue) Receive(ctx context.Context, maxOutstanding int, handle func(context.Context, queue.Delivery)) error {
+func (q *tracedQueue) Receive(ctx context.Context, maxOutstanding int,
+	handle func(context.Context, queue.Delivery)) error {
 	return q.Queue.Receive(ctx, maxOutstanding, func(ctx context.Context, d queue.Delivery) {
 		handle(traceOf(ctx, d.Message().Attributes), tracedDelivery{d})
 	})
