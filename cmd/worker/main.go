@@ -88,7 +88,8 @@ func (c *Config) Validate() error {
 }
 
 func (c *Config) addresses() backend.Addresses {
-	return backend.Addresses{Queue: c.Queue, Ledger: c.Ledger, Warehouse: c.Warehouse, AllowMixedEmulators: c.AllowMixedEmulators}
+	return backend.Addresses{Queue: c.Queue, Ledger: c.Ledger, Warehouse: c.Warehouse,
+		AllowMixedEmulators: c.AllowMixedEmulators}
 }
 
 const exitCodes = `Exit codes: 0 stopped, or drained with every date done; 1 error, also a draining worker whose run is paused;
@@ -102,7 +103,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 	exited := 0
 	parser, err := kong.New(&c, kong.Name("worker"), kong.Description("Rebuilds nba_analytics.player_game_summary: "+
 		"takes game dates of the open run and replaces their partitions.\n\n"+exitCodes),
-		kong.DefaultEnvars("GAMEFILL"), kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code; panic(exitPanic{}) }),
+		kong.DefaultEnvars("GAMEFILL"), kong.Writers(stdout, stderr),
+		kong.Exit(func(code int) { exited = code; panic(exitPanic{}) }),
 		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 110}), kong.Vars{"default": backend.Default})
 	if err != nil {
 		fmt.Fprintln(stderr, "worker:", err)
@@ -171,7 +173,8 @@ func workAndLeave(ctx context.Context, c Config, stderr io.Writer) (int, error) 
 	case r := <-ended:
 		return r.code, r.err
 	case <-timer.C:
-		logger(c, stderr).WarnContext(ctx, "left before everything was answered: what was not given back comes again when its lease ends")
+		logger(c, stderr).WarnContext(ctx, "left before everything was answered: what was not given back comes again "+
+			"when its lease ends")
 		return 0, nil
 	}
 }
@@ -193,7 +196,8 @@ func work(ctx context.Context, c Config, stderr io.Writer) (code int, err error)
 		host, _ := os.Hostname() // only for people; the rest makes it unique
 		c.Owner = fmt.Sprintf("%s-%d-%s", host, os.Getpid(), publisher.NewRunID(time.Now())[17:])
 	}
-	log.InfoContext(ctx, "start", "job", j.Name, "version", j.Version, "owner", c.Owner, "queue", c.Queue, "ledger", c.Ledger,
+	log.InfoContext(ctx, "start", "job", j.Name, "version", j.Version, "owner", c.Owner,
+		"queue", c.Queue, "ledger", c.Ledger,
 		"warehouse", c.Warehouse, "concurrency", c.Concurrency, "lease_ttl", c.LeaseTTL.String(), "grace", c.Grace.String(),
 		"max_attempts", c.MaxAttempts, "drain", c.Drain, "listen", c.Listen)
 	for _, e := range c.addresses().Emulators() {
@@ -223,8 +227,9 @@ func work(ctx context.Context, c Config, stderr io.Writer) (code int, err error)
 	metrics := telemetry.NewMetrics(b.Ledger, j.Name, log)
 	w, err := worker.New(ctx, j, traces.Queue(b.Queue), b.Ledger, b.Store, log, worker.Config{
 		Tracer:   traces.Tracer(),
-		Observer: metrics, Owner: c.Owner, Concurrency: c.Concurrency, LeaseTTL: c.LeaseTTL, Grace: c.Grace, MaxAttempts: c.MaxAttempts, RetryBase: c.RetryBase,
-		NotFinal: c.NotFinalWait, RepublishAfter: c.RepublishAfter, ControlEvery: c.ControlEvery, ReconcileEvery: c.ReconcileEvery, Drain: c.Drain, Notifier: notifier})
+		Observer: metrics, Owner: c.Owner, Concurrency: c.Concurrency, LeaseTTL: c.LeaseTTL, Grace: c.Grace,
+		MaxAttempts: c.MaxAttempts, RetryBase: c.RetryBase, NotFinal: c.NotFinalWait, RepublishAfter: c.RepublishAfter,
+		ControlEvery: c.ControlEvery, ReconcileEvery: c.ReconcileEvery, Drain: c.Drain, Notifier: notifier})
 	if err != nil {
 		return 1, err
 	}
@@ -234,7 +239,8 @@ func work(ctx context.Context, c Config, stderr io.Writer) (code int, err error)
 	}
 	defer stop()
 	said := context.AfterFunc(ctx, func() {
-		log.InfoContext(ctx, "told to stop: no more dates; those in progress have the grace period", "grace", c.Grace.String())
+		log.InfoContext(ctx, "told to stop: no more dates; those in progress have the grace period",
+			"grace", c.Grace.String())
 	})
 	defer said()
 	if err := w.Run(ctx); err != nil {
@@ -246,8 +252,8 @@ func work(ctx context.Context, c Config, stderr io.Writer) (code int, err error)
 	return drained(ctx, b, j.Name, log, stderr)
 }
 
-// listen answers metrics and probes until stop is called: the dates that are finished after a stop signal are seen, too. An
-// empty address is none.
+// listen answers metrics and probes until stop is called: the dates that are finished after a stop signal are seen,
+// too. An empty address is none.
 func listen(ctx context.Context, address string, h http.Handler, log *slog.Logger) (stop func(), err error) {
 	if address == "" {
 		return func() {}, nil
@@ -294,7 +300,8 @@ func drained(ctx context.Context, b *backend.Backend, jobName string, log *slog.
 	}
 	log.InfoContext(ctx, "drained; `publisher validate` judges the run", attrs...)
 	if n := counts[ledger.Dead]; n > 0 {
-		fmt.Fprintf(stderr, "worker: run %s is drained with %d dead dates; `publisher deadletters` says why, `publisher status` names them\n", runs[0].ID, n)
+		fmt.Fprintf(stderr, "worker: run %s is drained with %d dead dates; `publisher deadletters` says why, "+
+			"`publisher status` names them\n", runs[0].ID, n)
 		return 3, nil
 	}
 	return 0, nil

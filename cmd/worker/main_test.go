@@ -25,8 +25,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// TestMain takes away what the caller's environment would decide: settings, and how wide help is. With asWorker the program
-// is the worker itself.
+// TestMain takes away what the caller's environment would decide: settings, and how wide help is. With asWorker the
+// program is the worker itself.
 func TestMain(m *testing.M) {
 	if os.Getenv(asWorker) != "" {
 		main()
@@ -61,7 +61,8 @@ func newSite(t *testing.T, o league.Options) *site {
 		t.Fatal(err)
 	}
 	address := "sqlite:" + filepath.Join(dir, "site.db")
-	b, err := backend.Open(t.Context(), backend.Addresses{Queue: address, Ledger: address, Warehouse: address}, backend.Options{Tables: tables()})
+	b, err := backend.Open(t.Context(), backend.Addresses{Queue: address, Ledger: address, Warehouse: address},
+		backend.Options{Tables: tables()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +78,8 @@ func newSite(t *testing.T, o league.Options) *site {
 // publish puts the league's dates on the queue.
 func (s *site) publish(t *testing.T) (p *publisher.Publisher, run string) {
 	t.Helper()
-	p, err := publisher.New(t.Context(), summary.Job(), publisher.Ports{Queue: s.back.Queue, Ledger: s.back.Ledger, Store: s.back.Store})
+	p, err := publisher.New(t.Context(), summary.Job(),
+		publisher.Ports{Queue: s.back.Queue, Ledger: s.back.Ledger, Store: s.back.Store})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +125,8 @@ func TestRefusesSubscriptionOfAnotherTopic(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = client.Close() })
 	for _, id := range []string{"dates", "dates-dead", "other"} {
-		if _, err := client.TopicAdminClient.CreateTopic(t.Context(), &pubsubpb.Topic{Name: "projects/project/topics/" + id}); err != nil {
+		if _, err := client.TopicAdminClient.CreateTopic(t.Context(),
+			&pubsubpb.Topic{Name: "projects/project/topics/" + id}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -133,12 +136,14 @@ func TestRefusesSubscriptionOfAnotherTopic(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	code, _, errout := cli(t.Context(), append([]string{"--drain"}, append(s.flags, "--queue", "pubsub://project/dates")...)...)
+	code, _, errout := cli(t.Context(),
+		append([]string{"--drain"}, append(s.flags, "--queue", "pubsub://project/dates")...)...)
 	if code != 1 {
 		t.Errorf("got exit code %d, want 1", code)
 	}
 	contains(t, errout, "the queue is an emulator of Pub/Sub at "+server.Addr,
-		"worker: check queue: subscription dates-worker of project project, topic: is projects/project/topics/other, want projects/project/topics/dates")
+		"worker: check queue: subscription dates-worker of project project, topic: is projects/project/topics/other, want "+
+			"projects/project/topics/dates")
 }
 
 func TestHelp(t *testing.T) {
@@ -147,7 +152,8 @@ func TestHelp(t *testing.T) {
 	if code != 0 || errout != "" {
 		t.Errorf("got exit code %d and %q on standard error", code, errout)
 	}
-	page := "# worker\n\nEvery setting, as `worker --help` prints it. A flag beats its environment variable.\n\n```text\n" + out + "```\n"
+	page := "# worker\n\nEvery setting, as `worker --help` prints it. A flag beats its environment variable.\n\n" +
+		"```text\n" + out + "```\n"
 	golden(t, filepath.Join("testdata", "help", "worker.txt"), out)
 	golden(t, filepath.Join("..", "..", "docs", "cli", "worker.md"), page)
 }
@@ -186,8 +192,10 @@ func TestUsage(t *testing.T) {
 		{"unknown level", "--log-level loud", []string{"debug", "error"}},
 		{"unknown scheme", "--queue kafka:x", []string{"--queue", "unknown scheme", "sqlite:FILE"}},
 		{"unknown parameter", "--ledger sqlite:x.db?mode=ro", []string{`unknown parameter "mode"`}},
-		{"several problems", "--concurrency 0 --max-attempts 0 --lease-ttl 1ms --grace=-1s --retry-base 1h --control-every 1h --reconcile-every 0s --republish-after 0s --not-final-wait 0s --warehouse x:y",
-			[]string{"--concurrency", "--max-attempts", "--lease-ttl", "--grace", "--retry-base", "--control-every", "--reconcile-every", "--republish-after", "--not-final-wait", "--warehouse"}},
+		{"several problems", "--concurrency 0 --max-attempts 0 --lease-ttl 1ms --grace=-1s --retry-base 1h " +
+			"--control-every 1h --reconcile-every 0s --republish-after 0s --not-final-wait 0s --warehouse x:y",
+			[]string{"--concurrency", "--max-attempts", "--lease-ttl", "--grace", "--retry-base", "--control-every",
+				"--reconcile-every", "--republish-after", "--not-final-wait", "--warehouse"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -300,7 +308,8 @@ func TestEnvironment(t *testing.T) {
 	contains(t, errout, "--concurrency must be", "--lease-ttl must be")
 	s := newSite(t, league.Options{Dates: 1})
 	s.publish(t)
-	if code, _, errout := cli(t.Context(), append([]string{"--drain", "--concurrency", "1", "--lease-ttl", "30s"}, s.flags...)...); code != 0 {
+	if code, _, errout := cli(t.Context(),
+		append([]string{"--drain", "--concurrency", "1", "--lease-ttl", "30s"}, s.flags...)...); code != 0 {
 		t.Errorf("flags over bad variables: got exit code %d: %s", code, errout)
 	}
 }

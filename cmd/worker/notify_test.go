@@ -26,7 +26,8 @@ func TestWorkerTells(t *testing.T) {
 	if err := os.WriteFile(file, []byte(server.URL+"/secret"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	code, _, errout := cli(t.Context(), append([]string{"--drain", "--log", "json", "--notify-webhook-file", file}, s.flags...)...)
+	code, _, errout := cli(t.Context(),
+		append([]string{"--drain", "--log", "json", "--notify-webhook-file", file}, s.flags...)...)
 	if code != 0 {
 		t.Fatalf("got exit code %d, want 0\n%s", code, errout)
 	}
@@ -43,7 +44,8 @@ func TestWorkerTells(t *testing.T) {
 func TestBadWebhookIsUsage(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, league.Options{Dates: 1})
-	code, _, errout := cli(t.Context(), append([]string{"--drain", "--notify-webhook-file", filepath.Join(t.TempDir(), "none")}, s.flags...)...)
+	code, _, errout := cli(t.Context(),
+		append([]string{"--drain", "--notify-webhook-file", filepath.Join(t.TempDir(), "none")}, s.flags...)...)
 	if code != 2 {
 		t.Errorf("got exit code %d, want 2", code)
 	}

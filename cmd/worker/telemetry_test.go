@@ -25,11 +25,12 @@ import (
 // asWorker in the environment makes the test's program the worker, so that a test can have it as a process of its own.
 const asWorker = "GAMEFILL_TEST_AS_WORKER"
 
-// process starts a worker as a process that listens, and returns its address. It gets SIGTERM when the test ends, and must
-// exit with code 0.
+// process starts a worker as a process that listens, and returns its address. It gets SIGTERM when the test ends, and
+// must exit with code 0.
 func (s *site) process(t *testing.T, flags ...string) (address string) {
 	t.Helper()
-	command := exec.Command(os.Args[0], append(append([]string{"--listen", "127.0.0.1:0", "--log", "json"}, flags...), s.flags...)...)
+	command := exec.Command(os.Args[0],
+		append(append([]string{"--listen", "127.0.0.1:0", "--log", "json"}, flags...), s.flags...)...)
 	command.Env = append(os.Environ(), asWorker+"=1")
 	stderr, err := command.StderrPipe()
 	if err != nil {
@@ -96,7 +97,8 @@ func samples(t *testing.T, address string) map[string]float64 {
 	values := map[string]float64{}
 	for line := range strings.Lines(body) {
 		line = strings.TrimSpace(line)
-		name, text := line[:strings.LastIndexByte(line, ' ')], line[strings.LastIndexByte(line, ' ')+1:] // labels may have blanks
+		// labels may have blanks
+		name, text := line[:strings.LastIndexByte(line, ' ')], line[strings.LastIndexByte(line, ' ')+1:]
 		if !strings.HasPrefix(name, "gamefill_") {
 			continue
 		}
@@ -137,8 +139,9 @@ func TestMetricsAreTheLedgers(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]float64{
-		"gamefill_claimable_dates": 0, "gamefill_lease_lost_total": 0, "gamefill_duplicates_total": 0, "gamefill_oldest_pending_seconds": 0,
-		`gamefill_run_paused{cause="operator"}`: 0, `gamefill_run_paused{cause="breaker"}`: 0,
+		"gamefill_claimable_dates": 0, "gamefill_lease_lost_total": 0, "gamefill_duplicates_total": 0,
+		"gamefill_oldest_pending_seconds": 0, `gamefill_run_paused{cause="operator"}`: 0,
+		`gamefill_run_paused{cause="breaker"}`:           0,
 		"gamefill_partition_writes_last_day":             float64(counts[ledger.Complete]),
 		`gamefill_stage_seconds_count{stage="claim"}`:    float64(len(attempts)),
 		`gamefill_stage_seconds_count{stage="read"}`:     float64(len(attempts)),
@@ -200,7 +203,8 @@ func TestCheckVerdictsAreTheLedgers(t *testing.T) {
 		if scope == "" {
 			scope = "range"
 		}
-		value := map[job.Verdict]float64{job.Pass: 0, job.Shown: 0, job.Warned: 1, job.Failed: 2, job.NotChecked: 2}[c.Verdict]
+		value := map[job.Verdict]float64{job.Pass: 0, job.Shown: 0, job.Warned: 1, job.Failed: 2,
+			job.NotChecked: 2}[c.Verdict]
 		want[`gamefill_check_verdict{check="`+c.Name+`",scope="`+scope+`"}`] = value
 	}
 	if dead := `gamefill_check_verdict{check="no dead dates",scope="range"}`; want[dead] != 2 {

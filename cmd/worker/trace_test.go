@@ -20,7 +20,8 @@ import (
 func (s *site) drainTraced(t *testing.T, endpoint string) (log string) {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), os.Args[0], append([]string{"--drain", "--log", "json"}, s.flags...)...)
-	command.Env = append(os.Environ(), asWorker+"=1", "OTEL_EXPORTER_OTLP_ENDPOINT="+endpoint, "GOOGLE_CLOUD_PROJECT=a-project")
+	command.Env = append(os.Environ(), asWorker+"=1", "OTEL_EXPORTER_OTLP_ENDPOINT="+endpoint,
+		"GOOGLE_CLOUD_PROJECT=a-project")
 	out, err := command.CombinedOutput()
 	if err != nil {
 		t.Fatalf("worker: %v\n%s", err, out)
