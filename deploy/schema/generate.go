@@ -56,7 +56,8 @@ type clustering struct {
 }
 
 // apiTypes are the names that the API answers with, where they differ from GoogleSQL's; others would show as a change.
-var apiTypes = map[table.Type]string{table.INT64: "INTEGER", table.FLOAT64: "FLOAT", table.BOOL: "BOOLEAN", table.STRINGS: "STRING"}
+var apiTypes = map[table.Type]string{table.INT64: "INTEGER", table.FLOAT64: "FLOAT", table.BOOL: "BOOLEAN",
+	table.STRINGS: "STRING"}
 
 func main() {
 	path := flag.String("o", "deploy/schema/player_game_summary.json", "file to write")

@@ -66,7 +66,8 @@ func checkQuery(t *testing.T, what, query string, metrics map[string][]string, f
 // TestAlerts loads the rules as Prometheus does, checks what they ask for, and wants the page that each of them names.
 func TestAlerts(t *testing.T) {
 	t.Parallel()
-	groups, errs := rulefmt.ParseFile("../alerts/gamefill.yaml", false, model.LegacyValidation, parser.NewParser(parser.Options{}), slog.Default())
+	groups, errs := rulefmt.ParseFile("../alerts/gamefill.yaml", false, model.LegacyValidation,
+		parser.NewParser(parser.Options{}), slog.Default())
 	for _, err := range errs {
 		t.Error(err)
 	}
@@ -87,7 +88,8 @@ func TestAlerts(t *testing.T) {
 			if !strings.Contains(string(read(t, "../../"+page)), "\nAlert `"+name+"`. ") {
 				t.Errorf("%s: %s does not begin with the alert's name", r.Alert, page)
 			}
-			if !slices.Contains([]string{"critical", "error", "warning"}, r.Labels["severity"]) || r.Annotations["summary"] == "" {
+			if !slices.Contains([]string{"critical", "error", "warning"}, r.Labels["severity"]) ||
+				r.Annotations["summary"] == "" {
 				t.Errorf("%s: got severity %q and summary %q", r.Alert, r.Labels["severity"], r.Annotations["summary"])
 			}
 		}

@@ -11,8 +11,8 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/prometheus"
 )
 
-// TestDashboard decodes the dashboard strictly as Grafana's own types have it, checks what its panels ask for, and wants
-// no two panels in one place.
+// TestDashboard decodes the dashboard strictly as Grafana's own types have it, checks what its panels ask for, and
+// wants no two panels in one place.
 func TestDashboard(t *testing.T) {
 	t.Parallel()
 	plugins.RegisterDefaultPlugins()

@@ -1,5 +1,5 @@
-// Package validate_test decodes deploy/ as the APIs do that it is written for: an unknown field, a field of another type
-// or a misspelt name is an error. It is a module of its own, because those APIs' types are many times the program.
+// Package validate_test decodes deploy/ as the APIs do that it is written for: an unknown field, a field of another
+// type or a misspelt name is an error. It is a module of its own, because those APIs' types are many times the program.
 package validate_test
 
 import (
@@ -122,7 +122,8 @@ func TestGKE(t *testing.T) {
 			}
 			settings := seen["ConfigMap"].(*core.ConfigMap)
 			checkDeployment(t, seen["Deployment"].(*apps.Deployment), settings, tt.replicas)
-			checkTraces(t, settings.Data["OTEL_EXPORTER_OTLP_ENDPOINT"], seen["NetworkPolicy"].(*networking.NetworkPolicy), tt.component == "traces")
+			checkTraces(t, settings.Data["OTEL_EXPORTER_OTLP_ENDPOINT"], seen["NetworkPolicy"].(*networking.NetworkPolicy),
+				tt.component == "traces")
 		})
 	}
 }
@@ -136,13 +137,15 @@ func added(t *testing.T, overlay, component string) (dir string) {
 	}
 	dir = filepath.Join(copied, overlay)
 	file := filepath.Join(dir, "kustomization.yaml")
-	if err := os.WriteFile(file, append(read(t, file), "\ncomponents:\n  - ../../components/"+component+"\n"...), 0o600); err != nil {
+	if err := os.WriteFile(file, append(read(t, file), "\ncomponents:\n  - ../../components/"+component+"\n"...),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	return dir
 }
 
-// checkTraces wants workers to be told of a collector and let out to its port when they trace, and neither when they do not.
+// checkTraces wants workers to be told of a collector and let out to its port when they trace, and neither when they do
+// not.
 func checkTraces(t *testing.T, endpoint string, policy *networking.NetworkPolicy, on bool) {
 	t.Helper()
 	var ports []string
@@ -179,10 +182,12 @@ func checkDeployment(t *testing.T, d *apps.Deployment, settings *core.ConfigMap,
 			t.Errorf("label %s: got %q on pods, want %q, as the selector", key, got, value)
 		}
 	}
-	if s := c.SecurityContext; !*s.ReadOnlyRootFilesystem || *s.AllowPrivilegeEscalation || s.Capabilities.Drop[0] != "ALL" {
+	if s := c.SecurityContext; !*s.ReadOnlyRootFilesystem || *s.AllowPrivilegeEscalation ||
+		s.Capabilities.Drop[0] != "ALL" {
 		t.Errorf("got security context %v, want a read-only root and no rights", s)
 	}
-	if s := d.Spec.Template.Spec.SecurityContext; !*s.RunAsNonRoot || s.SeccompProfile.Type != core.SeccompProfileTypeRuntimeDefault {
+	if s := d.Spec.Template.Spec.SecurityContext; !*s.RunAsNonRoot ||
+		s.SeccompProfile.Type != core.SeccompProfileTypeRuntimeDefault {
 		t.Errorf("got security context %v, want no root and the default seccomp profile", s)
 	}
 }
@@ -199,7 +204,8 @@ func bySchema(t *testing.T, definition string, text []byte) {
 			continue
 		}
 		var props apiextensions.JSONSchemaProps
-		if err := apiextensionsv1.Convert_v1_JSONSchemaProps_To_apiextensions_JSONSchemaProps(v.Schema.OpenAPIV3Schema, &props, nil); err != nil {
+		if err := apiextensionsv1.Convert_v1_JSONSchemaProps_To_apiextensions_JSONSchemaProps(v.Schema.OpenAPIV3Schema,
+			&props, nil); err != nil {
 			t.Fatal(err)
 		}
 		validator, _, err := validation.NewSchemaValidator(&props)
@@ -213,7 +219,8 @@ func bySchema(t *testing.T, definition string, text []byte) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if dropped := pruning.PruneWithOptions(object, structural, true, schema.UnknownFieldPathOptions{TrackUnknownFieldPaths: true}); len(dropped) > 0 {
+		if dropped := pruning.PruneWithOptions(object, structural, true,
+			schema.UnknownFieldPathOptions{TrackUnknownFieldPaths: true}); len(dropped) > 0 {
 			t.Errorf("%s: unknown fields %v", crd.Spec.Names.Kind, dropped)
 		}
 		return
