@@ -5,8 +5,9 @@
 //	go run docs/sizing/generate.go
 //
 // It simulates a run on Google Cloud, date by date: every worker takes four dates at a time, each passes the stages of
-// a worker with the latencies below, and every change of a table waits for the fleet's share of BigQuery's quota, as the
-// adapter's pace does. Nothing is random but the spread of latencies, whose seed is fixed: every run writes the same bytes.
+// a worker with the latencies below, and every change of a table waits for the fleet's share of BigQuery's quota, as
+// the adapter's pace does. Nothing is random but the spread of latencies, whose seed is fixed: every run writes the
+// same bytes.
 package main
 
 import (
@@ -23,8 +24,8 @@ import (
 	"gamefill/internal/price"
 )
 
-// What a date costs in time. Nothing here was measured on the service; the assumptions are on the cautious side of what the
-// services' documentation and public reports give. docs/live-checks.md says how to measure.
+// What a date costs in time. Nothing here was measured on the service; the assumptions are on the cautious side of what
+// the services' documentation and public reports give. docs/live-checks.md says how to measure.
 const (
 	firestoreOp   = 60 * time.Millisecond  // one commit or read of a document in the same region
 	firestoreOps  = 8                      // receive to ack: claim (2), begin write (2), complete (2), control reads (2)
@@ -38,8 +39,8 @@ const (
 	spread        = 0.35                   // sigma of the log-normal spread of every latency
 )
 
-// Limits. Source: BigQuery documentation, "Quotas and limits", partitioned tables: 50 changes in 10 s and 30,000 a day; the
-// adapter keeps 40 of the 50 for the whole fleet, and 28 for one of more than 50 workers.
+// Limits. Source: BigQuery documentation, "Quotas and limits", partitioned tables: 50 changes in 10 s and 30,000 a day;
+// the adapter keeps 40 of the 50 for the whole fleet, and 28 for one of more than 50 workers.
 const (
 	changesPer10s = 40.0
 	crowdPer10s   = 28.0
@@ -167,16 +168,19 @@ func simulate(dates, workers int) result {
 	}
 	n, seconds := int64(dates), int64(working/time.Second)
 	return result{wall, float64(waited) / float64(waited+busy), price.WorkerSecond.Of(seconds) +
-		price.DocumentRead.Of(n*readsPerDate+seconds*price.ControlReads) + price.DocumentWrite.Of(n*writesPerDate) + price.Throughput.Of(n*bytesPerDate)}
+		price.DocumentRead.Of(n*readsPerDate+seconds*price.ControlReads) + price.DocumentWrite.Of(n*writesPerDate) +
+		price.Throughput.Of(n*bytesPerDate)}
 }
 
 func table() string {
 	var b strings.Builder
-	b.WriteString("| dates | workers | wall time | of it waiting for the quota | cost |\n| ---: | ---: | ---: | ---: | ---: |\n")
+	b.WriteString("| dates | workers | wall time | of it waiting for the quota | cost |\n" +
+		"| ---: | ---: | ---: | ---: | ---: |\n")
 	for _, dates := range []int{600, 10_000, 1_000_000} {
 		for _, workers := range []int{1, 2, 5, 10, 25, 50, 100, 500} {
 			r := simulate(dates, workers)
-			fmt.Fprintf(&b, "| %s | %d | %s | %.0f %% | $%.2f |\n", grouped(dates), workers, long(r.wall), 100*r.waited, float64(r.cost)/float64(price.Dollar))
+			fmt.Fprintf(&b, "| %s | %d | %s | %.0f %% | $%.2f |\n", grouped(dates), workers, long(r.wall), 100*r.waited,
+				float64(r.cost)/float64(price.Dollar))
 		}
 	}
 	return b.String()
