@@ -1,8 +1,8 @@
 //go:build ignore
 
-// Generate writes the example games beside it: a schedule, a list of players and two box-score feeds in the formats that
-// `publisher import` reads. Players and results are invented, team codes and team ids are the league's. Every run writes
-// the same bytes:
+// Generate writes the example games beside it: a schedule, a list of players and two box-score feeds in the formats
+// that `publisher import` reads. Players and results are invented, team codes and team ids are the league's. Every run
+// writes the same bytes:
 //
 //	go run examples/first-games/generate.go
 //
@@ -31,7 +31,8 @@ func main() {
 		l.play(g)
 	}
 	for name, lines := range map[string][][]string{
-		"schedule.csv": l.schedule, "players.csv": l.players(), "live_boxscores.csv": l.live, "gamelog_boxscores.csv": l.gamelog,
+		"schedule.csv": l.schedule, "players.csv": l.players(), "live_boxscores.csv": l.live,
+		"gamelog_boxscores.csv": l.gamelog,
 	} {
 		if err := write(filepath.Join(*dir, name), lines, *check); err != nil {
 			log.Fatal(err)
@@ -74,8 +75,9 @@ var games = []game{
 
 // teams are the clubs that play, with the league's ids.
 var teams = []struct{ code, id, name string }{
-	{"BOS", "1610612738", "Boston Celtics"}, {"CHI", "1610612741", "Chicago Bulls"}, {"DEN", "1610612743", "Denver Nuggets"},
-	{"LAL", "1610612747", "Los Angeles Lakers"}, {"MIA", "1610612748", "Miami Heat"}, {"NYK", "1610612752", "New York Knicks"},
+	{"BOS", "1610612738", "Boston Celtics"}, {"CHI", "1610612741", "Chicago Bulls"},
+	{"DEN", "1610612743", "Denver Nuggets"}, {"LAL", "1610612747", "Los Angeles Lakers"},
+	{"MIA", "1610612748", "Miami Heat"}, {"NYK", "1610612752", "New York Knicks"},
 }
 
 // A side lists its whole roster of thirteen for a game.
@@ -87,15 +89,22 @@ const (
 // Invented names: given name i goes with surname i. A surname belongs to one team.
 var (
 	given = []string{
-		"Aldo", "Bram", "Cyril", "Dorian", "Emeric", "Fabian", "Gustav", "Hector", "Ilias", "Jorrit", "Kasimir", "Lorenz", "Matthis",
+		"Aldo", "Bram", "Cyril", "Dorian", "Emeric", "Fabian", "Gustav", "Hector", "Ilias", "Jorrit",
+		"Kasimir", "Lorenz", "Matthis",
 	}
 	surnames = map[string][]string{
-		"BOS": {"Abernetti", "Borrowdale", "Candlewick", "Dunmarrow", "Eastergate", "Fennimoor", "Gladwyn", "Harrowgate", "Inglethorp", "Jessamy", "Kettlewell", "Longacre", "Merriweth"},
-		"CHI": {"Nettlefold", "Oakhanger", "Pemberlane", "Quillfeather", "Ravensmoor", "Saltmarsh", "Thistlewood", "Underhay", "Vantongeren", "Wexcombe", "Yarborow", "Zellweger", "Ashgrove"},
-		"DEN": {"Brackenbury", "Coldharbour", "Dovecote", "Elmsworth", "Foxglove", "Greenhalge", "Hollowell", "Ironmonger", "Juniperus", "Kingsbere", "Larkspur", "Moorcroft", "Northcliff"},
-		"LAL": {"Overstrand", "Pinewater", "Quenington", "Rosewarne", "Silverdale", "Turnpike", "Upperton", "Vinehall", "Wintergreen", "Yellowley", "Amberley", "Bellwether", "Copperfield"},
-		"MIA": {"Drystone", "Evenlode", "Fairweather", "Goldfinch", "Hazelden", "Islington", "Jackdaw", "Kestrel", "Lapwing", "Mistlethrush", "Nightjar", "Ouzel", "Pipistrel"},
-		"NYK": {"Quarrier", "Redpoll", "Sandpiper", "Tanager", "Umberto", "Vesperling", "Whimbrel", "Yellowhammer", "Zorzal", "Avocet", "Bluethroat", "Crossbill", "Dunnock"},
+		"BOS": {"Abernetti", "Borrowdale", "Candlewick", "Dunmarrow", "Eastergate", "Fennimoor", "Gladwyn", "Harrowgate",
+			"Inglethorp", "Jessamy", "Kettlewell", "Longacre", "Merriweth"},
+		"CHI": {"Nettlefold", "Oakhanger", "Pemberlane", "Quillfeather", "Ravensmoor", "Saltmarsh", "Thistlewood", "Underhay",
+			"Vantongeren", "Wexcombe", "Yarborow", "Zellweger", "Ashgrove"},
+		"DEN": {"Brackenbury", "Coldharbour", "Dovecote", "Elmsworth", "Foxglove", "Greenhalge", "Hollowell", "Ironmonger",
+			"Juniperus", "Kingsbere", "Larkspur", "Moorcroft", "Northcliff"},
+		"LAL": {"Overstrand", "Pinewater", "Quenington", "Rosewarne", "Silverdale", "Turnpike", "Upperton", "Vinehall",
+			"Wintergreen", "Yellowley", "Amberley", "Bellwether", "Copperfield"},
+		"MIA": {"Drystone", "Evenlode", "Fairweather", "Goldfinch", "Hazelden", "Islington", "Jackdaw", "Kestrel", "Lapwing",
+			"Mistlethrush", "Nightjar", "Ouzel", "Pipistrel"},
+		"NYK": {"Quarrier", "Redpoll", "Sandpiper", "Tanager", "Umberto", "Vesperling", "Whimbrel", "Yellowhammer", "Zorzal",
+			"Avocet", "Bluethroat", "Crossbill", "Dunnock"},
 	}
 	// Written differently by the two feeds: accents are lost in the live one, and so is one suffix.
 	gamelogNames = map[string]string{
@@ -136,17 +145,21 @@ func newLeague() *league {
 			id++
 		}
 	}
-	l.schedule = [][]string{{"game_id", "game_date", "season", "season_type", "home_team", "away_team", "home_pts", "away_pts", "home_team_id", "away_team_id"}}
+	l.schedule = [][]string{{"game_id", "game_date", "season", "season_type", "home_team", "away_team", "home_pts",
+		"away_pts", "home_team_id", "away_team_id"}}
 	l.live = [][]string{{
-		"GAME_ID", "GAME_DATE", "GAME_TYPE", "TEAM_SIDE", "TEAM", "OPPONENT", "personId", "name", "jerseyNum", "position", "starter",
+		"GAME_ID", "GAME_DATE", "GAME_TYPE", "TEAM_SIDE", "TEAM", "OPPONENT", "personId", "name", "jerseyNum",
+		"position", "starter",
 		"played", "status", "minutesCalculated", "points", "fieldGoalsMade", "fieldGoalsAttempted", "threePointersMade",
-		"threePointersAttempted", "freeThrowsMade", "freeThrowsAttempted", "reboundsOffensive", "reboundsDefensive", "reboundsTotal",
+		"threePointersAttempted", "freeThrowsMade", "freeThrowsAttempted", "reboundsOffensive",
+		"reboundsDefensive", "reboundsTotal",
 		"assists", "steals", "blocks", "turnovers", "plusMinusPoints", "pointsFastBreak", "pointsInThePaint",
 	}}
 	l.gamelog = [][]string{{
-		"SEASON_ID", "GAME_ID", "GAME_DATE", "SEASON_TYPE", "MATCHUP", "WL", "TEAM_ID", "TEAM_ABBREVIATION", "TEAM_NAME", "PLAYER_ID",
-		"PLAYER_NAME", "MIN", "FGM", "FGA", "FG3M", "FG3A", "FTM", "FTA", "OREB", "DREB", "REB", "AST", "STL", "BLK", "TOV", "PF", "PTS",
-		"PLUS_MINUS",
+		"SEASON_ID", "GAME_ID", "GAME_DATE", "SEASON_TYPE", "MATCHUP", "WL", "TEAM_ID", "TEAM_ABBREVIATION",
+		"TEAM_NAME", "PLAYER_ID",
+		"PLAYER_NAME", "MIN", "FGM", "FGA", "FG3M", "FG3A", "FTM", "FTA", "OREB", "DREB", "REB", "AST", "STL",
+		"BLK", "TOV", "PF", "PTS", "PLUS_MINUS",
 	}}
 	return l
 }
@@ -189,7 +202,8 @@ func (l *league) play(g game) {
 	l.plusMinus(home, margin)
 	l.plusMinus(away, -margin)
 	l.schedule = append(l.schedule, []string{
-		g.id, g.date, season, "regular", g.home, g.away, fmt.Sprint(home.score()), fmt.Sprint(away.score()), teamID(g.home), teamID(g.away),
+		g.id, g.date, season, "regular", g.home, g.away, fmt.Sprint(home.score()), fmt.Sprint(away.score()),
+		teamID(g.home), teamID(g.away),
 	})
 	for _, s := range []*side{away, home} {
 		l.record(g, s, (margin > 0) == (s == home))
@@ -271,12 +285,13 @@ func (l *league) record(g game, s *side, won bool) {
 		}
 		b.p.played++
 		b.p.list(g.date)
-		l.live = append(l.live, fields(g.id, g.date, "regular", s.where, s.code, s.opponent, b.p.id, b.p.live, b.p.jersey, position,
-			starter, "1", "ACTIVE", fmt.Sprintf("PT%02dM", b.minutes), b.points(), b.fgm, b.fga, b.tpm, b.tpa, b.ftm, b.fta,
-			b.oreb, b.dreb, b.oreb+b.dreb, b.ast, b.stl, b.blk, b.tov, b.plusMinus, 2*(b.fgm/5), 2*((b.fgm-b.tpm)/2)))
-		l.gamelog = append(l.gamelog, fields("2"+seasonYear, g.id, g.date, "Regular Season", matchup, result, teamID(s.code), s.code,
-			teamName(s.code), b.p.id, b.p.gamelog, b.minutes, b.fgm, b.fga, b.tpm, b.tpa, b.ftm, b.fta, b.oreb, b.dreb, b.oreb+b.dreb,
-			b.ast, b.stl, b.blk, b.tov, b.foul, b.points(), b.plusMinus))
+		l.live = append(l.live, fields(g.id, g.date, "regular", s.where, s.code, s.opponent, b.p.id, b.p.live,
+			b.p.jersey, position, starter, "1", "ACTIVE", fmt.Sprintf("PT%02dM", b.minutes), b.points(), b.fgm, b.fga,
+			b.tpm, b.tpa, b.ftm, b.fta, b.oreb, b.dreb, b.oreb+b.dreb, b.ast, b.stl, b.blk, b.tov, b.plusMinus, 2*(b.fgm/5),
+			2*((b.fgm-b.tpm)/2)))
+		l.gamelog = append(l.gamelog, fields("2"+seasonYear, g.id, g.date, "Regular Season", matchup, result,
+			teamID(s.code), s.code, teamName(s.code), b.p.id, b.p.gamelog, b.minutes, b.fgm, b.fga, b.tpm, b.tpa,
+			b.ftm, b.fta, b.oreb, b.dreb, b.oreb+b.dreb, b.ast, b.stl, b.blk, b.tov, b.foul, b.points(), b.plusMinus))
 	}
 	for i, p := range s.idle {
 		status := "ACTIVE"
@@ -285,8 +300,8 @@ func (l *league) record(g game, s *side, won bool) {
 			p.isInactive++
 		}
 		p.list(g.date)
-		l.live = append(l.live, fields(g.id, g.date, "regular", s.where, s.code, s.opponent, p.id, p.live, p.jersey, "", "0", "0", status,
-			"PT00M", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))
+		l.live = append(l.live, fields(g.id, g.date, "regular", s.where, s.code, s.opponent, p.id, p.live, p.jersey,
+			"", "0", "0", status, "PT00M", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))
 	}
 }
 
@@ -310,8 +325,8 @@ func (l *league) players() [][]string {
 			if p.played == 0 {
 				gamelog = ""
 			}
-			lines = append(lines, fields(season, p.id, p.live, gamelog, p.team, p.first, p.last, p.games, p.played, p.started, p.isInactive,
-				p.position, p.jersey))
+			lines = append(lines, fields(season, p.id, p.live, gamelog, p.team, p.first, p.last, p.games, p.played,
+				p.started, p.isInactive, p.position, p.jersey))
 		}
 	}
 	return lines
