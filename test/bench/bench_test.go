@@ -50,7 +50,8 @@ func imported(t *testing.T) string {
 	}
 	path := filepath.Join(t.TempDir(), "imported.db")
 	b := open(t, path)
-	for _, pattern := range []string{"schedule.csv", "players.csv", "live_boxscores_*.csv.gz", "gamelog_boxscores_*.csv.gz"} {
+	for _, pattern := range []string{"schedule.csv", "players.csv", "live_boxscores_*.csv.gz",
+		"gamelog_boxscores_*.csv.gz"} {
 		files, err := filepath.Glob(filepath.Join(data, pattern))
 		must(t, err)
 		for _, f := range files {
@@ -115,7 +116,8 @@ func TestRatio(t *testing.T) {
 	}
 	l, e := median(loop), median(engine)
 	t.Logf("%d rows over %s, %d CPUs: plain loop %s, engine with 2 workers %s, ratio %.2f (all: loop %v, engine %v)",
-		rows, whole, runtime.NumCPU(), l.Round(time.Millisecond), e.Round(time.Millisecond), float64(e)/float64(l), loop, engine)
+		rows, whole, runtime.NumCPU(), l.Round(time.Millisecond), e.Round(time.Millisecond),
+		float64(e)/float64(l), loop, engine)
 }
 
 func median(d []time.Duration) time.Duration {
@@ -176,7 +178,8 @@ func plainLoop(t *testing.T, path string) (time.Duration, int) {
 	shared, err := j.Decode(settings, references)
 	must(t, err)
 	names := `"` + strings.Join(summary.Target.Names(), `", "`) + `", "gamefill_generation"`
-	insert, err := tx.Prepare("INSERT INTO player_game_summary (" + names + ") VALUES (?" + strings.Repeat(", ?", len(summary.Target.Columns)) + ")")
+	insert, err := tx.Prepare("INSERT INTO player_game_summary (" + names + ") VALUES (?" +
+		strings.Repeat(", ?", len(summary.Target.Columns)) + ")")
 	must(t, err)
 	written := 0
 	now := time.Now().UTC()
@@ -185,7 +188,8 @@ func plainLoop(t *testing.T, path string) (time.Duration, int) {
 		if j.Calendar.Expect(d, schedule).Units == 0 {
 			continue
 		}
-		out, err := j.Build(shared, inputOf(d, schedule, selectRows(t, tx, boxscore.Gamebook, d.String()), selectRows(t, tx, boxscore.BDL, d.String()), now))
+		out, err := j.Build(shared, inputOf(d, schedule, selectRows(t, tx, boxscore.Gamebook, d.String()),
+			selectRows(t, tx, boxscore.BDL, d.String()), now))
 		must(t, err)
 		args := make([]any, len(summary.Target.Columns)+1)
 		args[len(args)-1] = 1
@@ -279,7 +283,8 @@ func TestPeakMemory(t *testing.T) {
 	peak := func(from, to string) float64 {
 		path := copyFile(t, source)
 		c := exec.Command(bin, "run", "--from", from, "--to", to, "--allow-warnings", "--json")
-		c.Env = append(os.Environ(), "GAMEFILL_QUEUE=sqlite:"+path, "GAMEFILL_LEDGER=sqlite:"+path, "GAMEFILL_WAREHOUSE=sqlite:"+path)
+		c.Env = append(os.Environ(), "GAMEFILL_QUEUE=sqlite:"+path, "GAMEFILL_LEDGER=sqlite:"+path,
+			"GAMEFILL_WAREHOUSE=sqlite:"+path)
 		if out, err := c.CombinedOutput(); err != nil {
 			t.Fatalf("run %s..%s: %v\n%s", from, to, err, out)
 		}
