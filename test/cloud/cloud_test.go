@@ -1,6 +1,6 @@
-// Package cloud_test runs the whole job as it runs on Google Cloud, with the real programs as processes: messages on the
-// Pub/Sub emulator, the ledger in the Firestore emulator, tables in the fake of BigQuery's API. What comes out must be,
-// fingerprint for fingerprint, what the embedded backend makes of the same games.
+// Package cloud_test runs the whole job as it runs on Google Cloud, with the real programs as processes: messages on
+// the Pub/Sub emulator, the ledger in the Firestore emulator, tables in the fake of BigQuery's API. What comes out must
+// be, fingerprint for fingerprint, what the embedded backend makes of the same games.
 package cloud_test
 
 import (
@@ -70,9 +70,11 @@ func newProject(t *testing.T) *project {
 		params.Set(parameter, id+"."+dataset)
 		createDataset(t, endpoint, id, dataset)
 	}
-	p.addresses = backend.Addresses{Queue: "pubsub://" + id + "/dates", Ledger: "firestore://" + id, Warehouse: "bigquery://" + id + "?" + params.Encode()}
+	p.addresses = backend.Addresses{Queue: "pubsub://" + id + "/dates", Ledger: "firestore://" + id,
+		Warehouse: "bigquery://" + id + "?" + params.Encode()}
 	p.File = program.File{Set: binaries, Path: filepath.Join(t.TempDir(), "unused.db"), Env: []string{
-		"GAMEFILL_QUEUE=" + p.addresses.Queue, "GAMEFILL_LEDGER=" + p.addresses.Ledger, "GAMEFILL_WAREHOUSE=" + p.addresses.Warehouse}}
+		"GAMEFILL_QUEUE=" + p.addresses.Queue, "GAMEFILL_LEDGER=" + p.addresses.Ledger,
+		"GAMEFILL_WAREHOUSE=" + p.addresses.Warehouse}}
 	return p
 }
 
@@ -112,7 +114,8 @@ func (p *project) open() *backend.Backend {
 	return b
 }
 
-// scrape puts raw tables and references of a file where a scraper keeps them: the whole of them, or the dates of a range.
+// scrape puts raw tables and references of a file where a scraper keeps them: the whole of them, or the dates of a
+// range.
 func (p *project) scrape(from program.File, ranges ...gamedate.Range) {
 	p.t.Helper()
 	ctx, store := p.t.Context(), p.open().Store
@@ -159,8 +162,8 @@ func (p *project) target() string { return p.id + "." + summary.Target.FullName(
 
 // workerArgs are flags of an impatient worker, as in the crash tests: dates of a killed one come back soon.
 func workerArgs(more ...string) []string {
-	return append([]string{"--drain", "--lease-ttl", "5s", "--republish-after", "5s", "--reconcile-every", "500ms", "--control-every", "250ms",
-		"--retry-base", "100ms", "--max-attempts", "20"}, more...)
+	return append([]string{"--drain", "--lease-ttl", "5s", "--republish-after", "5s", "--reconcile-every", "500ms",
+		"--control-every", "250ms", "--retry-base", "100ms", "--max-attempts", "20"}, more...)
 }
 
 // imported is a SQLite file with a league in its raw tables.
@@ -207,7 +210,8 @@ func TestEndToEndCloud(t *testing.T) {
 	}
 
 	// Two workers take the dates; one dies between a load and its completion, and the other finishes alone.
-	p.Publish(t, 0, "publish", "--from", l.Range.From.String(), "--to", l.Range.To.String(), "--no-sample", "--reason", "end to end")
+	p.Publish(t, 0, "publish", "--from", l.Range.From.String(), "--to", l.Range.To.String(), "--no-sample",
+		"--reason", "end to end")
 	dying := p.Start(t, faultinject.AfterWrite+":4", program.Worker, workerArgs()...)
 	survivor := p.Start(t, "", program.Worker, workerArgs()...)
 	if r := dying.Wait(); !r.Killed() {
@@ -235,7 +239,8 @@ func TestEndToEndCloud(t *testing.T) {
 		p.scrape(mended, gamedate.Range{From: d, To: d})
 	}
 	p.Publish(t, 0, "replay", "--all", "--reason", "the box scores have arrived")
-	workers := []*program.Process{p.Start(t, "", program.Worker, workerArgs()...), p.Start(t, "", program.Worker, workerArgs()...)}
+	workers := []*program.Process{p.Start(t, "", program.Worker, workerArgs()...),
+		p.Start(t, "", program.Worker, workerArgs()...)}
 	for _, w := range workers {
 		if r := w.Wait(); r.Code != 0 {
 			t.Errorf("worker after the replay: got %v, want exit code 0", r)
@@ -246,8 +251,10 @@ func TestEndToEndCloud(t *testing.T) {
 	}
 	var got, want publisher.Judgement
 	p.JSON(t, 0, &got, "validate")
-	mended.JSON(t, 0, &want, "run", "--from", l.Range.From.String(), "--to", l.Range.To.String(), "--no-sample", "--reason", "reference")
-	if got.Verdict != job.Pass || !got.Finished || got.TableFingerprint != want.TableFingerprint || got.Rows != want.Rows || got.Rows != l.Rows {
+	mended.JSON(t, 0, &want, "run", "--from", l.Range.From.String(), "--to", l.Range.To.String(), "--no-sample",
+		"--reason", "reference")
+	if got.Verdict != job.Pass || !got.Finished || got.TableFingerprint != want.TableFingerprint ||
+		got.Rows != want.Rows || got.Rows != l.Rows {
 		t.Errorf("got verdict %s, finished %v, %d rows, fingerprint %s; want pass, true, %d, and the embedded backend's %s",
 			got.Verdict, got.Finished, got.Rows, got.TableFingerprint, l.Rows, want.TableFingerprint)
 	}
@@ -259,9 +266,10 @@ func TestEndToEndCloud(t *testing.T) {
 	}
 	// The killed worker had two dates in flight; what it wrote without recording it, the ledger does not know.
 	writes := regexp.MustCompile(fmt.Sprintf(`^used (%d|%d|%d) in the last 24 hours \+ planned %d of 30000$`, dates-2, dates-1, dates, dates))
-	if !strings.HasPrefix(seen["partitions are pruned"], "4 of 4 tables; ") || !writes.MatchString(seen["partition_writes"]) || f.ScanBytes == 0 {
-		t.Errorf("pre-flight: got pruning %q, writes %q and %d bytes to read, want 4 tables, %s and some", seen["partitions are pruned"],
-			seen["partition_writes"], f.ScanBytes, writes)
+	if !strings.HasPrefix(seen["partitions are pruned"], "4 of 4 tables; ") ||
+		!writes.MatchString(seen["partition_writes"]) || f.ScanBytes == 0 {
+		t.Errorf("pre-flight: got pruning %q, writes %q and %d bytes to read, want 4 tables, %s and some",
+			seen["partitions are pruned"], seen["partition_writes"], f.ScanBytes, writes)
 	}
 	if problems := p.bigquery.Violations(p.target()); len(problems) > 0 {
 		t.Errorf("requests that must never be made:\n%s", strings.Join(problems, "\n"))
@@ -272,7 +280,8 @@ func TestEndToEndCloud(t *testing.T) {
 func (p *project) loads() int {
 	n := 0
 	for _, r := range p.bigquery.Audit() {
-		if r.Kind == bigqueryfake.JobsInsertLoad && r.Table == summary.Target.Name && r.Partition != "" && r.Status == http.StatusOK {
+		if r.Kind == bigqueryfake.JobsInsertLoad && r.Table == summary.Target.Name && r.Partition != "" &&
+			r.Status == http.StatusOK {
 			n++
 		}
 	}

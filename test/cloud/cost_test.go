@@ -80,10 +80,12 @@ func TestCosts(t *testing.T) {
 		t.Errorf("facts of a date: got %+v, want bytes uploaded, and none kept", story.Facts)
 	}
 
-	if told := p.Publish(t, 0, "explain", l.GameDates[0].String()).Stdout; !strings.Contains(told, price.Size(story.Facts.UploadedBytes)+", and 0 B to keep") {
+	told := p.Publish(t, 0, "explain", l.GameDates[0].String()).Stdout
+	if !strings.Contains(told, price.Size(story.Facts.UploadedBytes)+", and 0 B to keep") {
 		t.Errorf("explain: got\n%s\nwant it to say what was uploaded", told)
 	}
-	if told := p.Publish(t, 0, append([]string{"publish", "--dry-run", "--force"}, span...)...).Stdout; !strings.Contains(told, "Not covered: storage;") {
+	told = p.Publish(t, 0, append([]string{"publish", "--dry-run", "--force"}, span...)...).Stdout
+	if !strings.Contains(told, "Not covered: storage;") {
 		t.Errorf("dry run: got\n%s\nwant it to say what it will cost", told)
 	}
 
@@ -92,7 +94,8 @@ func TestCosts(t *testing.T) {
 	after := plan("--force").Bill
 	want(after, "load jobs", price.Estimated, 12, 12)
 	want(after, "bytes uploaded", price.Estimated, 2*uploaded-12, 2*uploaded)
-	want(after, "query jobs", price.Estimated, line(got.Costs, "query jobs").Quantity, line(got.Costs, "query jobs").Quantity)
+	want(after, "query jobs", price.Estimated, line(got.Costs, "query jobs").Quantity,
+		line(got.Costs, "query jobs").Quantity)
 	if plan := plan("--force"); plan.Measured != got.Run.ID || plan.Duration == 0 {
 		t.Errorf("measured by: got %q and %v, want run %s", plan.Measured, plan.Duration, got.Run.ID)
 	}

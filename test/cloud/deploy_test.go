@@ -13,9 +13,9 @@ import (
 	"gamefill/test/program"
 )
 
-// TestDeployPage runs the publisher's commands of docs/deploy.md in order, those of the job after them, with a worker that
-// has the pool's arguments and settings wherever the page leaves the dates to the pool. `publisher init` stands in for
-// Terraform.
+// TestDeployPage runs the publisher's commands of docs/deploy.md in order, those of the job after them, with a worker
+// that has the pool's arguments and settings wherever the page leaves the dates to the pool. `publisher init` stands in
+// for Terraform.
 func TestDeployPage(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -73,6 +73,7 @@ func TestDeployPage(t *testing.T) {
 	p.JSON(t, 0, &got, "validate", "--allow-warnings")
 	games.JSON(t, 0, &want, "run", "--from", l.Range.From.String(), "--to", l.Range.To.String())
 	if got.Rows != l.Rows || got.TableFingerprint != want.TableFingerprint {
-		t.Errorf("after the page: got %d rows, fingerprint %s; want %d, and the embedded backend's %s", got.Rows, got.TableFingerprint, l.Rows, want.TableFingerprint)
+		t.Errorf("after the page: got %d rows, fingerprint %s; want %d, and the embedded backend's %s", got.Rows,
+			got.TableFingerprint, l.Rows, want.TableFingerprint)
 	}
 }

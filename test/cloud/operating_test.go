@@ -14,9 +14,9 @@ import (
 	"gamefill/test/program"
 )
 
-// TestOperatingPage takes the steps of docs/operating.md with all three services of Google Cloud in the place of the file:
-// the exit codes are the page's, and what comes out is what the file has in the end. The league is loaded into the raw
-// tables beforehand, and mended there, because `demo` only makes files.
+// TestOperatingPage takes the steps of docs/operating.md with all three services of Google Cloud in the place of the
+// file: the exit codes are the page's, and what comes out is what the file has in the end. The league is loaded into
+// the raw tables beforehand, and mended there, because `demo` only makes files.
 func TestOperatingPage(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -91,7 +91,8 @@ func TestOperatingPage(t *testing.T) {
 	file.JSON(t, 0, &want, append([]string{"run", "--no-sample", "--reason", "reference"}, span...)...)
 	p.JSON(t, 0, &got, "validate")
 	if got.Verdict != job.Pass || got.TableFingerprint != want.TableFingerprint || got.Rows != want.Rows {
-		t.Errorf("got %s, %d rows, fingerprint %s; want pass, %d, %s", got.Verdict, got.Rows, got.TableFingerprint, want.Rows, want.TableFingerprint)
+		t.Errorf("got %s, %d rows, fingerprint %s; want pass, %d, %s", got.Verdict, got.Rows, got.TableFingerprint, want.Rows,
+			want.TableFingerprint)
 	}
 
 	// What the page shows with --dry-run, and the way back again.
@@ -101,9 +102,11 @@ func TestOperatingPage(t *testing.T) {
 	var back publisher.Judgement
 	p.JSON(t, 5, &back, append([]string{"validate"}, span...)...)
 	if n := back.States[ledger.RolledBack]; n != 28 || back.TableFingerprint == want.TableFingerprint {
-		t.Errorf("after the rollback: got %d dates put back, fingerprint %s; want the 28 of the misspelt name as they were", n, back.TableFingerprint)
+		t.Errorf("after the rollback: got %d dates put back, fingerprint %s; want the 28 of the misspelt name as they were",
+			n, back.TableFingerprint)
 	}
-	p.shell(0, "bin/publisher publish --rolled-back --reason 'it was right' --from "+l.Range.From.String()+" --to "+l.Range.To.String()+"; bin/worker --drain")
+	p.shell(0, "bin/publisher publish --rolled-back --reason 'it was right' --from "+l.Range.From.String()+" --to "+
+		l.Range.To.String()+"; bin/worker --drain")
 	p.JSON(t, 0, &got, "validate")
 	if got.TableFingerprint != want.TableFingerprint {
 		t.Errorf("done again: got fingerprint %s, want %s", got.TableFingerprint, want.TableFingerprint)
@@ -117,7 +120,8 @@ func TestOperatingPage(t *testing.T) {
 func (p *project) shell(code int, script string) {
 	p.t.Helper()
 	script = strings.ReplaceAll(script, "bin/publisher demo --mend --file gamefill.db\n", "")
-	script = strings.NewReplacer("bin/publisher", p.Set.Path(program.Publisher), "bin/worker", p.Set.Path(program.Worker)).Replace(script)
+	script = strings.NewReplacer("bin/publisher", p.Set.Path(program.Publisher), "bin/worker",
+		p.Set.Path(program.Worker)).Replace(script)
 	command := exec.CommandContext(p.t.Context(), "bash", "-euo", "pipefail", "-c", script)
 	command.Dir = filepath.Dir(p.Path)
 	for _, s := range os.Environ() {

@@ -43,7 +43,8 @@ func TestGoogleCloudPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	here := strings.NewReplacer("demo-project", p.id, "location=US", "location="+location+"&endpoint="+url.QueryEscape(params.Get("endpoint")))
+	here := strings.NewReplacer("demo-project", p.id, "location=US",
+		"location="+location+"&endpoint="+url.QueryEscape(params.Get("endpoint")))
 	var settings []string
 	for _, m := range pageAddresses.FindAllStringSubmatch(string(page), -1) {
 		settings = append(settings, m[1]+"="+here.Replace(m[2]))
@@ -59,7 +60,9 @@ func TestGoogleCloudPage(t *testing.T) {
 	if _, err := program.Build(bin); err != nil {
 		t.Fatal(err)
 	}
-	environment := slices.DeleteFunc(os.Environ(), func(s string) bool { return strings.HasPrefix(s, "GAMEFILL_") || strings.HasPrefix(s, "PATH=") })
+	environment := slices.DeleteFunc(os.Environ(), func(s string) bool {
+		return strings.HasPrefix(s, "GAMEFILL_") || strings.HasPrefix(s, "PATH=")
+	})
 	environment = append(environment, "PATH="+bin+string(filepath.ListSeparator)+os.Getenv("PATH"))
 	var said strings.Builder
 	for _, block := range blocks {
@@ -79,7 +82,8 @@ func TestGoogleCloudPage(t *testing.T) {
 	p.JSON(t, 0, &got, "validate", "--allow-warnings")
 	games.JSON(t, 0, &want, "run", "--from", l.Range.From.String(), "--to", l.Range.To.String())
 	if got.Rows != l.Rows || got.TableFingerprint != want.TableFingerprint {
-		t.Errorf("after the page: got %d rows, fingerprint %s; want %d, and the embedded backend's %s", got.Rows, got.TableFingerprint, l.Rows, want.TableFingerprint)
+		t.Errorf("after the page: got %d rows, fingerprint %s; want %d, and the embedded backend's %s", got.Rows,
+			got.TableFingerprint, l.Rows, want.TableFingerprint)
 	}
 	if info, err := os.Stat(filepath.Join(dir, "week.parquet")); err != nil || info.Size() == 0 {
 		t.Errorf("exported week: got %v, %v, want a file with rows", info, err)

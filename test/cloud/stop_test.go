@@ -59,9 +59,9 @@ func pool(t *testing.T) (args, settings []string) {
 }
 
 // TestInstanceIsStopped sends SIGTERM to a worker that is started as Cloud Run starts it, in the middle of loads, as
-// Cloud Run does when it takes an instance away. A date whose load ends within the grace period is finished, one whose load
-// does not is given back and spends nothing, none is begun, and another worker does the rest at once: leases and second
-// publications are too long to help it.
+// Cloud Run does when it takes an instance away. A date whose load ends within the grace period is finished, one whose
+// load does not is given back and spends nothing, none is begun, and another worker does the rest at once: leases and
+// second publications are too long to help it.
 func TestInstanceIsStopped(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -71,13 +71,15 @@ func TestInstanceIsStopped(t *testing.T) {
 	p := newProject(t)
 	p.scrape(games)
 	p.Publish(t, 0, "init")
-	p.Publish(t, 0, "publish", "--from", l.Range.From.String(), "--to", l.Range.To.String(), "--no-sample", "--reason", "shutdown")
+	p.Publish(t, 0, "publish", "--from", l.Range.From.String(), "--to", l.Range.To.String(), "--no-sample",
+		"--reason", "shutdown")
 
 	const inProgress = 4 // GAMEFILL_CONCURRENCY of the manifest
 	args, settings := pool(t)
 	args = append(args, "--lease-ttl=30m", "--republish-after=30m")
 	p.Env = append(p.Env, settings...)
-	p.bigquery.FailNext(bigqueryfake.Match{Kind: bigqueryfake.JobsInsertLoad, Table: summary.Target.Name}, inProgress, bigqueryfake.HoldRunning())
+	p.bigquery.FailNext(bigqueryfake.Match{Kind: bigqueryfake.JobsInsertLoad, Table: summary.Target.Name}, inProgress,
+		bigqueryfake.HoldRunning())
 	stopped := p.Start(t, "", program.Worker, args...)
 	for tick := time.NewTicker(10 * time.Millisecond); len(p.bigquery.Held()) < inProgress; {
 		select {
@@ -108,7 +110,8 @@ func TestInstanceIsStopped(t *testing.T) {
 		case e.State == ledger.Pending && e.Attempt == 0:
 			got["never begun"]++
 		default:
-			t.Errorf("%s: got %s after %d attempts, %d spent; want it finished, given back for nothing, or never begun", e.Date, e.State, e.Attempt, e.Spent)
+			t.Errorf("%s: got %s after %d attempts, %d spent; want it finished, given back for nothing, or never begun", e.Date,
+				e.State, e.Attempt, e.Spent)
 		}
 	}
 	if got["finished"] != 1 || got["given back"] != inProgress-1 || got["never begun"] != len(l.GameDates)-inProgress {
@@ -120,14 +123,16 @@ func TestInstanceIsStopped(t *testing.T) {
 	}
 	var cloud, embedded publisher.Judgement
 	p.JSON(t, 0, &cloud, "validate")
-	games.JSON(t, 0, &embedded, "run", "--from", l.Range.From.String(), "--to", l.Range.To.String(), "--no-sample", "--reason", "reference")
+	games.JSON(t, 0, &embedded, "run", "--from", l.Range.From.String(), "--to", l.Range.To.String(), "--no-sample",
+		"--reason", "reference")
 	if cloud.TableFingerprint != embedded.TableFingerprint || cloud.Rows != l.Rows {
-		t.Errorf("got %d rows, fingerprint %s; want %d, and the embedded backend's %s", cloud.Rows, cloud.TableFingerprint, l.Rows, embedded.TableFingerprint)
+		t.Errorf("got %d rows, fingerprint %s; want %d, and the embedded backend's %s", cloud.Rows, cloud.TableFingerprint,
+			l.Rows, embedded.TableFingerprint)
 	}
 }
 
-// TestStoppedWithoutNetwork sends SIGTERM to such a worker when nothing gets through to the ledger any more, and nothing
-// comes back. It leaves by itself, before Cloud Run would kill it, and says what it leaves behind.
+// TestStoppedWithoutNetwork sends SIGTERM to such a worker when nothing gets through to the ledger any more, and
+// nothing comes back. It leaves by itself, before Cloud Run would kill it, and says what it leaves behind.
 func TestStoppedWithoutNetwork(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -137,12 +142,14 @@ func TestStoppedWithoutNetwork(t *testing.T) {
 	p := newProject(t)
 	p.scrape(games)
 	p.Publish(t, 0, "init")
-	p.Publish(t, 0, "publish", "--from", l.Range.From.String(), "--to", l.Range.To.String(), "--no-sample", "--reason", "shutdown")
+	p.Publish(t, 0, "publish", "--from", l.Range.From.String(), "--to", l.Range.To.String(), "--no-sample",
+		"--reason", "shutdown")
 
 	args, settings := pool(t)
 	address, cut := wire(t, emulator.Firestore(t))
 	p.Env = append(p.Env, append(settings, "FIRESTORE_EMULATOR_HOST="+address)...)
-	p.bigquery.FailNext(bigqueryfake.Match{Kind: bigqueryfake.JobsInsertLoad, Table: summary.Target.Name}, 2, bigqueryfake.HoldRunning())
+	p.bigquery.FailNext(bigqueryfake.Match{Kind: bigqueryfake.JobsInsertLoad, Table: summary.Target.Name}, 2,
+		bigqueryfake.HoldRunning())
 	stopped := p.Start(t, "", program.Worker, args...)
 	for tick := time.NewTicker(10 * time.Millisecond); len(p.bigquery.Held()) < 2; {
 		select {

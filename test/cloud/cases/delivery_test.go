@@ -54,7 +54,8 @@ func TestCopiesAreDoneOnce(t *testing.T) {
 	if loads, attempts := w.loads(), w.attempts(); len(loads) != 1 || len(attempts) != 1 || w.hooks.Builds.Load() != 1 {
 		t.Errorf("got loads %v, %d attempts and %d builds, want one of each", loads, len(attempts), w.hooks.Builds.Load())
 	}
-	groups, err := w.store.Count(t.Context(), testjob.Target, gamedate.Range{From: date(monday), To: date(monday)}, warehouse.Grouping{Keys: []string{"station"}})
+	groups, err := w.store.Count(t.Context(), testjob.Target, gamedate.Range{From: date(monday), To: date(monday)},
+		warehouse.Grouping{Keys: []string{"station"}})
 	must(t, err)
 	if len(groups) != 1 || groups[0].Rows != 220 || groups[0].Distinct != 220 {
 		t.Errorf("got %+v, want 220 rows with as many keys", groups)
@@ -75,7 +76,8 @@ func TestLostAcks(t *testing.T) {
 		deliveries += m.Deliveries
 	}
 	if deliveries <= len(week) || w.hooks.Builds.Load() != int64(len(week)) {
-		t.Errorf("got %d deliveries and %d builds, want more than %d and %d", deliveries, w.hooks.Builds.Load(), len(week), len(week))
+		t.Errorf("got %d deliveries and %d builds, want more than %d and %d", deliveries, w.hooks.Builds.Load(),
+			len(week), len(week))
 	}
 	w.passes(monday, sunday, len(week))
 }
@@ -110,8 +112,8 @@ func TestLongDateKeepsItsMessage(t *testing.T) {
 	w.passes(monday, monday, 1)
 }
 
-// TestMessageThatComesBackMidway: where the hold may not be put off, the second worker finds the date held and gives the
-// message back, and the date is loaded once.
+// TestMessageThatComesBackMidway: where the hold may not be put off, the second worker finds the date held and gives
+// the message back, and the date is loaded once.
 func TestMessageThatComesBackMidway(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, conditions{queue: func(o *pubsubqueue.Options) { o.MaxExtension = time.Millisecond }}, monday)
@@ -127,7 +129,9 @@ func TestMessageThatComesBackMidway(t *testing.T) {
 	w.pubsub.advance(11 * time.Second) // past the deadline
 	eventually(t, "the second worker has had it several times", func() bool { return w.pubsub.dates()[0].Deliveries > 3 })
 	close(free)
-	eventually(t, "the message is acked", func() bool { return w.pubsub.unacked() == 0 && w.entry(monday).State == ledger.Complete })
+	eventually(t, "the message is acked", func() bool {
+		return w.pubsub.unacked() == 0 && w.entry(monday).State == ledger.Complete
+	})
 	if loads, attempts := w.loads(), w.attempts(); len(loads) != 1 || len(attempts) != 1 {
 		t.Errorf("got loads %v and %d attempts, want one of each", loads, len(attempts))
 	}
@@ -223,7 +227,8 @@ func TestStopFinishesWhatIsInProgress(t *testing.T) {
 	go func() { done <- stop() }()
 	close(free)
 	must(t, <-done)
-	if counts := w.counts(); counts[ledger.Complete] != 4 || counts[ledger.Pending] != 20 || len(counts) != 2 || w.pubsub.unacked() != 20 {
+	if counts := w.counts(); counts[ledger.Complete] != 4 || counts[ledger.Pending] != 20 || len(counts) != 2 ||
+		w.pubsub.unacked() != 20 {
 		t.Errorf("got %v with %d messages left, want 4 complete, 20 pending and their messages", counts, w.pubsub.unacked())
 	}
 	w.drain()
@@ -253,7 +258,8 @@ func TestOldCopyAfterAReplay(t *testing.T) {
 	w.start(w.worker(w.lasting()))
 	eventually(t, "the old copy is acked", func() bool { return w.pubsub.unacked() == 0 })
 	if e := w.entry(monday); e.State != ledger.Complete || e.Seq != 2 || w.rows(monday) != rows || len(w.loads()) != 1 {
-		t.Errorf("got %s with seq %d and %d rows after loads %v, want complete, 2, %d and one load", e.State, e.Seq, w.rows(monday), w.loads(), rows)
+		t.Errorf("got %s with seq %d and %d rows after loads %v, want complete, 2, %d and one load", e.State, e.Seq,
+			w.rows(monday), w.loads(), rows)
 	}
 }
 

@@ -50,8 +50,10 @@ func TestFaultsOfALoadAreNoFailures(t *testing.T) {
 			w.service.FailNext(onLoads, tt.times, tt.fault)
 			w.publish(monday, monday)
 			w.drain()
-			if e := w.entry(monday); e.State != ledger.Complete || e.Attempt != 1 || e.Spent != 0 || e.Failure != nil || e.Facts.Rows != 220 {
-				t.Errorf("got %s at attempt %d, %d spent, failure %v, want complete at 1 with none", e.State, e.Attempt, e.Spent, e.Failure)
+			if e := w.entry(monday); e.State != ledger.Complete || e.Attempt != 1 || e.Spent != 0 || e.Failure != nil ||
+				e.Facts.Rows != 220 {
+				t.Errorf("got %s at attempt %d, %d spent, failure %v, want complete at 1 with none", e.State, e.Attempt,
+					e.Spent, e.Failure)
 			}
 			if n := w.rows(monday); n != 220 {
 				t.Errorf("got %d rows, want 220", n)
@@ -69,7 +71,8 @@ func TestDoneIsNotSuccess(t *testing.T) {
 	w.service.FailNext(onLoads, 1, bigqueryfake.FailJob("invalid", "Error while reading data"))
 	w.publish(monday, monday)
 	w.drain()
-	if e := w.entry(monday); e.State != ledger.Dead || e.Failure.Class != failure.Permanent || e.Failure.Reason != "bad_row" || w.rows(monday) != 0 {
+	if e := w.entry(monday); e.State != ledger.Dead || e.Failure.Class != failure.Permanent ||
+		e.Failure.Reason != "bad_row" || w.rows(monday) != 0 {
 		t.Errorf("got %s, %+v with %d rows, want dead by bad_row with none", e.State, e.Failure, w.rows(monday))
 	}
 }
@@ -126,7 +129,8 @@ func TestRowsAreReadBack(t *testing.T) {
 	}
 }
 
-// TestOnePartitionIsReplaced: doing one date again changes its partition and no other, without a statement that deletes.
+// TestOnePartitionIsReplaced: doing one date again changes its partition and no other, without a statement that
+// deletes.
 func TestOnePartitionIsReplaced(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, conditions{}, ten[:7]...)
@@ -177,7 +181,8 @@ func TestRowOfAnotherDateLoadsNothing(t *testing.T) {
 	}
 	w.publish(monday, monday)
 	w.drain()
-	if e := w.entry(monday); e.State != ledger.Dead || e.Failure.Reason != "bad_row" || e.Attempt != 1 || !strings.Contains(e.Failure.Message, "station-041") {
+	if e := w.entry(monday); e.State != ledger.Dead || e.Failure.Reason != "bad_row" || e.Attempt != 1 ||
+		!strings.Contains(e.Failure.Message, "station-041") {
 		t.Errorf("got %s at attempt %d, %+v, want dead at 1 by bad_row that names station-041", e.State, e.Attempt, e.Failure)
 	}
 	if loads := w.loads(); len(loads) != 0 || w.rows(monday)+w.rows("2022-06-07") != 0 {
@@ -221,8 +226,10 @@ func TestManyWorkersAtASmallQuota(t *testing.T) {
 	}
 	begin := time.Now()
 	dates := days("2022-06-01", 40)
-	w := newWorld(t, conditions{service: bigqueryfake.Options{ModificationsPer10s: 5, Now: func() time.Time { return begin.Add(20 * time.Since(begin)) }},
-		store: func(o *bigquerywarehouse.Options) { o.Retry = retry.Policy{Base: 50 * time.Millisecond, Tries: 20} }}, dates...)
+	fast := func() time.Time { return begin.Add(20 * time.Since(begin)) }
+	w := newWorld(t, conditions{service: bigqueryfake.Options{ModificationsPer10s: 5, Now: fast},
+		store: func(o *bigquerywarehouse.Options) { o.Retry = retry.Policy{Base: 50 * time.Millisecond, Tries: 20} }},
+		dates...)
 	w.publish(dates[0], dates[39])
 	var workers []*worker.Worker
 	for range 20 {
@@ -230,7 +237,9 @@ func TestManyWorkersAtASmallQuota(t *testing.T) {
 		c.Concurrency, c.QuotaWait, c.MaxAttempts = 2, 100*time.Millisecond, 1
 		c.ControlEvery, c.ReconcileEvery = 500*time.Millisecond, time.Second
 		workers = append(workers, w.worker(c, func(p *ports) {
-			p.store = w.openStore(func(o *bigquerywarehouse.Options) { o.Retry = retry.Policy{Base: 50 * time.Millisecond, Tries: 3} })
+			p.store = w.openStore(func(o *bigquerywarehouse.Options) {
+				o.Retry = retry.Policy{Base: 50 * time.Millisecond, Tries: 3}
+			})
 		}))
 	}
 	w.drain(workers...)
@@ -245,7 +254,8 @@ func TestManyWorkersAtASmallQuota(t *testing.T) {
 	}
 	refusals := len(w.loads()) - len(dates)
 	if len(partitions) != 40 || refusals == 0 || waits == 0 {
-		t.Errorf("got %d partitions, %d refused loads and %d waits for the quota, want 40 and some", len(partitions), refusals, waits)
+		t.Errorf("got %d partitions, %d refused loads and %d waits for the quota, want 40 and some",
+			len(partitions), refusals, waits)
 	}
 	w.nothingLost()
 	w.passes(dates[0], dates[39], 40)
@@ -309,8 +319,8 @@ func (s *asleep) Replace(ctx context.Context, w warehouse.Write) (warehouse.Rece
 	return r, err
 }
 
-// TestLostLeaseMixesNothing: a worker loses its lease around its write and another does the date. Whatever the first one's
-// write does afterwards, the partition is the second one's.
+// TestLostLeaseMixesNothing: a worker loses its lease around its write and another does the date. Whatever the first
+// one's write does afterwards, the partition is the second one's.
 func TestLostLeaseMixesNothing(t *testing.T) {
 	t.Parallel()
 	first := func(w *world, change func(*ports)) (lost *losing, stop func() error) {
@@ -322,7 +332,8 @@ func TestLostLeaseMixesNothing(t *testing.T) {
 	ends := func(t *testing.T, w *world) {
 		e := w.entry(monday)
 		if e.State != ledger.Complete || e.Generation < 2 || e.Spent != 1 || w.rows(monday) != 3 {
-			t.Errorf("got %s with generation %d, %d spent and %d rows, want complete, above 1, 1 and the second writer's 3", e.State, e.Generation, e.Spent, w.rows(monday))
+			t.Errorf("got %s with generation %d, %d spent and %d rows, want complete, above 1, 1 and the second writer's 3",
+				e.State, e.Generation, e.Spent, w.rows(monday))
 		}
 		w.passes(monday, monday, 1)
 	}
@@ -381,7 +392,8 @@ func TestLocationIsOnEveryCall(t *testing.T) {
 	real := w.store
 	w.store = w.openStore(func(o *bigquerywarehouse.Options) { o.Location = "US" })
 	_, err := w.publisher().Plan(t.Context(), request(monday, monday))
-	if text := fmt.Sprint(err); failure.ClassOf(err) != failure.Environment || !strings.Contains(text, "us-west2") || !strings.Contains(text, "US") {
+	if text := fmt.Sprint(err); failure.ClassOf(err) != failure.Environment || !strings.Contains(text, "us-west2") ||
+		!strings.Contains(text, "US") {
 		t.Errorf("got %v, want an environment error that names both locations", err)
 	}
 	w.store = real

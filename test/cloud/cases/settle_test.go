@@ -66,7 +66,8 @@ func TestPublishThatFailsForGood(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, conditions{}, ten...)
 	real := w.queue
-	w.queue = faulttest.Queue(real, faulttest.QueueFaults{FailPublish: map[int]error{5: errors.New("no route to the service")}})
+	w.queue = faulttest.Queue(real,
+		faulttest.QueueFaults{FailPublish: map[int]error{5: errors.New("no route to the service")}})
 	_, err := w.tryPublish(request(ten[0], ten[9]))
 	unsent, ok := errors.AsType[*publisher.UnsentError](err)
 	if !ok || len(unsent.Unsent) != 1 || unsent.Unsent[0].Date != date(ten[4]) || len(w.pubsub.dates()) != 9 {
@@ -139,11 +140,13 @@ func TestPermanentAndTransientPartWays(t *testing.T) {
 		t.Fatalf("open letters: got %+v, want one", letters)
 	}
 	l := letters[0]
-	if l.Date != date(monday) || l.Run != w.latest().ID || l.Attempts != 1 || l.Failure.Class != failure.Permanent || l.Failure.Reason != "bad_station" || l.PublishedAt.IsZero() {
+	if l.Date != date(monday) || l.Run != w.latest().ID || l.Attempts != 1 || l.Failure.Class != failure.Permanent ||
+		l.Failure.Reason != "bad_station" || l.PublishedAt.IsZero() {
 		t.Errorf("letter: got %+v, want that of %s, permanent by bad_station after 1 attempt", l, monday)
 	}
 	if e := w.entry("2022-06-07"); e.State != ledger.Complete || e.Attempt != 1 || e.Spent != 0 {
-		t.Errorf("date of a busy service: got %s at attempt %d with %d spent, want complete at 1 with 0", e.State, e.Attempt, e.Spent)
+		t.Errorf("date of a busy service: got %s at attempt %d with %d spent, want complete at 1 with 0",
+			e.State, e.Attempt, e.Spent)
 	}
 	if n := w.pubsub.unacked(); n != 0 {
 		t.Errorf("messages left: got %d, want none", n)
@@ -196,23 +199,27 @@ func TestCopiesOfALetterAreReplayedOnce(t *testing.T) {
 	w.passes(monday, monday, 1)
 }
 
-// TestAttemptsAreCountedWithoutTheQueue: a subscription that counts no deliveries changes nothing about the fifth attempt.
+// TestAttemptsAreCountedWithoutTheQueue: a subscription that counts no deliveries changes nothing about the fifth
+// attempt.
 func TestAttemptsAreCountedWithoutTheQueue(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, conditions{}, monday)
-	client, err := pubsub.NewClient(t.Context(), "project", option.WithEndpoint(w.pubsub.Addr), option.WithoutAuthentication(),
-		option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials())))
+	client, err := pubsub.NewClient(t.Context(), "project", option.WithEndpoint(w.pubsub.Addr),
+		option.WithoutAuthentication(), option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials())))
 	must(t, err)
 	t.Cleanup(func() { _ = client.Close() })
 	const subscription = "projects/project/subscriptions/dates-worker"
-	must(t, client.SubscriptionAdminClient.DeleteSubscription(t.Context(), &pubsubpb.DeleteSubscriptionRequest{Subscription: subscription}))
-	_, err = client.SubscriptionAdminClient.CreateSubscription(t.Context(), &pubsubpb.Subscription{ // without a policy for dead letters
+	must(t, client.SubscriptionAdminClient.DeleteSubscription(t.Context(),
+		&pubsubpb.DeleteSubscriptionRequest{Subscription: subscription}))
+	// without a policy for dead letters
+	_, err = client.SubscriptionAdminClient.CreateSubscription(t.Context(), &pubsubpb.Subscription{
 		Name: subscription, Topic: "projects/project/topics/dates", AckDeadlineSeconds: 10})
 	must(t, err)
 	w.stations(monday, testjob.Flaky)
 	w.publish(monday, monday)
 	w.drain()
-	if e := w.entry(monday); e.State != ledger.Dead || e.Attempt != 5 || e.Failure == nil || e.Failure.Class != failure.Transient {
+	if e := w.entry(monday); e.State != ledger.Dead || e.Attempt != 5 || e.Failure == nil ||
+		e.Failure.Class != failure.Transient {
 		t.Errorf("got %s after %d attempts, %+v, want dead after 5 transient ones", e.State, e.Attempt, e.Failure)
 	}
 	if open := w.letters(ledger.LetterOpen); len(open) != 1 || open[0].Attempts != 5 {
@@ -333,8 +340,9 @@ func TestResumeIsPerDate(t *testing.T) {
 	w.stations(ten[3], "north", testjob.Permanent)
 	w.publish(ten[0], ten[9])
 	e := w.entry(ten[6])
-	killed, err := w.ledger.Claim(t.Context(), ledger.ClaimRequest{Job: e.Job, Run: e.Run, Date: e.Date, Seq: e.Seq, Owner: "killed",
-		TTL: time.Minute, Version: testjob.Version, MaxAttempts: 5})
+	killed, err := w.ledger.Claim(t.Context(),
+		ledger.ClaimRequest{Job: e.Job, Run: e.Run, Date: e.Date, Seq: e.Seq, Owner: "killed",
+			TTL: time.Minute, Version: testjob.Version, MaxAttempts: 5})
 	must(t, err)
 	stop := w.start(w.worker(w.lasting()))
 	eventually(t, "eight are complete, one is dead, and the message of the held one comes again and again", func() bool {
@@ -350,8 +358,9 @@ func TestResumeIsPerDate(t *testing.T) {
 	}
 	// The service's clock cannot be moved on to the end of that lease, so the date goes to a holder whose lease is short.
 	must(t, w.ledger.Release(t.Context(), killed.Lease, ledger.Release{To: ledger.Pending, Result: ledger.ResultReleased}))
-	_, err = w.ledger.Claim(t.Context(), ledger.ClaimRequest{Job: e.Job, Run: e.Run, Date: e.Date, Seq: e.Seq, Owner: "killed again",
-		TTL: 500 * time.Millisecond, Version: testjob.Version, MaxAttempts: 5})
+	_, err = w.ledger.Claim(t.Context(),
+		ledger.ClaimRequest{Job: e.Job, Run: e.Run, Date: e.Date, Seq: e.Seq, Owner: "killed again",
+			TTL: 500 * time.Millisecond, Version: testjob.Version, MaxAttempts: 5})
 	must(t, err)
 	w.stations(ten[3], "north", "south")
 	before, loads := w.hooks.Builds.Load(), len(w.loads())
@@ -368,7 +377,8 @@ func TestResumeIsPerDate(t *testing.T) {
 	w.passes(ten[0], ten[9], 10)
 }
 
-// TestEmptySourceIsNoSuccess: a planned day without rows fails and keeps its partition; when they arrive they are loaded.
+// TestEmptySourceIsNoSuccess: a planned day without rows fails and keeps its partition; when they arrive they are
+// loaded.
 func TestEmptySourceIsNoSuccess(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, conditions{}, monday)
@@ -378,7 +388,8 @@ func TestEmptySourceIsNoSuccess(t *testing.T) {
 	w.stations(monday)
 	w.publish(monday, monday)
 	w.drain()
-	if e := w.entry(monday); e.State != ledger.Dead || !strings.Contains(e.Failure.Message, "source empty") || w.rows(monday) != 2 {
+	if e := w.entry(monday); e.State != ledger.Dead || !strings.Contains(e.Failure.Message, "source empty") ||
+		w.rows(monday) != 2 {
 		t.Errorf("got %s, %+v with %d rows, want dead by its empty source with the old 2", e.State, e.Failure, w.rows(monday))
 	}
 	w.stations(monday, many(204)...)
@@ -390,7 +401,8 @@ func TestEmptySourceIsNoSuccess(t *testing.T) {
 	w.passes(monday, monday, 1)
 }
 
-// TestFirestoreAwayForAWhile: a ledger that is away in mid-run for as long as a lease lasts kills no date and pauses nothing.
+// TestFirestoreAwayForAWhile: a ledger that is away in mid-run for as long as a lease lasts kills no date and pauses
+// nothing.
 func TestFirestoreAwayForAWhile(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, conditions{}, ten...)
@@ -430,7 +442,8 @@ func TestTablesThatWantAFilter(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, conditions{}, week...)
 	for _, s := range []*table.Schema{testjob.Plan, testjob.Readings, testjob.Target} {
-		_, err := w.client().Dataset("weather").Table(s.Name).Update(t.Context(), bigquery.TableMetadataToUpdate{RequirePartitionFilter: true}, "")
+		_, err := w.client().Dataset("weather").Table(s.Name).Update(t.Context(),
+			bigquery.TableMetadataToUpdate{RequirePartitionFilter: true}, "")
 		must(t, err)
 	}
 	f, err := w.publisher().Preflight(t.Context(), request(monday, sunday), nil)

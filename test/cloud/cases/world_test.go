@@ -1,8 +1,9 @@
 // Package cases_test shows, on the adapters of Google Cloud, how a run meets what has gone wrong for people who filled
 // partitions over a queue: copies and lost acks, stops, stalls, faults of loads, quotas, leases that end too early.
 //
-// Everything runs within the test's process, on a job that is not about basketball: messages on the client library's own
-// server for tests, the ledger in the Firestore emulator, tables in the fake of BigQuery's API. Times are scaled down.
+// Everything runs within the test's process, on a job that is not about basketball: messages on the client library's
+// own server for tests, the ledger in the Firestore emulator, tables in the fake of BigQuery's API. Times are scaled
+// down.
 package cases_test
 
 import (
@@ -106,7 +107,8 @@ func newWorld(t *testing.T, c conditions, dates ...string) *world {
 	for _, s := range testjob.Tables {
 		must(t, w.store.Create(t.Context(), s))
 	}
-	w.seed(testjob.Stations, "", table.Row{table.String("north"), table.String("hills")}, table.Row{table.String("south"), table.String("plain")})
+	w.seed(testjob.Stations, "", table.Row{table.String("north"), table.String("hills")},
+		table.Row{table.String("south"), table.String("plain")})
 	var plan, readings []table.Row
 	for _, d := range dates {
 		plan = append(plan, table.Row{table.Date(date(d)), table.Int(2), table.Bool(true)})
@@ -154,7 +156,8 @@ func (w *world) client() *bigquery.Client {
 // openStore is the warehouse as one more process has it.
 func (w *world) openStore(change func(*bigquerywarehouse.Options)) warehouse.Store {
 	w.t.Helper()
-	o := bigquerywarehouse.Options{Project: "project", Location: "us-west2", Datasets: map[string]string{"weather": "project.weather"}, Endpoint: w.url,
+	o := bigquerywarehouse.Options{Project: "project", Location: "us-west2",
+		Datasets: map[string]string{"weather": "project.weather"}, Endpoint: w.url,
 		Modifications: 1_000_000, Poll: time.Millisecond, Retry: retry.Policy{Base: time.Millisecond}}
 	if change != nil {
 		change(&o)
@@ -168,7 +171,8 @@ func (w *world) openQueue(change func(*pubsubqueue.Options)) *pubsubqueue.Queue 
 	w.t.Helper()
 	o := pubsubqueue.Options{Project: "project", Topic: "dates", UnaryPull: true,
 		// The server for tests keeps no pause between deliveries, so a hundred of them last no time.
-		Topology: pubsubqueue.Topology{AckDeadline: 10 * time.Second, RetryMin: time.Millisecond, RetryMax: 10 * time.Millisecond, DeliveryAttempts: 1_000_000},
+		Topology: pubsubqueue.Topology{AckDeadline: 10 * time.Second, RetryMin: time.Millisecond,
+			RetryMax: 10 * time.Millisecond, DeliveryAttempts: 1_000_000},
 		ClientOptions: []option.ClientOption{option.WithEndpoint(w.pubsub.Addr), option.WithoutAuthentication(),
 			option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials()))}}
 	if change != nil {
@@ -185,8 +189,9 @@ func (w *world) openLedger() *firestoreledger.Ledger {
 	conn, err := grpc.NewClient(emulator.Firestore(w.t), grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithUnaryInterceptor(w.network.unary), grpc.WithStreamInterceptor(w.network.stream))
 	must(w.t, err)
-	l, err := firestoreledger.New(w.t.Context(), firestoreledger.Options{Project: "gamefill-test", Prefix: rand.Text() + "_",
-		Client: []option.ClientOption{option.WithGRPCConn(conn)}})
+	l, err := firestoreledger.New(w.t.Context(),
+		firestoreledger.Options{Project: "gamefill-test", Prefix: rand.Text() + "_",
+			Client: []option.ClientOption{option.WithGRPCConn(conn)}})
 	must(w.t, err)
 	w.t.Cleanup(func() { _ = l.Close() })
 	return l
@@ -206,7 +211,8 @@ func newPubSub(t *testing.T) *pubSub {
 	t.Helper()
 	p := &pubSub{calls: map[string]int{}}
 	var reactors []pstest.ServerReactorOption
-	for _, method := range []string{"Publish", "Pull", "CreateTopic", "GetTopic", "CreateSubscription", "GetSubscription"} {
+	for _, method := range []string{"Publish", "Pull", "CreateTopic", "GetTopic", "CreateSubscription",
+		"GetSubscription"} {
 		reactors = append(reactors, pstest.ServerReactorOption{FuncName: method, Reactor: reactor{p, method}})
 	}
 	p.Server = pstest.NewServer(reactors...)
@@ -293,14 +299,16 @@ func (n *network) pass() error {
 	return nil
 }
 
-func (n *network) unary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, o ...grpc.CallOption) error {
+func (n *network) unary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn,
+	invoke grpc.UnaryInvoker, o ...grpc.CallOption) error {
 	if err := n.pass(); err != nil {
 		return err
 	}
 	return invoke(ctx, method, req, reply, cc, o...)
 }
 
-func (n *network) stream(ctx context.Context, d *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, o ...grpc.CallOption) (grpc.ClientStream, error) {
+func (n *network) stream(ctx context.Context, d *grpc.StreamDesc, cc *grpc.ClientConn, method string,
+	open grpc.Streamer, o ...grpc.CallOption) (grpc.ClientStream, error) {
 	if err := n.pass(); err != nil {
 		return nil, err
 	}
@@ -328,7 +336,8 @@ func (w *world) load(s *table.Schema, rows []table.Row) {
 // seed replaces what a raw table has of a day; "" is a table without days.
 func (w *world) seed(s *table.Schema, day string, rows ...table.Row) {
 	w.t.Helper()
-	write := warehouse.Write{Table: s, Fence: warehouse.Fence{Job: "seed", Generation: w.seeds.Add(1), Unguarded: true}, Rows: rows}
+	write := warehouse.Write{Table: s, Fence: warehouse.Fence{Job: "seed", Generation: w.seeds.Add(1), Unguarded: true},
+		Rows: rows}
 	if day != "" {
 		write.Date = date(day)
 	}
@@ -391,8 +400,9 @@ func (w *world) again(e ledger.Entry, copies int) {
 
 // config is a fast worker's, which ends when everything is settled.
 func (w *world) config() worker.Config {
-	return worker.Config{Owner: fmt.Sprintf("worker-%d", w.workers.Add(1)), Concurrency: 4, LeaseTTL: 20 * time.Second, Grace: 10 * time.Second,
-		RetryBase: time.Millisecond, HeldWait: 20 * time.Millisecond, ControlEvery: 20 * time.Millisecond, ReconcileEvery: 100 * time.Millisecond, Drain: true}
+	return worker.Config{Owner: fmt.Sprintf("worker-%d", w.workers.Add(1)), Concurrency: 4, LeaseTTL: 20 * time.Second,
+		Grace: 10 * time.Second, RetryBase: time.Millisecond, HeldWait: 20 * time.Millisecond,
+		ControlEvery: 20 * time.Millisecond, ReconcileEvery: 100 * time.Millisecond, Drain: true}
 }
 
 // lasting is the same of a worker that goes on until it is stopped.
@@ -490,7 +500,8 @@ func (w *world) counts() map[ledger.State]int {
 // attempts are those of the newest run that have ended.
 func (w *world) attempts() []ledger.Attempt {
 	w.t.Helper()
-	all, err := w.ledger.Attempts(w.t.Context(), ledger.AttemptFilter{Job: testjob.Name, Run: w.latest().ID, EndedOnly: true}, 0)
+	all, err := w.ledger.Attempts(w.t.Context(),
+		ledger.AttemptFilter{Job: testjob.Name, Run: w.latest().ID, EndedOnly: true}, 0)
 	must(w.t, err)
 	return all
 }
@@ -530,7 +541,8 @@ func (w *world) passes(from, to string, complete int) publisher.Judgement {
 	if ok {
 		open = &run
 	}
-	j, err := p.Validate(w.t.Context(), gamedate.Range{From: date(from), To: date(to)}, open, "tester", publisher.Judging{}, nil)
+	j, err := p.Validate(w.t.Context(), gamedate.Range{From: date(from), To: date(to)}, open, "tester",
+		publisher.Judging{}, nil)
 	must(w.t, err)
 	if j.Verdict != job.Pass || j.States[ledger.Complete] != complete {
 		w.t.Errorf("validate: got %s with %v, want pass with %d complete: %+v", j.Verdict, j.States, complete, j.Checks)
@@ -542,7 +554,8 @@ func (w *world) passes(from, to string, complete int) publisher.Judgement {
 func (w *world) loads() (partitions []string) {
 	var seen []string
 	for _, r := range w.service.Audit() {
-		if r.Kind == bigqueryfake.JobsInsertLoad && r.Table == testjob.Target.Name && r.Labels["purpose"] == "replace" && !slices.Contains(seen, r.JobID) {
+		if r.Kind == bigqueryfake.JobsInsertLoad && r.Table == testjob.Target.Name && r.Labels["purpose"] == "replace" &&
+			!slices.Contains(seen, r.JobID) {
 			seen, partitions = append(seen, r.JobID), append(partitions, r.Partition)
 		}
 	}
