@@ -25,7 +25,8 @@ func TestBreakerStopsThreeProcesses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{File: program.File{Set: binaries, Path: filepath.Join(dir, "gamefill.db")}, t: t, template: &template{league: l}}
+	w := &world{File: program.File{Set: binaries, Path: filepath.Join(dir, "gamefill.db")}, t: t,
+		template: &template{league: l}}
 	w.Publish(t, 0, append([]string{"import"}, l.Files()...)...)
 	w.Publish(t, 0, append(w.publishArgs(), "--no-sample", "--reason", "breaker")...)
 	var workers []*program.Process

@@ -20,8 +20,10 @@ import (
 
 // Who passes a crash point.
 var (
-	inPublish  = []string{faultinject.RunCreated, faultinject.EntriesRecorded, faultinject.RunOpened, faultinject.MessagePublished}
-	inWorker   = []string{faultinject.Claimed, faultinject.BeforeWrite, faultinject.AfterWrite, faultinject.AfterComplete, faultinject.AfterDeadRecorded, faultinject.AfterDeadLetter}
+	inPublish = []string{faultinject.RunCreated, faultinject.EntriesRecorded, faultinject.RunOpened,
+		faultinject.MessagePublished}
+	inWorker = []string{faultinject.Claimed, faultinject.BeforeWrite, faultinject.AfterWrite, faultinject.AfterComplete,
+		faultinject.AfterDeadRecorded, faultinject.AfterDeadLetter}
 	inValidate = []string{faultinject.BeforeFinish}
 )
 
@@ -133,8 +135,8 @@ func TestRunDiesAndIsRepeated(t *testing.T) {
 	}
 }
 
-// TestSampledRunDiesAndIsRepeated kills it while it publishes its sample, and while it publishes the rest; the same command
-// goes on where it was.
+// TestSampledRunDiesAndIsRepeated kills it while it publishes its sample, and while it publishes the rest; the same
+// command goes on where it was.
 func TestSampledRunDiesAndIsRepeated(t *testing.T) {
 	t.Parallel()
 	points := inPublish
@@ -196,11 +198,13 @@ func TestOneDateCrashesTooOften(t *testing.T) {
 	for range attempts {
 		w.crash(faultinject.BeforeWrite, program.Worker, workerArgs("--drain", "--max-attempts", strconv.Itoa(attempts))...)
 	}
-	if r := w.Run(t, "", program.Worker, workerArgs("--drain", "--max-attempts", strconv.Itoa(attempts))...); r.Code != deadDates {
+	if r := w.Run(t, "", program.Worker,
+		workerArgs("--drain", "--max-attempts", strconv.Itoa(attempts))...); r.Code != deadDates {
 		t.Fatalf("worker after %d crashes: got %v\nwant exit code %d", attempts, r, deadDates)
 	}
 	b := w.Open(t)
-	letters, err := b.Ledger.DeadLetters(context.Background(), ledger.DeadLetterFilter{Job: summary.Job().Name, State: ledger.LetterOpen})
+	letters, err := b.Ledger.DeadLetters(context.Background(),
+		ledger.DeadLetterFilter{Job: summary.Job().Name, State: ledger.LetterOpen})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +237,8 @@ func TestSIGTERM(t *testing.T) {
 			}
 			for _, e := range entries {
 				if e.State == ledger.Leased || e.State == ledger.Pending && e.Spent > 0 {
-					t.Errorf("%s after SIGTERM: got %s with %d spent attempts, want it done or given back for nothing", e.Date, e.State, e.Spent)
+					t.Errorf("%s after SIGTERM: got %s with %d spent attempts, want it done or given back for nothing",
+						e.Date, e.State, e.Spent)
 				}
 			}
 			w.drain(1)

@@ -107,11 +107,12 @@ func (w *world) putBack(run string, before []string) {
 	}
 }
 
-// TestWorkerDiesAndTheRunIsPutBack kills a worker around its writes over rows of somebody else: what the run wrote before
-// the crash must not be taken for what was there.
+// TestWorkerDiesAndTheRunIsPutBack kills a worker around its writes over rows of somebody else: what the run wrote
+// before the crash must not be taken for what was there.
 func TestWorkerDiesAndTheRunIsPutBack(t *testing.T) {
 	t.Parallel()
-	points := slices.Concat(inKeeping, []string{faultinject.BeforeWrite, faultinject.AfterWrite, faultinject.AfterComplete})
+	points := slices.Concat(inKeeping,
+		[]string{faultinject.BeforeWrite, faultinject.AfterWrite, faultinject.AfterComplete})
 	if testing.Short() {
 		points = []string{faultinject.AfterKeep, faultinject.AfterWrite}
 	}

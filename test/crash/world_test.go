@@ -128,8 +128,8 @@ func (w *world) publish() {
 // workerArgs are flags of an impatient worker: short leases and an early second publication, so that dates and messages
 // in the hands of a killed one come back soon, and many attempts, so that crashes alone kill no date.
 func workerArgs(more ...string) []string {
-	return append([]string{"--lease-ttl", "2s", "--republish-after", "2s", "--reconcile-every", "200ms", "--control-every", "100ms",
-		"--retry-base", "100ms", "--max-attempts", "50"}, more...)
+	return append([]string{"--lease-ttl", "2s", "--republish-after", "2s", "--reconcile-every", "200ms",
+		"--control-every", "100ms", "--retry-base", "100ms", "--max-attempts", "50"}, more...)
 }
 
 // drain runs n workers at once until everything is settled.
@@ -169,7 +169,8 @@ func (w *world) checkPublished() {
 	entries := w.Entries(w.t, l.Range)
 	for _, d := range l.GameDates {
 		if e := entries[d]; e.State != ledger.Pending || e.PublishedSeq != e.Seq {
-			w.t.Errorf("%s after publishing again: got %s, seq %d published of %d; want pending and published", d, e.State, e.PublishedSeq, e.Seq)
+			w.t.Errorf("%s after publishing again: got %s, seq %d published of %d; want pending and published", d, e.State,
+				e.PublishedSeq, e.Seq)
 		}
 	}
 	n, ok, err := w.Open(w.t).Queue.Backlog(context.Background())
@@ -246,18 +247,21 @@ func (w *world) checkAttempts(b *backend.Backend) {
 			w.t.Fatal(err)
 		}
 		if len(attempts) != e.Attempt || e.Generation != int64(e.Attempt) {
-			w.t.Errorf("%s: got %d attempts recorded, %d claims, generation %d; want one number", e.Date, len(attempts), e.Attempt, e.Generation)
+			w.t.Errorf("%s: got %d attempts recorded, %d claims, generation %d; want one number", e.Date, len(attempts),
+				e.Attempt, e.Generation)
 		}
 		for i, a := range attempts { // newest first
 			if a.N != len(attempts)-i || a.Generation != int64(a.N) || a.EndedAt.IsZero() {
-				w.t.Errorf("%s: attempt %d of %d: got number %d, generation %d, end %v; want them in a row and ended", e.Date, len(attempts)-i, len(attempts), a.N, a.Generation, a.EndedAt)
+				w.t.Errorf("%s: attempt %d of %d: got number %d, generation %d, end %v; want them in a row and ended", e.Date,
+					len(attempts)-i, len(attempts), a.N, a.Generation, a.EndedAt)
 			}
 			complete, dead := a.Result == ledger.ResultComplete, a.Result == ledger.ResultDead
 			switch {
 			case i == 0 && complete != (e.State == ledger.Complete), i == 0 && dead != (e.State == ledger.Dead):
 				w.t.Errorf("%s is %s: got a last attempt that is %s", e.Date, e.State, a.Result)
 			case i > 0 && complete, i > 0 && dead && a.Seq == e.Seq:
-				w.t.Errorf("%s: attempt %d of %d: got %s, want it to be the last of its publication", e.Date, a.N, len(attempts), a.Result)
+				w.t.Errorf("%s: attempt %d of %d: got %s, want it to be the last of its publication", e.Date, a.N,
+					len(attempts), a.Result)
 			}
 		}
 	}
@@ -294,7 +298,8 @@ func (w *world) checkLetters(b *backend.Backend) {
 	open := 0
 	for _, letter := range letters {
 		if letter.Date != l.Dead[0] || !died[letter.Seq] {
-			w.t.Errorf("dead letter of %s, seq %d: got it, want letters of deaths of %s alone", letter.Date, letter.Seq, l.Dead[0])
+			w.t.Errorf("dead letter of %s, seq %d: got it, want letters of deaths of %s alone", letter.Date,
+				letter.Seq, l.Dead[0])
 		}
 		if letter.State == ledger.LetterOpen {
 			open++
@@ -316,7 +321,8 @@ func (w *world) checkNothingLeft() {
 	w.JSON(w.t, 0, &plan, w.args("plan")...)
 	for _, d := range plan.Dates {
 		if dead := slices.Contains(w.template.league.Dead, d.Date); (d.Verdict == publisher.Queue) != dead {
-			w.t.Errorf("plan of %s after the run: got %s %s %s, want only dead dates queued", d.Date, d.Verdict, d.Reason, d.Detail)
+			w.t.Errorf("plan of %s after the run: got %s %s %s, want only dead dates queued", d.Date,
+				d.Verdict, d.Reason, d.Detail)
 		}
 	}
 }
