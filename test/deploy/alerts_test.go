@@ -20,8 +20,8 @@ type alert struct {
 	For      time.Duration
 }
 
-// TestAlertsAgree: Prometheus and Google Cloud are told the same, once Terraform's variables have their defaults. The alert
-// on the queue asks another metric in each.
+// TestAlertsAgree: Prometheus and Google Cloud are told the same, once Terraform's variables have their defaults. The
+// alert on the queue asks another metric in each.
 func TestAlertsAgree(t *testing.T) {
 	t.Parallel()
 	module := modules(t)["deploy/terraform/modules/monitoring"]

@@ -22,8 +22,8 @@ type instruction struct {
 	args []string
 }
 
-// instructions reads the plain Dockerfile that deploy/ has: no here-documents, no directives but comments. Its syntax is
-// checked by Docker's own parser in deploy/validate.
+// instructions reads the plain Dockerfile that deploy/ has: no here-documents, no directives but comments. Its syntax
+// is checked by Docker's own parser in deploy/validate.
 func instructions(t *testing.T) (list []instruction) {
 	t.Helper()
 	text := regexp.MustCompile(`(?m)^#.*\n`).ReplaceAllString(read(t, "deploy/Dockerfile"), "")

@@ -29,8 +29,8 @@ func TestLaptop(t *testing.T) {
 	}
 	// An emulator that ran before may remember the project.
 	own := "laptop-" + strings.ToLower(rand.Text()[:12])
-	local := strings.NewReplacer("gamefill-local", own, "/data/", dir+"/", "pubsub:8085", pubsub, "firestore:8080", firestore,
-		"/examples/", filepath.Join(root(t), "examples/first-games")+"/")
+	local := strings.NewReplacer("gamefill-local", own, "/data/", dir+"/", "pubsub:8085", pubsub,
+		"firestore:8080", firestore, "/examples/", filepath.Join(root(t), "examples/first-games")+"/")
 
 	type service struct {
 		Environment map[string]string

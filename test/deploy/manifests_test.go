@@ -126,7 +126,8 @@ func TestDeployment(t *testing.T) {
 	}
 	accounts := modules(t)["deploy/terraform/modules/service-accounts"]
 	id := value(t, accounts.resource(t, "google_service_account", "worker"), "account_id")
-	if got, want := account.Metadata.Annotations["iam.gke.io/gcp-service-account"], id+"@PROJECT.iam.gserviceaccount.com"; got != want {
+	if got, want := account.Metadata.Annotations["iam.gke.io/gcp-service-account"],
+		id+"@PROJECT.iam.gserviceaccount.com"; got != want {
 		t.Errorf("got Google account %s, want %s, as Terraform makes it", got, want)
 	}
 	if example := read(t, "deploy/terraform/examples/gke/main.tf"); !strings.Contains(example, `"${var.namespace}/`+account.Metadata.Name+`"`) {
@@ -149,7 +150,8 @@ func TestMostWorkers(t *testing.T) {
 		Spec struct{ ScaledObjects []limits }
 	}
 	pool := environment(decode[workload](t, "deploy/cloud-run/worker-pool.yaml").Spec.Template.Spec.Containers[0])
-	byDefault, err := strconv.Atoi(value(t, modules(t)["deploy/terraform/modules/bigquery"].labelled("variable")["fleet"].Body, "default"))
+	byDefault, err := strconv.Atoi(value(t,
+		modules(t)["deploy/terraform/modules/bigquery"].labelled("variable")["fleet"].Body, "default"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,9 +160,12 @@ func TestMostWorkers(t *testing.T) {
 		most      int
 		dividedBy int
 	}{
-		{"hpa", decode[limits](t, "deploy/gke/overlays/hpa/autoscaler.yaml").Spec.MaxReplicas, fleet(t, settings(t)["GAMEFILL_WAREHOUSE"])},
-		{"keda", decode[limits](t, "deploy/gke/overlays/keda/scaled-object.yaml").Spec.MaxReplicaCount, fleet(t, settings(t)["GAMEFILL_WAREHOUSE"])},
-		{"cloud run", decode[crema](t, "deploy/cloud-run/autoscaler.yaml").Spec.ScaledObjects[0].Spec.MaxReplicaCount, fleet(t, pool["GAMEFILL_WAREHOUSE"])},
+		{"hpa", decode[limits](t, "deploy/gke/overlays/hpa/autoscaler.yaml").Spec.MaxReplicas,
+			fleet(t, settings(t)["GAMEFILL_WAREHOUSE"])},
+		{"keda", decode[limits](t, "deploy/gke/overlays/keda/scaled-object.yaml").Spec.MaxReplicaCount,
+			fleet(t, settings(t)["GAMEFILL_WAREHOUSE"])},
+		{"cloud run", decode[crema](t, "deploy/cloud-run/autoscaler.yaml").Spec.ScaledObjects[0].Spec.MaxReplicaCount,
+			fleet(t, pool["GAMEFILL_WAREHOUSE"])},
 		{"terraform", byDefault, fleet(t, pool["GAMEFILL_WAREHOUSE"])},
 	} {
 		if tt.most != tt.dividedBy {
@@ -178,8 +183,8 @@ func TestMostWorkers(t *testing.T) {
 	}
 }
 
-// TestSizing: the manifests run what docs/sizing.md recommends, and its table bears that out: for no range are more workers
-// than that much quicker.
+// TestSizing: the manifests run what docs/sizing.md recommends, and its table bears that out: for no range are more
+// workers than that much quicker.
 func TestSizing(t *testing.T) {
 	t.Parallel()
 	page := read(t, "docs/sizing.md")
@@ -193,8 +198,10 @@ func TestSizing(t *testing.T) {
 	}
 	simulated := regexp.MustCompile(`(?m)^\s*concurrency\s*= (\d+)`).FindStringSubmatch(read(t, "docs/sizing/generate.go"))
 	pool := environment(decode[workload](t, "deploy/cloud-run/worker-pool.yaml").Spec.Template.Spec.Containers[0])
-	byDefault := value(t, modules(t)["deploy/terraform/modules/worker-pool"].labelled("variable")["concurrency"].Body, "default")
-	for where, got := range map[string]string{"gke": s["GAMEFILL_CONCURRENCY"], "cloud run": pool["GAMEFILL_CONCURRENCY"], "terraform": byDefault} {
+	byDefault := value(t, modules(t)["deploy/terraform/modules/worker-pool"].labelled("variable")["concurrency"].Body,
+		"default")
+	for where, got := range map[string]string{"gke": s["GAMEFILL_CONCURRENCY"], "cloud run": pool["GAMEFILL_CONCURRENCY"],
+		"terraform": byDefault} {
 		if simulated == nil || got != simulated[1] {
 			t.Errorf("%s: got %s dates at once, want what docs/sizing.md is computed for: %v", where, got, simulated)
 		}
@@ -219,7 +226,8 @@ func TestSizing(t *testing.T) {
 	}
 	for dates, quickest := range best {
 		if got, ok := recommended[dates]; !ok || got > slower*quickest {
-			t.Errorf("%s dates: got %.0f minutes with %s workers and %.0f with the best number, want them closer", dates, got, stated[2], quickest)
+			t.Errorf("%s dates: got %.0f minutes with %s workers and %.0f with the best number, want them closer", dates,
+				got, stated[2], quickest)
 		}
 	}
 }

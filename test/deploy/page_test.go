@@ -32,8 +32,8 @@ case "$* " in
 esac
 `
 
-// follow lets bash execute the blocks of a page in a copy of deploy/, each from its root, as somebody would paste them. What
-// needs a service or a build is a stand-in; everything else, such as cd, sed and expansions, is real.
+// follow lets bash execute the blocks of a page in a copy of deploy/, each from its root, as somebody would paste them.
+// What needs a service or a build is a stand-in; everything else, such as cd, sed and expansions, is real.
 func follow(t *testing.T, page string, languages ...string) (copied string, calls []call) {
 	t.Helper()
 	base := t.TempDir()
@@ -61,9 +61,12 @@ func follow(t *testing.T, page string, languages ...string) (copied string, call
 		}
 		command := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", block[2])
 		command.Dir = copied
-		command.Env = []string{"PATH=" + bin + string(filepath.ListSeparator) + os.Getenv("PATH"), "HOME=" + base, "CALLS=" + record,
-			"PROJECT=my-project", "REGION=us-central1", "VERSION=0.1.0", "REPOSITORY=us-central1-docker.pkg.dev/my-project/gamefill", "WEBHOOK=https://example.com/hook",
-			"GAMEFILL_QUEUE=pubsub://my-project/gamefill-dates", "GAMEFILL_LEDGER=firestore://my-project/gamefill", "GAMEFILL_WAREHOUSE=bigquery://my-project"}
+		command.Env = []string{"PATH=" + bin + string(filepath.ListSeparator) + os.Getenv("PATH"),
+			"HOME=" + base, "CALLS=" + record,
+			"PROJECT=my-project", "REGION=us-central1", "VERSION=0.1.0",
+			"REPOSITORY=us-central1-docker.pkg.dev/my-project/gamefill", "WEBHOOK=https://example.com/hook",
+			"GAMEFILL_QUEUE=pubsub://my-project/gamefill-dates", "GAMEFILL_LEDGER=firestore://my-project/gamefill",
+			"GAMEFILL_WAREHOUSE=bigquery://my-project"}
 		if out, err := command.CombinedOutput(); err != nil {
 			t.Fatalf("%s: %s%v\n%s", page, block[2], err, out)
 		}
@@ -110,7 +113,8 @@ func TestPageNamesWhatIsThere(t *testing.T) {
 				}
 			}
 		case "helm":
-			if i := slices.Index(args, "--version"); !strings.Contains(read(t, "deploy/validate/go.mod"), "\tgithub.com/kedacore/keda/v2 v"+args[i+1]+"\n") {
+			if i := slices.Index(args, "--version"); !strings.Contains(read(t, "deploy/validate/go.mod"),
+				"\tgithub.com/kedacore/keda/v2 v"+args[i+1]+"\n") {
 				t.Errorf("helm %v: want the version of KEDA that the manifests are decoded for", args)
 			}
 		case "kustomize":
@@ -141,7 +145,8 @@ func TestPageNamesWhatIsThere(t *testing.T) {
 		if left := placeholder.FindAllString(string(text), -1); left != nil {
 			t.Errorf("%s: got %q after the page's lines, want names in place of these", path, left)
 		}
-		if filepath.Base(path) == "settings.env" && !strings.Contains(string(text), "\nGAMEFILL_LEDGER=firestore://my-project/") {
+		if filepath.Base(path) == "settings.env" &&
+			!strings.Contains(string(text), "\nGAMEFILL_LEDGER=firestore://my-project/") {
 			t.Errorf("%s: got %s, want the project's name in it", path, text)
 		}
 	}
@@ -149,7 +154,8 @@ func TestPageNamesWhatIsThere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if left := placeholder.FindAllString(string(text), -1); left != nil || !strings.Contains(string(text), "/locations/us-central1/workerpools/") {
+	if left := placeholder.FindAllString(string(text), -1); left != nil ||
+		!strings.Contains(string(text), "/locations/us-central1/workerpools/") {
 		t.Errorf("autoscaler.yaml: got %s after the page's line, want no placeholder", text)
 	}
 }
@@ -220,7 +226,8 @@ func TestGcloudKnows(t *testing.T) {
 		t.Errorf("got lines %v, want those of both pages, of the manifest and of the laptop", lines)
 	}
 	// An SDK from before worker pools were generally available has them in beta, with another name for the flag.
-	older := strings.NewReplacer("gcloud run worker-pools ", "gcloud beta run worker-pools ", " --instances=", " --scaling=")
+	older := strings.NewReplacer("gcloud run worker-pools ", "gcloud beta run worker-pools ",
+		" --instances=", " --scaling=")
 	var again []string
 	for line, problem := range lint(t, lines) {
 		if old := older.Replace(line); old != line && strings.Contains(problem, "Invalid choice: 'worker-pools'") {
@@ -264,13 +271,15 @@ func lint(t *testing.T, lines []string) map[string]string {
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.CommandContext(t.Context(), "gcloud", "meta", "lint-gcloud-commands", "--commands-file="+file).Output()
+	out, err := exec.CommandContext(t.Context(), "gcloud", "meta", "lint-gcloud-commands",
+		"--commands-file="+file).Output()
 	if err != nil {
 		t.Fatalf("gcloud meta lint-gcloud-commands: %v", err)
 	}
 	var answers []command
 	if err := json.Unmarshal(out, &answers); err != nil || len(answers) != len(commands) {
-		t.Fatalf("gcloud meta lint-gcloud-commands: got %d answers to %d lines, %v: %.200s", len(answers), len(commands), err, out)
+		t.Fatalf("gcloud meta lint-gcloud-commands: got %d answers to %d lines, %v: %.200s", len(answers),
+			len(commands), err, out)
 	}
 	for i, a := range answers {
 		problems[commands[i].Text] = a.Problem

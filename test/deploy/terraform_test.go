@@ -150,7 +150,8 @@ func terraform(t *testing.T, dir string, args ...string) (out string, err error)
 // TestTerraformItselfFormats asks the program, where it is installed, whether the library above is right.
 func TestTerraformItselfFormats(t *testing.T) {
 	t.Parallel()
-	if out, err := terraform(t, filepath.Join(root(t), "deploy", "terraform"), "fmt", "-check", "-recursive", "-diff"); err != nil {
+	if out, err := terraform(t, filepath.Join(root(t), "deploy", "terraform"), "fmt", "-check", "-recursive",
+		"-diff"); err != nil {
 		t.Errorf("terraform fmt: %v\n%s", err, out)
 	}
 }
@@ -160,8 +161,8 @@ func TestTerraformVariables(t *testing.T) {
 	t.Parallel()
 	const registry = "us-central1-docker.pkg.dev/p/gamefill/gamefill"
 	digest := "@sha256:" + strings.Repeat("0a", 32)
-	pool := map[string]string{"project": "p", "region": "us-central1", "image": registry + ":0.1.0", "service_account": "a@b",
-		"queue": "pubsub://p/t", "ledger": "firestore://p", "warehouse": "bigquery://p"}
+	pool := map[string]string{"project": "p", "region": "us-central1", "image": registry + ":0.1.0",
+		"service_account": "a@b", "queue": "pubsub://p/t", "ledger": "firestore://p", "warehouse": "bigquery://p"}
 	for _, tt := range []struct {
 		name, module string
 		change       map[string]string
@@ -200,7 +201,8 @@ func TestTerraformVariables(t *testing.T) {
 				args = append(args, "-var", name+"="+value)
 			}
 			out, err := terraform(t, dir, args...)
-			if refused := err != nil; refused != (tt.refused != "") || !strings.Contains(strings.Join(strings.Fields(out), " "), tt.refused) {
+			if refused := err != nil; refused != (tt.refused != "") ||
+				!strings.Contains(strings.Join(strings.Fields(out), " "), tt.refused) {
 				t.Errorf("got %v, want it refused with %q\n%s", err, tt.refused, out)
 			}
 		})
@@ -230,7 +232,8 @@ func TestExamplesAgree(t *testing.T) {
 	for name, text := range cloudRun {
 		switch other, ok := gke[name]; {
 		case !ok:
-		case slices.Contains([]string{"module accounts", "module registry", "resource google_project_service apis"}, name): // who works differs
+		// who works differs
+		case slices.Contains([]string{"module accounts", "module registry", "resource google_project_service apis"}, name):
 		case text != other:
 			t.Errorf("%s differs (-cloud-run +gke):\n%s", name, cmp.Diff(text, other))
 		default:
@@ -271,7 +274,9 @@ func TestTerraformNamesExist(t *testing.T) {
 			}
 		}
 		for name := range variables {
-			if !slices.ContainsFunc(slices.Collect(maps.Keys(used)), func(u string) bool { return u == name || strings.HasPrefix(u, name+".") }) {
+			if !slices.ContainsFunc(slices.Collect(maps.Keys(used)), func(u string) bool {
+				return u == name || strings.HasPrefix(u, name+".")
+			}) {
 				t.Errorf("%s: variable %q is not used", dir, name)
 			}
 		}
@@ -292,8 +297,8 @@ func TestTerraformNamesExist(t *testing.T) {
 	}
 }
 
-// checkCalls wants every call of a module to name one that is there, to give it what it requires and nothing it does not
-// know, and every module.NAME.OUTPUT to be an output.
+// checkCalls wants every call of a module to name one that is there, to give it what it requires and nothing it does
+// not know, and every module.NAME.OUTPUT to be an output.
 func checkCalls(t *testing.T, all map[string]*module, dir string) {
 	t.Helper()
 	calls := all[dir].labelled("module")
@@ -378,12 +383,15 @@ func TestTerraformSubscriptions(t *testing.T) {
 			}
 		}
 		differ("ack deadline", value(t, body, "ack_deadline_seconds"), fmt.Sprint(made.GetAckDeadlineSeconds()))
-		differ("minimum back-off", value(t, retry, "minimum_backoff"), seconds(made.GetRetryPolicy().GetMinimumBackoff().AsDuration()))
-		differ("maximum back-off", value(t, retry, "maximum_backoff"), seconds(made.GetRetryPolicy().GetMaximumBackoff().AsDuration()))
+		differ("minimum back-off", value(t, retry, "minimum_backoff"),
+			seconds(made.GetRetryPolicy().GetMinimumBackoff().AsDuration()))
+		differ("maximum back-off", value(t, retry, "maximum_backoff"),
+			seconds(made.GetRetryPolicy().GetMaximumBackoff().AsDuration()))
 		differ("time to live", value(t, child(t, body, "expiration_policy"), "ttl"), "")
 		differ("never expires", made.GetExpirationPolicy().GetTtl() == nil, true)
 		if policy := made.GetDeadLetterPolicy(); policy != nil {
-			differ("delivery attempts", value(t, child(t, body, "dead_letter_policy"), "max_delivery_attempts"), fmt.Sprint(policy.GetMaxDeliveryAttempts()))
+			differ("delivery attempts", value(t, child(t, body, "dead_letter_policy"), "max_delivery_attempts"),
+				fmt.Sprint(policy.GetMaxDeliveryAttempts()))
 			differ("dead-letter topic", policy.GetDeadLetterTopic(), "projects/p/topics/"+topic+"-dead")
 		}
 	}
@@ -399,8 +407,8 @@ func TestTerraformHasNoTTL(t *testing.T) {
 	}
 }
 
-// TestRolesAreDocumented: every role is in the table of docs/deploy.md and the other way round, and each is granted below
-// a comment that says why.
+// TestRolesAreDocumented: every role is in the table of docs/deploy.md and the other way round, and each is granted
+// below a comment that says why.
 func TestRolesAreDocumented(t *testing.T) {
 	t.Parallel()
 	var documented, granted []string
