@@ -117,7 +117,8 @@ func execute(t *testing.T, dir string, b shell, code int) string {
 	command.Dir = dir
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
 	for _, setting := range os.Environ() {
-		if name, _, _ := strings.Cut(setting, "="); !strings.HasPrefix(name, "GAMEFILL_") && !strings.HasPrefix(name, "MAKE") && name != "MFLAGS" && name != "PATH" {
+		if name, _, _ := strings.Cut(setting, "="); !strings.HasPrefix(name, "GAMEFILL_") &&
+			!strings.HasPrefix(name, "MAKE") && name != "MFLAGS" && name != "PATH" {
 			command.Env = append(command.Env, setting)
 		}
 	}
@@ -201,7 +202,8 @@ func TestReadme(t *testing.T) {
 		{begins: "make demo", contains: []string{"67 complete", "verdict", "is finished.", "Every date is done."}},
 		{begins: "make check", never: true}, // this test is part of it
 		{begins: "export PATH=", data: true, contains: []string{"2,105 rows, 13 aliases", "944 dates: 553 to do"}},
-		{begins: "publisher sample", data: true, contains: []string{"Sample of 10 dates", ": pass; ", "543 dates queued", "130,425 rows", "553 complete", ": warn. ", "is finished"}},
+		{begins: "publisher sample", data: true, contains: []string{"Sample of 10 dates", ": pass; ", "543 dates queued",
+			"130,425 rows", "553 complete", ": warn. ", "is finished"}},
 		{begins: "publisher run", data: true, contains: []string{"Nothing to do", "553 left as they are"}},
 		{begins: "publisher export", data: true, contains: []string{"week.parquet"}},
 	})
@@ -222,7 +224,8 @@ func TestOperating(t *testing.T) {
 		{begins: "bin/publisher demo --mend", contains: []string{"3 dates replayed", "is finished."}},
 		{begins: "bin/publisher unresolved", contains: []string{"xanderselwyn", "67 complete"}},
 		{begins: "bin/publisher report", contains: []string{"report.html", "week.parquet"}},
-		{begins: "export GAMEFILL_QUEUE", data: true, contains: []string{"Sample of 10 dates", "130,425 rows", "553 complete", ": warn. ", "seasons.html"}},
+		{begins: "export GAMEFILL_QUEUE", data: true,
+			contains: []string{"Sample of 10 dates", "130,425 rows", "553 complete", ": warn. ", "seasons.html"}},
 		{begins: "bin/publisher diff"},
 		{begins: "run=$(bin/publisher runs", contains: []string{"28 put back", "Nothing was changed"}},
 	})
@@ -301,8 +304,8 @@ func TestChecks(t *testing.T) {
 // dated is a date in a bound, which moves with the clock.
 var dated = regexp.MustCompile(`\d{4}-\d{2}-\d{2}`)
 
-// docs/rules.md has every check of the raw box scores with its bound, and no other, and the bounds of the engine's checks
-// as they are in a file. That it has all of the engine's, a test of that package sees to.
+// docs/rules.md has every check of the raw box scores with its bound, and no other, and the bounds of the engine's
+// checks as they are in a file. That it has all of the engine's, a test of that package sees to.
 func TestChecksBeforeTheFirstWrite(t *testing.T) {
 	t.Parallel()
 	_, text, _ := strings.Cut(read(t, "docs/rules.md"), "\n## Checks before the first write\n")
@@ -338,7 +341,8 @@ func TestThresholds(t *testing.T) {
 		if threshold.Least {
 			side = "least"
 		}
-		want[threshold.Name] = []string{threshold.Unit, side, threshold.Warn.String(), threshold.Fail.String(), threshold.Doc, threshold.Source}
+		want[threshold.Name] = []string{threshold.Unit, side, threshold.Warn.String(), threshold.Fail.String(),
+			threshold.Doc, threshold.Source}
 	}
 	for name, cells := range rowsOf(t, "docs/rules.md") {
 		if name, ok := strings.CutSuffix(name, " (7)"); ok {
@@ -371,7 +375,8 @@ func judged(t *testing.T) []job.Check {
 	t.Helper()
 	var j publisher.Judgement
 	examples(t).JSON(t, 0, &j, "run", "--from", "2022-01-10", "--to", "2022-01-16", "--baseline-active", "180")
-	if j.Verdict != job.Pass || j.Range != (gamedate.Range{From: gamedate.MustParse("2022-01-10"), To: gamedate.MustParse("2022-01-16")}) {
+	if j.Verdict != job.Pass ||
+		j.Range != (gamedate.Range{From: gamedate.MustParse("2022-01-10"), To: gamedate.MustParse("2022-01-16")}) {
 		t.Errorf("got %s over %s, want the example games to pass", j.Verdict, j.Range)
 	}
 	return slices.DeleteFunc(j.Checks, func(c job.Check) bool { return c.Scope != "" })
