@@ -4,8 +4,8 @@
 // where it is missing, or fails when GAMEFILL_REQUIRE_EMULATORS=1 says that it must not be. An emulator that runs
 // already is used instead: the usual variables, FIRESTORE_EMULATOR_HOST and PUBSUB_EMULATOR_HOST, name it.
 //
-// An emulator ends with the process that started it, however that ends: a shell holds a pipe to the test binary and ends
-// the emulator when the pipe closes.
+// An emulator ends with the process that started it, however that ends: a shell holds a pipe to the test binary and
+// ends the emulator when the pipe closes.
 package emulator
 
 import (
@@ -26,8 +26,8 @@ import (
 // startWithin bounds the wait for an emulator to listen; it usually takes a second or two.
 const startWithin = time.Minute
 
-// Firestore returns the host:port of the Firestore emulator. The variable FIRESTORE_EMULATOR_HOST names it from then on,
-// so that clients made without options find it too. Its data are shared by the whole binary: tests use namespaces.
+// Firestore returns the host:port of the Firestore emulator. The variable FIRESTORE_EMULATOR_HOST names it from then
+// on, so that clients made without options find it too. Its data are shared by the whole binary: tests use namespaces.
 func Firestore(t testing.TB) string {
 	t.Helper()
 	return firestore.host(t)
@@ -108,7 +108,8 @@ func (e *emulator) start() (address string, err error) {
 		return "", err
 	}
 	var output lockedBuffer
-	cmd := exec.Command("sh", append([]string{"-c", "exec 3<&0; " + supervise, "sh"}, append(command, "--host="+host, "--port="+port)...)...)
+	cmd := exec.Command("sh",
+		append([]string{"-c", "exec 3<&0; " + supervise, "sh"}, append(command, "--host="+host, "--port="+port)...)...)
 	cmd.Stdout, cmd.Stderr = &output, &output
 	if _, err := cmd.StdinPipe(); err != nil { // stays open for as long as this process lives
 		return "", err
