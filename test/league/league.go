@@ -89,7 +89,8 @@ func Write(dir string, o Options) (*League, error) {
 	}
 	l.Range = gamedate.Range{From: l.GameDates[0], To: l.GameDates[len(l.GameDates)-1]}
 	w.roster(l.Range)
-	for path, text := range map[string]*strings.Builder{l.Schedule: &w.schedule, l.Players: &w.players, l.Live: &w.live, l.Gamelog: &w.gamelog} {
+	for path, text := range map[string]*strings.Builder{l.Schedule: &w.schedule, l.Players: &w.players, l.Live: &w.live,
+		l.Gamelog: &w.gamelog} {
 		if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
 			return nil, err
 		}
@@ -105,15 +106,18 @@ type writer struct {
 
 func newWriter() *writer {
 	w := &writer{}
-	w.schedule.WriteString("game_id,game_date,season,season_type,home_team,away_team,home_pts,away_pts,home_team_id,away_team_id\n")
+	w.schedule.WriteString(
+		"game_id,game_date,season,season_type,home_team,away_team,home_pts,away_pts,home_team_id,away_team_id\n")
 	w.players.WriteString("season,player_id,name_live,name_gamelog,team,first_date,last_date,games_listed,games_played," +
 		"games_started,games_inactive,start_positions,jersey_numbers\n")
-	w.live.WriteString("GAME_ID,GAME_DATE,GAME_TYPE,TEAM_SIDE,TEAM,OPPONENT,personId,name,jerseyNum,position,starter,played,status," +
-		"minutesCalculated,points,fieldGoalsMade,fieldGoalsAttempted,threePointersMade,threePointersAttempted,freeThrowsMade," +
-		"freeThrowsAttempted,reboundsOffensive,reboundsDefensive,reboundsTotal,assists,steals,blocks,turnovers,plusMinusPoints," +
-		"pointsFastBreak,pointsInThePaint\n")
-	w.gamelog.WriteString("SEASON_ID,GAME_ID,GAME_DATE,SEASON_TYPE,MATCHUP,WL,TEAM_ID,TEAM_ABBREVIATION,TEAM_NAME,PLAYER_ID," +
-		"PLAYER_NAME,MIN,FGM,FGA,FG3M,FG3A,FTM,FTA,OREB,DREB,REB,AST,STL,BLK,TOV,PF,PTS,PLUS_MINUS\n")
+	w.live.WriteString(
+		"GAME_ID,GAME_DATE,GAME_TYPE,TEAM_SIDE,TEAM,OPPONENT,personId,name,jerseyNum,position,starter,played,status," +
+			"minutesCalculated,points,fieldGoalsMade,fieldGoalsAttempted,threePointersMade,threePointersAttempted," +
+			"freeThrowsMade,freeThrowsAttempted,reboundsOffensive,reboundsDefensive,reboundsTotal," +
+			"assists,steals,blocks,turnovers,plusMinusPoints,pointsFastBreak,pointsInThePaint\n")
+	w.gamelog.WriteString(
+		"SEASON_ID,GAME_ID,GAME_DATE,SEASON_TYPE,MATCHUP,WL,TEAM_ID,TEAM_ABBREVIATION,TEAM_NAME,PLAYER_ID," +
+			"PLAYER_NAME,MIN,FGM,FGA,FG3M,FG3A,FTM,FTA,OREB,DREB,REB,AST,STL,BLK,TOV,PF,PTS,PLUS_MINUS\n")
 	return w
 }
 
@@ -156,7 +160,8 @@ func (w *writer) game(date gamedate.Date, away, home string, boxScores bool) {
 		homeLines[0].fta++
 		homePoints++
 	}
-	fmt.Fprintf(&w.schedule, "%s,%s,%s,regular,%s,%s,%d,%d,%d,%d\n", id, date, date.Season(), home, away, homePoints, awayPoints, teamID(home), teamID(away))
+	fmt.Fprintf(&w.schedule, "%s,%s,%s,regular,%s,%s,%d,%d,%d,%d\n", id, date, date.Season(), home, away, homePoints,
+		awayPoints, teamID(home), teamID(away))
 	if !boxScores {
 		return
 	}
@@ -193,11 +198,14 @@ func (w *writer) side(date gamedate.Date, id, side, team, opponent string, lines
 			starter, position = 1, positions[i]
 		}
 		plusMinus := lead * l.minutes / 48
-		fmt.Fprintf(&w.live, "%s,%s,%d,1,ACTIVE,PT%02dM,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,0,0\n", common, position, starter, l.minutes,
-			l.points(), l.fgm, l.fga, l.tpm, l.tpa, l.ftm, l.fta, l.oreb, l.dreb, l.oreb+l.dreb, l.ast, l.stl, l.blk, l.tov, plusMinus)
-		fmt.Fprintf(&w.gamelog, "2%d,%s,%s,Regular Season,%s,%s,%d,%s,Team of %s,%d,%s,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d\n",
+		fmt.Fprintf(&w.live, "%s,%s,%d,1,ACTIVE,PT%02dM,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,0,0\n", common,
+			position, starter, l.minutes, l.points(), l.fgm, l.fga, l.tpm, l.tpa, l.ftm, l.fta,
+			l.oreb, l.dreb, l.oreb+l.dreb, l.ast, l.stl, l.blk, l.tov, plusMinus)
+		fmt.Fprintf(&w.gamelog, "2%d,%s,%s,Regular Season,%s,%s,%d,%s,Team of %s,"+
+			"%d,%s,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d\n",
 			date.SeasonYear(), id, date, matchup, result, teamID(team), team, team, p.id, p.gamelog, l.minutes,
-			l.fgm, l.fga, l.tpm, l.tpa, l.ftm, l.fta, l.oreb, l.dreb, l.oreb+l.dreb, l.ast, l.stl, l.blk, l.tov, l.pf, l.points(), plusMinus)
+			l.fgm, l.fga, l.tpm, l.tpa, l.ftm, l.fta, l.oreb, l.dreb, l.oreb+l.dreb, l.ast, l.stl, l.blk, l.tov, l.pf,
+			l.points(), plusMinus)
 	}
 }
 
@@ -206,8 +214,8 @@ func (w *writer) roster(r gamedate.Range) {
 	for _, team := range teams {
 		for i := range roster {
 			p := personOf(team, i)
-			fmt.Fprintf(&w.players, "%s,%d,%s,%s,%s,%s,%s,1,1,1,0,%s,%d\n", r.From.Season(), p.id, p.live, p.gamelog, team, r.From, r.To,
-				positions[i%len(positions)], p.jersey)
+			fmt.Fprintf(&w.players, "%s,%d,%s,%s,%s,%s,%s,1,1,1,0,%s,%d\n", r.From.Season(), p.id, p.live,
+				p.gamelog, team, r.From, r.To, positions[i%len(positions)], p.jersey)
 		}
 	}
 }

@@ -28,14 +28,16 @@ func TestDefaultLeague(t *testing.T) {
 	if got, want := len(l.GameDates), 12; got != want {
 		t.Errorf("game dates: got %d, want %d", got, want)
 	}
-	if got, want := l.Range, (gamedate.Range{From: gamedate.MustParse("2022-01-03"), To: gamedate.MustParse("2022-01-16")}); got != want {
+	if got, want := l.Range,
+		(gamedate.Range{From: gamedate.MustParse("2022-01-03"), To: gamedate.MustParse("2022-01-16")}); got != want {
 		t.Errorf("range: got %v, want %v", got, want)
 	}
 	if got, want := [3]int{l.Games, l.Rows, l.Active}, [3]int{18, 18 * 24, 18 * 20}; got != want {
 		t.Errorf("games, rows and active rows: got %v, want %v", got, want)
 	}
 	// One header line each, then games, the whole league, everybody listed, everybody who played.
-	for path, want := range map[string]int{l.Schedule: 1 + 18, l.Players: 1 + 30*12, l.Live: 1 + l.Rows, l.Gamelog: 1 + l.Active} {
+	for path, want := range map[string]int{l.Schedule: 1 + 18, l.Players: 1 + 30*12, l.Live: 1 + l.Rows,
+		l.Gamelog: 1 + l.Active} {
 		content, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
