@@ -51,16 +51,16 @@ var bigQueryChecks = []check{
 			_, err = b.part(absent).Metadata(ctx)
 			return refused(err, http.StatusNotFound, "notFound", "")
 		}},
-	{name: "absent-partition-delete", claim: "tables.delete of a partition that is not there is 404 notFound", source: fakeBQ,
-		run: func(ctx context.Context, p *place) (string, error) {
+	{name: "absent-partition-delete", claim: "tables.delete of a partition that is not there is 404 notFound",
+		source: fakeBQ, run: func(ctx context.Context, p *place) (string, error) {
 			b, err := p.newBox(ctx)
 			if err != nil {
 				return "", err
 			}
 			return refused(b.part(absent).Delete(ctx), http.StatusNotFound, "notFound", "")
 		}},
-	{name: "absent-partition-copy", claim: "A copy job of a partition that is not there ends with notFound", source: fakeBQ,
-		run: func(ctx context.Context, p *place) (string, error) {
+	{name: "absent-partition-copy", claim: "A copy job of a partition that is not there ends with notFound",
+		source: fakeBQ, run: func(ctx context.Context, p *place) (string, error) {
 			b, err := p.newBox(ctx)
 			if err != nil {
 				return "", err
@@ -69,26 +69,26 @@ var bigQueryChecks = []check{
 			c.Dst, c.WriteDisposition = p.dataset.Table(p.next()), bigquery.WriteTruncate
 			return refused(end(ctx, c.Run), 0, "notFound", "")
 		}},
-	{name: "empty-load", claim: "A truncating load without rows leaves a partition of no rows, which INFORMATION_SCHEMA.PARTITIONS lists", source: fakeBQ,
-		run: func(ctx context.Context, p *place) (string, error) {
-			b, err := p.newBox(ctx, row)
-			if err != nil {
-				return "", err
-			}
-			if err := b.load(ctx, partition); err != nil {
-				return "", err
-			}
-			listed, err := b.partitions(ctx)
-			if err != nil {
-				return "", err
-			}
-			if got, ok := listed[partition]; !ok || got.rows != 0 {
-				return "", contradicted("the partition is listed: %v, with %d rows", ok, got.rows)
-			}
-			return "", nil
-		}},
-	{name: "delete-partition", claim: "Deleting by decorator takes one partition and leaves the table and the others", source: adr7,
-		run: func(ctx context.Context, p *place) (string, error) {
+	{name: "empty-load", claim: "A truncating load without rows leaves a partition of no rows, which " +
+		"INFORMATION_SCHEMA.PARTITIONS lists", source: fakeBQ, run: func(ctx context.Context, p *place) (string, error) {
+		b, err := p.newBox(ctx, row)
+		if err != nil {
+			return "", err
+		}
+		if err := b.load(ctx, partition); err != nil {
+			return "", err
+		}
+		listed, err := b.partitions(ctx)
+		if err != nil {
+			return "", err
+		}
+		if got, ok := listed[partition]; !ok || got.rows != 0 {
+			return "", contradicted("the partition is listed: %v, with %d rows", ok, got.rows)
+		}
+		return "", nil
+	}},
+	{name: "delete-partition", claim: "Deleting by decorator takes one partition and leaves the table and the others",
+		source: adr7, run: func(ctx context.Context, p *place) (string, error) {
 			b, err := p.newBox(ctx, row, otherRow)
 			if err != nil {
 				return "", err
@@ -105,24 +105,25 @@ var bigQueryChecks = []check{
 			}
 			return "", nil
 		}},
-	{name: "dry-run-prunes", claim: "A dry run of a statement with dates as parameters counts the bytes of their partitions alone", source: adapter,
-		run: func(ctx context.Context, p *place) (string, error) {
-			b, err := p.newBox(ctx, row, otherRow)
-			if err != nil {
+	{name: "dry-run-prunes", claim: "A dry run of a statement with dates as parameters counts the bytes of their " +
+		"partitions alone", source: adapter, run: func(ctx context.Context, p *place) (string, error) {
+		b, err := p.newBox(ctx, row, otherRow)
+		if err != nil {
+			return "", err
+		}
+		var bytes [3]int64
+		for i, days := range [][2]string{{"2022-01-15", "2022-01-15"}, {"2022-01-15", "2022-01-16"},
+			{"2022-01-17", "2022-01-17"}} {
+			if bytes[i], err = b.dryRun(ctx, days[0], days[1]); err != nil {
 				return "", err
 			}
-			var bytes [3]int64
-			for i, days := range [][2]string{{"2022-01-15", "2022-01-15"}, {"2022-01-15", "2022-01-16"}, {"2022-01-17", "2022-01-17"}} {
-				if bytes[i], err = b.dryRun(ctx, days[0], days[1]); err != nil {
-					return "", err
-				}
-			}
-			seen := fmt.Sprintf("one day %d, both %d, another %d bytes", bytes[0], bytes[1], bytes[2])
-			if bytes[0] == 0 || bytes[1] != 2*bytes[0] || bytes[2] != 0 {
-				return "", contradicted("%s", seen)
-			}
-			return seen, nil
-		}},
+		}
+		seen := fmt.Sprintf("one day %d, both %d, another %d bytes", bytes[0], bytes[1], bytes[2])
+		if bytes[0] == 0 || bytes[1] != 2*bytes[0] || bytes[2] != 0 {
+			return "", contradicted("%s", seen)
+		}
+		return seen, nil
+	}},
 	{name: "unknown-project", claim: "A dataset of a project that is not there is 404 notFound", source: fakeBQ,
 		run: func(ctx context.Context, p *place) (string, error) {
 			nobody := strings.ReplaceAll(newName(), "_", "-")
@@ -132,54 +133,55 @@ var bigQueryChecks = []check{
 			}
 			return refused(err, http.StatusNotFound, "notFound", "Project")
 		}},
-	{name: "other-location", claim: "A load whose location is not the dataset's is 404 at jobs.insert, and its id stays free", source: fakeBQ,
-		run: func(ctx context.Context, p *place) (string, error) {
-			b, err := p.newBox(ctx)
-			if err != nil {
+	{name: "other-location", claim: "A load whose location is not the dataset's is 404 at jobs.insert, and its id " +
+		"stays free", source: fakeBQ, run: func(ctx context.Context, p *place) (string, error) {
+		b, err := p.newBox(ctx)
+		if err != nil {
+			return "", err
+		}
+		elsewhere := "EU"
+		if strings.EqualFold(p.location, elsewhere) {
+			elsewhere = "US"
+		}
+		id := p.next()
+		for range 2 { // a taken id would be 409 the second time
+			l := b.loader(partition, id, row)
+			l.Location = elsewhere
+			_, err := l.Run(ctx)
+			if _, err := refused(err, http.StatusNotFound, "notFound", ""); err != nil {
 				return "", err
 			}
-			elsewhere := "EU"
-			if strings.EqualFold(p.location, elsewhere) {
-				elsewhere = "US"
-			}
-			id := p.next()
-			for range 2 { // a taken id would be 409 the second time
-				l := b.loader(partition, id, row)
-				l.Location = elsewhere
-				_, err := l.Run(ctx)
-				if _, err := refused(err, http.StatusNotFound, "notFound", ""); err != nil {
-					return "", err
-				}
-			}
-			_, err = p.bigquery.JobFromIDLocation(ctx, id, elsewhere)
-			return refused(err, http.StatusNotFound, "notFound", "Job")
-		}},
-	{name: "missing-destination", claim: "A load into a missing table is taken, and the job ends with notFound", source: fakeBQ,
-		run: func(ctx context.Context, p *place) (string, error) {
+		}
+		_, err = p.bigquery.JobFromIDLocation(ctx, id, elsewhere)
+		return refused(err, http.StatusNotFound, "notFound", "Job")
+	}},
+	{name: "missing-destination", claim: "A load into a missing table is taken, and the job ends with notFound",
+		source: fakeBQ, run: func(ctx context.Context, p *place) (string, error) {
 			missing := &box{p, p.dataset.Table(p.next())}
 			return refused(missing.load(ctx, partition, row), 0, "notFound", "")
 		}},
-	{name: "rate-limit", claim: "More than 50 changes of a partitioned table in 10 s end jobs that were taken with rateLimitExceeded", source: fakeBQ,
-		run: func(ctx context.Context, p *place) (string, error) {
-			b, err := p.newBox(ctx)
-			if err != nil {
-				return "", err
-			}
-			began := time.Now()
-			if _, err = b.loadMany(ctx, rateLoads, 0); err == nil {
-				return "", fmt.Errorf("%d loads in %v met no limit", rateLoads, time.Since(began).Round(time.Second))
-			}
-			return refused(err, 0, "rateLimitExceeded", "")
-		}},
-	{name: "refused-load-not-counted", claim: "A job that was refused for its rate does not count as a change of the table", source: fakeBQ,
-		run: notAsked("it takes a table near its daily limit of 30,000 changes")},
+	{name: "rate-limit", claim: "More than 50 changes of a partitioned table in 10 s end jobs that were taken with " +
+		"rateLimitExceeded", source: fakeBQ, run: func(ctx context.Context, p *place) (string, error) {
+		b, err := p.newBox(ctx)
+		if err != nil {
+			return "", err
+		}
+		began := time.Now()
+		if _, err = b.loadMany(ctx, rateLoads, 0); err == nil {
+			return "", fmt.Errorf("%d loads in %v met no limit", rateLoads, time.Since(began).Round(time.Second))
+		}
+		return refused(err, 0, "rateLimitExceeded", "")
+	}},
+	{name: "refused-load-not-counted", claim: "A job that was refused for its rate does not count as a change of " +
+		"the table", source: fakeBQ, run: notAsked("it takes a table near its daily limit of 30,000 changes")},
 	{name: "failed-load-counts", claim: "A failed load counts as a change of the table", source: fakeBQ,
 		run: notAsked("it takes a table near its daily limit of 30,000 changes")},
 	{name: "deletion-counts", claim: "Deleting a partition counts as a change of the table", source: fakeBQ,
 		run: notAsked("it takes a table near its daily limit of 30,000 changes")},
 	{name: "daily-quota-at-midnight", claim: "The daily quota of changes begins anew at midnight UTC", source: fakeBQ,
 		run: notAsked("it takes a spent quota and a night")},
-	{name: "loads-a-day", claim: "1,500 loads a day and table do not bind loads into partitions", source: "docs/google-cloud.md, section 6", within: time.Hour,
+	{name: "loads-a-day", claim: "1,500 loads a day and table do not bind loads into partitions",
+		source: "docs/google-cloud.md, section 6", within: time.Hour,
 		run: func(ctx context.Context, p *place) (string, error) {
 			if p.loads == 0 {
 				return "", errors.New("not asked: set GAMEFILL_LIVE_LOADS to more than 1,500")
@@ -192,7 +194,8 @@ var bigQueryChecks = []check{
 			if failed, ok := errors.AsType[*bigquery.Error](err); ok && failed.Reason == "quotaExceeded" {
 				return "", contradicted("after %d loads: %v", done, err)
 			}
-			if call, ok := errors.AsType[*googleapi.Error](err); ok && len(call.Errors) > 0 && call.Errors[0].Reason == "quotaExceeded" {
+			if call, ok := errors.AsType[*googleapi.Error](err); ok && len(call.Errors) > 0 &&
+				call.Errors[0].Reason == "quotaExceeded" {
 				return "", contradicted("after %d loads: %v", done, err)
 			}
 			return fmt.Sprintf("%d loads", done), err
@@ -219,8 +222,8 @@ var bigQueryChecks = []check{
 			}
 			return "", nil
 		}},
-	{name: "clone-time", claim: "The partitions of a clone have the time of the clone as that of their last change", source: fakeBQ,
-		run: func(ctx context.Context, p *place) (string, error) {
+	{name: "clone-time", claim: "The partitions of a clone have the time of the clone as that of their last change",
+		source: fakeBQ, run: func(ctx context.Context, p *place) (string, error) {
 			b, err := p.newBox(ctx, row)
 			if err != nil {
 				return "", err
@@ -244,7 +247,8 @@ var bigQueryChecks = []check{
 			}
 			return "", nil
 		}},
-	{name: "token-agrees", claim: "Metadata by decorator and INFORMATION_SCHEMA.PARTITIONS have the same rows and, to the millisecond, the same time of last change", source: adr7,
+	{name: "token-agrees", claim: "Metadata by decorator and INFORMATION_SCHEMA.PARTITIONS have the same rows and, to " +
+		"the millisecond, the same time of last change", source: adr7,
 		run: func(ctx context.Context, p *place) (string, error) {
 			b, err := p.newBox(ctx, row, row, otherRow)
 			if err != nil {
@@ -293,27 +297,27 @@ var bigQueryChecks = []check{
 			_, err = b.loader(partition, id, row).Run(ctx)
 			return refused(err, http.StatusConflict, "duplicate", "")
 		}},
-	{name: "occupied-id", claim: "A load under the id of a query that does nothing is 409 duplicate: closing a write keeps it from landing", source: adr7,
-		run: func(ctx context.Context, p *place) (string, error) {
-			b, err := p.newBox(ctx)
-			if err != nil {
-				return "", err
-			}
-			q, err := p.query(statement.Statement{Name: statement.Occupy})
-			if err != nil {
-				return "", err
-			}
-			q.JobID = p.next()
-			if err := end(ctx, q.Run); err != nil {
-				return "", err
-			}
-			_, err = b.loader(partition, q.JobID, row).Run(ctx)
-			return refused(err, http.StatusConflict, "duplicate", "")
-		}},
+	{name: "occupied-id", claim: "A load under the id of a query that does nothing is 409 duplicate: closing a write " +
+		"keeps it from landing", source: adr7, run: func(ctx context.Context, p *place) (string, error) {
+		b, err := p.newBox(ctx)
+		if err != nil {
+			return "", err
+		}
+		q, err := p.query(statement.Statement{Name: statement.Occupy})
+		if err != nil {
+			return "", err
+		}
+		q.JobID = p.next()
+		if err := end(ctx, q.Run); err != nil {
+			return "", err
+		}
+		_, err = b.loader(partition, q.JobID, row).Run(ctx)
+		return refused(err, http.StatusConflict, "duplicate", "")
+	}},
 	{name: "old-id", claim: "A taken id is refused however old its job is", source: adr7,
 		run: notAsked("it takes a job that is older than the six months for which jobs are listed")},
-	{name: "other-date", claim: "A load of a row of another date into a partition ends with invalid and changes nothing", source: fakeBQ,
-		run: func(ctx context.Context, p *place) (string, error) {
+	{name: "other-date", claim: "A load of a row of another date into a partition ends with invalid and changes nothing",
+		source: fakeBQ, run: func(ctx context.Context, p *place) (string, error) {
 			b, err := p.newBox(ctx, row)
 			if err != nil {
 				return "", err
@@ -362,28 +366,29 @@ var bigQueryChecks = []check{
 			}
 			return refused(err, 0, "timeout", "")
 		}},
-	{name: "streaming-buffer", claim: "Rows in the streaming buffer are in no list by decorator and in the count of no partition; a query sees them", source: adr7,
-		run: func(ctx context.Context, p *place) (string, error) {
-			b, err := p.newBox(ctx)
-			if err != nil {
-				return "", err
-			}
-			if err := b.table.Inserter().Put(ctx, &bigquery.ValuesSaver{Schema: boxSchema[:2], InsertID: "1", Row: []bigquery.Value{"2022-01-15", "x"}}); err != nil {
-				return "", err
-			}
-			queried, err := b.days(ctx)
-			if err != nil {
-				return "", err
-			}
-			listed, err := b.partitions(ctx)
-			if err != nil {
-				return "", err
-			}
-			if len(queried) != 1 || listed[partition].rows != 0 {
-				return "", contradicted("queried %v, listed %+v", queried, listed)
-			}
-			return "", nil
-		}},
+	{name: "streaming-buffer", claim: "Rows in the streaming buffer are in no list by decorator and in the count of no " +
+		"partition; a query sees them", source: adr7, run: func(ctx context.Context, p *place) (string, error) {
+		b, err := p.newBox(ctx)
+		if err != nil {
+			return "", err
+		}
+		if err := b.table.Inserter().Put(ctx,
+			&bigquery.ValuesSaver{Schema: boxSchema[:2], InsertID: "1", Row: []bigquery.Value{"2022-01-15", "x"}}); err != nil {
+			return "", err
+		}
+		queried, err := b.days(ctx)
+		if err != nil {
+			return "", err
+		}
+		listed, err := b.partitions(ctx)
+		if err != nil {
+			return "", err
+		}
+		if len(queried) != 1 || listed[partition].rows != 0 {
+			return "", contradicted("queried %v, listed %+v", queried, listed)
+		}
+		return "", nil
+	}},
 }
 
 // box is a table of a check, partitioned by day.
@@ -401,7 +406,8 @@ var boxSchema = bigquery.Schema{
 // newBox makes a table that has the rows.
 func (p *place) newBox(ctx context.Context, rows ...string) (*box, error) {
 	b := &box{p, p.dataset.Table(p.next())}
-	err := b.table.Create(ctx, &bigquery.TableMetadata{Schema: boxSchema, TimePartitioning: &bigquery.TimePartitioning{Field: "day"}})
+	err := b.table.Create(ctx,
+		&bigquery.TableMetadata{Schema: boxSchema, TimePartitioning: &bigquery.TimePartitioning{Field: "day"}})
 	if err != nil {
 		return nil, fmt.Errorf("make a table: %w", err)
 	}
@@ -436,8 +442,8 @@ func (b *box) load(ctx context.Context, id string, rows ...string) error {
 	return end(ctx, b.loader(id, b.p.next(), rows...).Run)
 }
 
-// loadMany loads one partition n times, several at once, with a pause between the starts of two. It returns how many were
-// done and the first error.
+// loadMany loads one partition n times, several at once, with a pause between the starts of two. It returns how many
+// were done and the first error.
 func (b *box) loadMany(ctx context.Context, n int, pause time.Duration) (int64, error) {
 	var done atomic.Int64
 	group, within := errgroup.WithContext(ctx)
@@ -510,8 +516,8 @@ type listedPartition struct{ rows, modified int64 }
 // partitions are those that INFORMATION_SCHEMA.PARTITIONS lists, by id.
 func (b *box) partitions(ctx context.Context) (map[string]listedPartition, error) {
 	q, err := b.p.query(statement.Statement{Name: statement.PartitionTokens, Table: b.name()},
-		bigquery.QueryParameter{Name: "table", Value: b.table.TableID}, bigquery.QueryParameter{Name: "from", Value: partition},
-		bigquery.QueryParameter{Name: "to", Value: absent})
+		bigquery.QueryParameter{Name: "table", Value: b.table.TableID},
+		bigquery.QueryParameter{Name: "from", Value: partition}, bigquery.QueryParameter{Name: "to", Value: absent})
 	if err != nil {
 		return nil, err
 	}
@@ -531,7 +537,8 @@ func (b *box) dryRun(ctx context.Context, from, to string) (int64, error) {
 		return bigquery.QueryParameter{Name: name, Value: &bigquery.QueryParameterValue{
 			Type: bigquery.StandardSQLDataType{TypeKind: "DATE"}, Value: value}}
 	}
-	s := statement.Statement{Name: statement.ReadRange, Table: b.name(), Partition: "day", Columns: []string{"day", "player"}}
+	s := statement.Statement{Name: statement.ReadRange, Table: b.name(), Partition: "day",
+		Columns: []string{"day", "player"}}
 	q, err := b.p.query(s, date("from", from), date("to", to))
 	if err != nil {
 		return 0, err
@@ -554,8 +561,8 @@ func (b *box) days(ctx context.Context) (all []string, err error) {
 	return all, err
 }
 
-// refused says whether the service refused a call with a code, or ended a job with an error where code is 0, for a reason
-// and in words. Another answer contradicts; no answer is unknown.
+// refused says whether the service refused a call with a code, or ended a job with an error where code is 0, for a
+// reason and in words. Another answer contradicts; no answer is unknown.
 func refused(err error, code int, reason, words string) (seen string, _ error) {
 	if err == nil {
 		return "", contradicted("it went through")
@@ -578,7 +585,8 @@ func refused(err error, code int, reason, words string) (seen string, _ error) {
 	switch {
 	case gotCode == code && gotReason == reason && strings.Contains(message, words):
 		return seen, nil
-	case gotReason == "accessDenied", gotReason == "backendError", gotReason == "internalError", gotCode >= http.StatusInternalServerError:
+	case gotReason == "accessDenied", gotReason == "backendError", gotReason == "internalError",
+		gotCode >= http.StatusInternalServerError:
 		return "", err // the question was not answered
 	}
 	return "", contradicted("%s", seen)

@@ -89,5 +89,6 @@ func report(t *testing.T, results []result) {
 		}
 		fmt.Fprintf(&b, "%-30s %-12s %s\n", r.check.name, r.verdict, string(seen))
 	}
-	t.Logf("what held\n%s%d held, %d did not hold, %d unknown", b.String(), counts[held], counts[didNotHold], counts[unknown])
+	t.Logf("what held\n%s%d held, %d did not hold, %d unknown", b.String(), counts[held],
+		counts[didNotHold], counts[unknown])
 }

@@ -30,7 +30,8 @@ const lookEvery = 10 * time.Second
 var errNoIndexes = errors.New("the emulator needs no indexes")
 
 var firestoreChecks = []check{
-	{name: "fields-of-an-empty-database", claim: "A field without settings of its own is reported as one that has the database's default", source: "docs/google-cloud.md, section 7",
+	{name: "fields-of-an-empty-database", claim: "A field without settings of its own is reported as one that has the " +
+		"database's default", source: "docs/google-cloud.md, section 7",
 		run: func(ctx context.Context, p *place) (string, error) {
 			if os.Getenv(firestoreledger.EmulatorVariable) != "" {
 				return "", errNoIndexes
@@ -41,8 +42,8 @@ var firestoreChecks = []check{
 			}
 			return allAre(findings[1:], setup.Missing) // the first is the database
 		}},
-	{name: "indexes-are-built", claim: "init makes all indexes, and finds them present once they are built", source: adr4, within: indexesWithin,
-		run: func(ctx context.Context, p *place) (string, error) {
+	{name: "indexes-are-built", claim: "init makes all indexes, and finds them present once they are built", source: adr4,
+		within: indexesWithin, run: func(ctx context.Context, p *place) (string, error) {
 			if os.Getenv(firestoreledger.EmulatorVariable) != "" {
 				return "", errNoIndexes
 			}
@@ -75,8 +76,8 @@ var firestoreChecks = []check{
 			_, err := p.newLedger(p.t).CountStates(ctx, "job", "run")
 			return "", answered(err)
 		}},
-	{name: "stale-precondition", claim: "An update under the time of an older change is refused with FailedPrecondition", source: adr4,
-		run: func(ctx context.Context, p *place) (string, error) {
+	{name: "stale-precondition", claim: "An update under the time of an older change is refused with FailedPrecondition",
+		source: adr4, run: func(ctx context.Context, p *place) (string, error) {
 			d := p.firestore.Collection(p.name).NewDoc()
 			first, err := d.Set(ctx, map[string]any{"n": 1})
 			if err != nil {
@@ -96,8 +97,8 @@ var firestoreChecks = []check{
 			}
 			return "", contradicted("%v", err)
 		}},
-	{name: "read-time", claim: "A document that was just changed is read at a time that is not before the change", source: adr4,
-		run: func(ctx context.Context, p *place) (string, error) {
+	{name: "read-time", claim: "A document that was just changed is read at a time that is not before the change",
+		source: adr4, run: func(ctx context.Context, p *place) (string, error) {
 			d := p.firestore.Collection(p.name).NewDoc()
 			if _, err := d.Set(ctx, map[string]any{"n": 1}); err != nil {
 				return "", err
@@ -174,7 +175,8 @@ func askEverything(ctx context.Context, l ledger.Ledger) (string, error) {
 		ask(l.Events(ctx, "job", "run", 20)),
 		ask(l.Due(ctx, "job", "run", time.Minute)),
 	)
-	for _, f := range []ledger.AttemptFilter{{}, {Job: "job"}, {Run: "run"}, {Job: "job", Run: "run"}, {Job: "job", Run: "run", Date: day}} {
+	for _, f := range []ledger.AttemptFilter{{}, {Job: "job"}, {Run: "run"}, {Job: "job", Run: "run"},
+		{Job: "job", Run: "run", Date: day}} {
 		err = errors.Join(err, ask(l.Attempts(ctx, f, 20)))
 		f.EndedOnly = true
 		err = errors.Join(err, ask(l.Attempts(ctx, f, 20)))

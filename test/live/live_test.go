@@ -26,11 +26,12 @@ const (
 	projectVariable  = "GAMEFILL_LIVE_PROJECT"
 	locationVariable = "GAMEFILL_LIVE_LOCATION"       // of datasets; default US
 	numberVariable   = "GAMEFILL_LIVE_PROJECT_NUMBER" // for the check that lets Pub/Sub's agent in
-	loadsVariable    = "GAMEFILL_LIVE_LOADS"          // how many loads the check of the daily limit may spend; default none
+	// how many loads the check of the daily limit may spend; default none
+	loadsVariable = "GAMEFILL_LIVE_LOADS"
 )
 
-// patience is how long a case of the queue's suite waits for a delivery: services promise no time, and a second redelivery
-// comes after the second deadline of 10 s.
+// patience is how long a case of the queue's suite waits for a delivery: services promise no time, and a second
+// redelivery comes after the second deadline of 10 s.
 const patience = 3 * time.Minute
 
 // longest is far above what a whole run takes.
@@ -55,13 +56,17 @@ func TestLive(t *testing.T) {
 		t.Fatalf("%s: got %q, want a number of loads", loadsVariable, os.Getenv(loadsVariable))
 	}
 	name := newName()
-	p := &place{t: t, project: project, number: os.Getenv(numberVariable), location: cmp.Or(os.Getenv(locationVariable), "US"), name: name,
+	p := &place{t: t, project: project, number: os.Getenv(numberVariable),
+		location: cmp.Or(os.Getenv(locationVariable), "US"), name: name,
 		database: strings.ReplaceAll(name, "_", "-"), loads: loads, silence: 10 * time.Second, made: new(atomic.Int64)}
 	t.Logf("everything is called %s…; what is left if this process is killed goes with\n"+
 		"  bq ls -d --max_results=1000 --project_id=%s | grep -o '%s[^ ]*' | xargs -n1 -I{} bq rm -r -f -d %s:{}\n"+
-		"  gcloud pubsub subscriptions list --project=%s --filter=name:%s --format='value(name)' | xargs -n1 gcloud pubsub subscriptions delete\n"+
-		"  gcloud pubsub topics list --project=%s --filter=name:%s --format='value(name)' | xargs -n1 gcloud pubsub topics delete\n"+
-		"  gcloud firestore databases delete --project=%s --database=%s", name, project, name, project, project, name, project, name, project, p.database)
+		"  gcloud pubsub subscriptions list --project=%s --filter=name:%s --format='value(name)' | xargs -n1 gcloud pubsub "+
+		"subscriptions delete\n"+
+		"  gcloud pubsub topics list --project=%s --filter=name:%s --format='value(name)' | xargs -n1 gcloud "+
+		"pubsub topics delete\n"+
+		"  gcloud firestore databases delete --project=%s --database=%s", name, project, name, project, project, name,
+		project, name, project, p.database)
 	p.connect()
 	p.dataset = p.newDataset(t, expiresAfter)
 	p.newDatabase()

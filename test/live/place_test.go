@@ -1,10 +1,10 @@
 // Package live_test asks the real services of Google Cloud whether what gamefill believes of them is true: the three
-// conformance suites, and every claim that documentation does not settle as a check of its own. docs/live-checks.md says
-// how to run it.
+// conformance suites, and every claim that documentation does not settle as a check of its own. docs/live-checks.md
+// says how to run it.
 //
-// It runs only where GAMEFILL_LIVE_PROJECT names a project. Everything that it touches it has made itself under a random
-// name; what exists already ends the run. Without that variable the same checks run against the emulators and the fake of
-// BigQuery, and against fakes that do the opposite, so that the suite itself is known to be able to fail.
+// It runs only where GAMEFILL_LIVE_PROJECT names a project. Everything that it touches it has made itself under a
+// random name; what exists already ends the run. Without that variable the same checks run against the emulators and
+// the fake of BigQuery, and against fakes that do the opposite, so that the suite itself is known to be able to fail.
 package live_test
 
 import (
@@ -113,12 +113,13 @@ func (p *place) connect() {
 	})
 }
 
-// newDataset makes a dataset whose tables end by themselves if expires says so, and takes it away with t. One that exists
-// is somebody else's and ends the test.
+// newDataset makes a dataset whose tables end by themselves if expires says so, and takes it away with t. One that
+// exists is somebody else's and ends the test.
 func (p *place) newDataset(t testing.TB, expires time.Duration) *bigquery.Dataset {
 	t.Helper()
 	d := p.bigquery.Dataset(p.next())
-	if err := d.Create(t.Context(), &bigquery.DatasetMetadata{Location: p.location, DefaultTableExpiration: expires}); err != nil {
+	if err := d.Create(t.Context(),
+		&bigquery.DatasetMetadata{Location: p.location, DefaultTableExpiration: expires}); err != nil {
 		t.Fatalf("make dataset %s, which must not be there: %v", d.DatasetID, err)
 	}
 	p.undo(t, fmt.Sprintf("bq rm -r -f -d %s:%s", p.project, d.DatasetID), d.DeleteWithContents)
@@ -128,20 +129,23 @@ func (p *place) newDataset(t testing.TB, expires time.Duration) *bigquery.Datase
 // store is a warehouse of one dataset.
 func (p *place) store(t testing.TB, d *bigquery.Dataset) *bigquerywarehouse.Store {
 	t.Helper()
-	s, err := bigquerywarehouse.New(t.Context(), bigquerywarehouse.Options{Project: p.project, Location: p.location, Endpoint: p.endpoint,
-		Datasets: map[string]string{"suite": p.project + "." + d.DatasetID}})
+	s, err := bigquerywarehouse.New(t.Context(),
+		bigquerywarehouse.Options{Project: p.project, Location: p.location, Endpoint: p.endpoint,
+			Datasets: map[string]string{"suite": p.project + "." + d.DatasetID}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-// newQueue connects to a queue of its own, whose topics and subscriptions go with t; [pubsubqueue.Queue.Ensure] makes them.
+// newQueue connects to a queue of its own, whose topics and subscriptions go with t; [pubsubqueue.Queue.Ensure] makes
+// them.
 func (p *place) newQueue(t testing.TB) *pubsubqueue.Queue {
 	t.Helper()
 	topic := p.next()
 	q, err := pubsubqueue.New(t.Context(), pubsubqueue.Options{Project: p.project, Topic: topic,
-		Topology: pubsubqueue.Topology{AckDeadline: 10 * time.Second, RetryMin: time.Millisecond, RetryMax: 10 * time.Millisecond}})
+		Topology: pubsubqueue.Topology{AckDeadline: 10 * time.Second, RetryMin: time.Millisecond,
+			RetryMax: 10 * time.Millisecond}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,9 +174,11 @@ func (p *place) undoTopic(t testing.TB, id string) {
 }
 
 func (p *place) undoSubscription(t testing.TB, id string) {
-	p.undo(t, fmt.Sprintf("gcloud pubsub subscriptions delete %s --project=%s", id, p.project), func(ctx context.Context) error {
-		return p.pubsub.SubscriptionAdminClient.DeleteSubscription(ctx, &pubsubpb.DeleteSubscriptionRequest{Subscription: p.subscriptionName(id)})
-	})
+	p.undo(t, fmt.Sprintf("gcloud pubsub subscriptions delete %s --project=%s", id, p.project),
+		func(ctx context.Context) error {
+			return p.pubsub.SubscriptionAdminClient.DeleteSubscription(ctx,
+				&pubsubpb.DeleteSubscriptionRequest{Subscription: p.subscriptionName(id)})
+		})
 }
 
 // newLedger connects to the place's database.
@@ -197,17 +203,20 @@ func (p *place) newDatabase() {
 	c, err := admin.NewFirestoreAdminClient(ctx)
 	p.must("Firestore's administration", err)
 	p.t.Cleanup(func() { _ = c.Close() })
-	operation, err := c.CreateDatabase(ctx, &adminpb.CreateDatabaseRequest{Parent: "projects/" + p.project, DatabaseId: p.database,
-		Database: &adminpb.Database{Type: adminpb.Database_FIRESTORE_NATIVE, LocationId: firestoreLocation(p.location)}})
+	operation, err := c.CreateDatabase(ctx,
+		&adminpb.CreateDatabaseRequest{Parent: "projects/" + p.project, DatabaseId: p.database,
+			Database: &adminpb.Database{Type: adminpb.Database_FIRESTORE_NATIVE, LocationId: firestoreLocation(p.location)}})
 	p.must("make database "+p.database+", which must not be there", err)
-	p.undo(p.t, fmt.Sprintf("gcloud firestore databases delete --database=%s --project=%s", p.database, p.project), func(ctx context.Context) error {
-		operation, err := c.DeleteDatabase(ctx, &adminpb.DeleteDatabaseRequest{Name: "projects/" + p.project + "/databases/" + p.database})
-		if err != nil {
+	p.undo(p.t, fmt.Sprintf("gcloud firestore databases delete --database=%s --project=%s", p.database, p.project),
+		func(ctx context.Context) error {
+			operation, err := c.DeleteDatabase(ctx,
+				&adminpb.DeleteDatabaseRequest{Name: "projects/" + p.project + "/databases/" + p.database})
+			if err != nil {
+				return err
+			}
+			_, err = operation.Wait(ctx)
 			return err
-		}
-		_, err = operation.Wait(ctx)
-		return err
-	})
+		})
 	_, err = operation.Wait(ctx)
 	p.must("make database "+p.database, err)
 }

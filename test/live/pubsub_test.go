@@ -25,46 +25,47 @@ const adr5 = "docs/adr/0005-pubsub-queue.md"
 const longBackoff = 10 * time.Minute
 
 var pubSubChecks = []check{
-	{name: "stream-flow-control", claim: "A stream that asks for one outstanding message gets no second one before the first is ended", source: adr5,
-		run: func(ctx context.Context, p *place) (string, error) {
-			s, err := p.newSubscription(ctx, nil)
-			if err != nil {
-				return "", err
-			}
-			if err := s.publish(ctx, "a", "b", "c"); err != nil {
-				return "", err
-			}
-			return s.streamOne(ctx)
-		}},
-	{name: "retry-backoff", claim: "A message that was given back comes no sooner than the retry policy's minimum, the first time too", source: adr5,
-		run: func(ctx context.Context, p *place) (string, error) {
-			s, err := p.newSubscription(ctx, func(s *pubsubpb.Subscription) {
-				s.RetryPolicy = &pubsubpb.RetryPolicy{MinimumBackoff: durationpb.New(longBackoff), MaximumBackoff: durationpb.New(longBackoff)}
-			})
-			if err != nil {
-				return "", err
-			}
-			if err := s.publish(ctx, "a"); err != nil {
-				return "", err
-			}
-			m, err := s.pull(ctx)
-			if err != nil {
-				return "", err
-			}
-			if err := s.giveBack(ctx, m); err != nil {
-				return "", err
-			}
-			quiet, cancel := context.WithTimeout(ctx, p.silence)
-			defer cancel()
-			_, err = s.pull(quiet)
-			switch {
-			case err == nil:
-				return "", contradicted("it came again within %v, with a minimum of %v", p.silence, longBackoff)
-			case quiet.Err() != nil && ctx.Err() == nil:
-				return fmt.Sprintf("nothing came for %v", p.silence), nil
-			}
+	{name: "stream-flow-control", claim: "A stream that asks for one outstanding message gets no second one before the " +
+		"first is ended", source: adr5, run: func(ctx context.Context, p *place) (string, error) {
+		s, err := p.newSubscription(ctx, nil)
+		if err != nil {
 			return "", err
-		}},
+		}
+		if err := s.publish(ctx, "a", "b", "c"); err != nil {
+			return "", err
+		}
+		return s.streamOne(ctx)
+	}},
+	{name: "retry-backoff", claim: "A message that was given back comes no sooner than the retry policy's minimum, the " +
+		"first time too", source: adr5, run: func(ctx context.Context, p *place) (string, error) {
+		s, err := p.newSubscription(ctx, func(s *pubsubpb.Subscription) {
+			s.RetryPolicy = &pubsubpb.RetryPolicy{MinimumBackoff: durationpb.New(longBackoff),
+				MaximumBackoff: durationpb.New(longBackoff)}
+		})
+		if err != nil {
+			return "", err
+		}
+		if err := s.publish(ctx, "a"); err != nil {
+			return "", err
+		}
+		m, err := s.pull(ctx)
+		if err != nil {
+			return "", err
+		}
+		if err := s.giveBack(ctx, m); err != nil {
+			return "", err
+		}
+		quiet, cancel := context.WithTimeout(ctx, p.silence)
+		defer cancel()
+		_, err = s.pull(quiet)
+		switch {
+		case err == nil:
+			return "", contradicted("it came again within %v, with a minimum of %v", p.silence, longBackoff)
+		case quiet.Err() != nil && ctx.Err() == nil:
+			return fmt.Sprintf("nothing came for %v", p.silence), nil
+		}
+		return "", err
+	}},
 	{name: "expired-deadline", claim: "A message that nobody ends comes again after its deadline", source: adr5,
 		run: func(ctx context.Context, p *place) (string, error) {
 			s, err := p.newSubscription(ctx, nil)
@@ -87,8 +88,8 @@ var pubSubChecks = []check{
 			}
 			return "", nil
 		}},
-	{name: "delivery-attempt", claim: "With a dead-letter policy the first delivery is attempt 1 and the next one 2", source: adr5,
-		run: func(ctx context.Context, p *place) (string, error) {
+	{name: "delivery-attempt", claim: "With a dead-letter policy the first delivery is attempt 1 and the next one 2",
+		source: adr5, run: func(ctx context.Context, p *place) (string, error) {
 			s, err := p.newSubscription(ctx, p.deadLetterPolicy())
 			if err != nil {
 				return "", err
@@ -110,7 +111,8 @@ var pubSubChecks = []check{
 			}
 			return "", nil
 		}},
-	{name: "forwarded-letter", claim: "A message given back five times under a policy of five comes to the dead-letter topic with CloudPubSubDeadLetterSource attributes", source: adr5,
+	{name: "forwarded-letter", claim: "A message given back five times under a policy of five comes to the dead-letter " +
+		"topic with CloudPubSubDeadLetterSource attributes", source: adr5,
 		run: func(ctx context.Context, p *place) (string, error) {
 			s, err := p.newSubscription(ctx, p.deadLetterPolicy())
 			if err != nil {
@@ -158,8 +160,8 @@ var pubSubChecks = []check{
 			}
 			return allAre(findings, setup.Present)
 		}},
-	{name: "rights-of-queue", claim: "The service says whether this account may publish and receive", source: "docs/google-cloud.md, section 4",
-		run: func(ctx context.Context, p *place) (string, error) {
+	{name: "rights-of-queue", claim: "The service says whether this account may publish and receive",
+		source: "docs/google-cloud.md, section 4", run: func(ctx context.Context, p *place) (string, error) {
 			q := p.newQueue(p.t)
 			if _, err := q.Ensure(ctx, setup.Make); err != nil {
 				return "", err
@@ -175,18 +177,18 @@ var pubSubChecks = []check{
 			}
 			return allAre(findings, setup.Present)
 		}},
-	{name: "missing-topic", claim: "Publishing to a topic that is not there is an error at once, and not of the kind that is tried again", source: adr5,
-		run: func(ctx context.Context, p *place) (string, error) {
-			q := p.newQueue(p.t)
-			err := errors.Join(q.Publish(ctx, []queue.Message{{Body: []byte("a")}})...)
-			switch {
-			case err == nil:
-				return "", contradicted("it went through")
-			case failure.ClassOf(err) != failure.Environment:
-				return "", contradicted("%v", err)
-			}
-			return err.Error(), nil
-		}},
+	{name: "missing-topic", claim: "Publishing to a topic that is not there is an error at once, and not of the kind " +
+		"that is tried again", source: adr5, run: func(ctx context.Context, p *place) (string, error) {
+		q := p.newQueue(p.t)
+		err := errors.Join(q.Publish(ctx, []queue.Message{{Body: []byte("a")}})...)
+		switch {
+		case err == nil:
+			return "", contradicted("it went through")
+		case failure.ClassOf(err) != failure.Environment:
+			return "", contradicted("%v", err)
+		}
+		return err.Error(), nil
+	}},
 }
 
 // leastAttempts is the smallest number of deliveries that a dead-letter policy takes. Source: Pub/Sub documentation,
@@ -218,7 +220,8 @@ func (p *place) newTopic(ctx context.Context, id string) error {
 }
 
 func (s *subscription) create(ctx context.Context, change func(*pubsubpb.Subscription)) error {
-	settings := &pubsubpb.Subscription{Name: s.p.subscriptionName(s.id), Topic: s.p.topicName(s.topic), AckDeadlineSeconds: 10}
+	settings := &pubsubpb.Subscription{Name: s.p.subscriptionName(s.id), Topic: s.p.topicName(s.topic),
+		AckDeadlineSeconds: 10}
 	if change != nil {
 		change(settings)
 	}
@@ -250,12 +253,15 @@ func (p *place) grantAgent(ctx context.Context, s *subscription) error {
 		return errors.New("not asked: set GAMEFILL_LIVE_PROJECT_NUMBER, so that the service's agent can be let in")
 	}
 	policy := func(role string) *iampb.Policy {
-		return &iampb.Policy{Bindings: []*iampb.Binding{{Role: role, Members: []string{"serviceAccount:service-" + p.number + "@gcp-sa-pubsub.iam.gserviceaccount.com"}}}}
+		return &iampb.Policy{Bindings: []*iampb.Binding{
+			{Role: role, Members: []string{"serviceAccount:service-" + p.number + "@gcp-sa-pubsub.iam.gserviceaccount.com"}}}}
 	}
-	if _, err := p.pubsub.TopicAdminClient.SetIamPolicy(ctx, &iampb.SetIamPolicyRequest{Resource: p.topicName(s.deadTopic), Policy: policy("roles/pubsub.publisher")}); err != nil {
+	if _, err := p.pubsub.TopicAdminClient.SetIamPolicy(ctx, &iampb.SetIamPolicyRequest{Resource: p.topicName(s.deadTopic),
+		Policy: policy("roles/pubsub.publisher")}); err != nil {
 		return err
 	}
-	_, err := p.pubsub.SubscriptionAdminClient.SetIamPolicy(ctx, &iampb.SetIamPolicyRequest{Resource: p.subscriptionName(s.id), Policy: policy("roles/pubsub.subscriber")})
+	_, err := p.pubsub.SubscriptionAdminClient.SetIamPolicy(ctx,
+		&iampb.SetIamPolicyRequest{Resource: p.subscriptionName(s.id), Policy: policy("roles/pubsub.subscriber")})
 	return err
 }
 
@@ -264,14 +270,16 @@ func (s *subscription) publish(ctx context.Context, bodies ...string) error {
 	for _, body := range bodies {
 		messages = append(messages, &pubsubpb.PubsubMessage{Data: []byte(body)})
 	}
-	_, err := s.p.pubsub.TopicAdminClient.Publish(ctx, &pubsubpb.PublishRequest{Topic: s.p.topicName(s.topic), Messages: messages})
+	_, err := s.p.pubsub.TopicAdminClient.Publish(ctx,
+		&pubsubpb.PublishRequest{Topic: s.p.topicName(s.topic), Messages: messages})
 	return err
 }
 
 // pull waits for one message.
 func (s *subscription) pull(ctx context.Context) (*pubsubpb.ReceivedMessage, error) {
 	for {
-		response, err := s.p.pubsub.SubscriptionAdminClient.Pull(ctx, &pubsubpb.PullRequest{Subscription: s.p.subscriptionName(s.id), MaxMessages: 1})
+		response, err := s.p.pubsub.SubscriptionAdminClient.Pull(ctx,
+			&pubsubpb.PullRequest{Subscription: s.p.subscriptionName(s.id), MaxMessages: 1})
 		switch {
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
@@ -297,7 +305,8 @@ func (s *subscription) streamOne(ctx context.Context) (string, error) {
 		return "", err
 	}
 	// A deadline above the wait, so that what comes is not the first message again.
-	request := &pubsubpb.StreamingPullRequest{Subscription: s.p.subscriptionName(s.id), StreamAckDeadlineSeconds: 600, MaxOutstandingMessages: 1}
+	request := &pubsubpb.StreamingPullRequest{Subscription: s.p.subscriptionName(s.id), StreamAckDeadlineSeconds: 600,
+		MaxOutstandingMessages: 1}
 	if err := stream.Send(request); err != nil && !errors.Is(err, io.EOF) {
 		return "", err
 	}
@@ -319,8 +328,8 @@ func (s *subscription) streamOne(ctx context.Context) (string, error) {
 	return "", contradicted("%d messages came", seen)
 }
 
-// allAre judges what init says by the state in which everything should be; what the service cannot tell does not count, and
-// what this account may not look at leaves the claim unknown.
+// allAre judges what init says by the state in which everything should be; what the service cannot tell does not count,
+// and what this account may not look at leaves the claim unknown.
 func allAre(findings []setup.Finding, want setup.State) (string, error) {
 	for _, f := range findings {
 		switch f.State {

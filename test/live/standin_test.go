@@ -30,15 +30,15 @@ func newStandIn(t *testing.T, o bigqueryfake.Options) (*place, *bigqueryfake.Ser
 	fake := bigqueryfake.New(o)
 	endpoint, stop := bigqueryfake.Start(fake)
 	t.Cleanup(stop)
-	p := &place{t: t, project: o.Projects[0], location: "US", name: name, database: "(default)", endpoint: endpoint, loads: 3,
-		silence: 20 * time.Second, made: new(atomic.Int64)}
+	p := &place{t: t, project: o.Projects[0], location: "US", name: name, database: "(default)",
+		endpoint: endpoint, loads: 3, silence: 20 * time.Second, made: new(atomic.Int64)}
 	p.connect()
 	p.dataset = p.newDataset(t, expiresAfter)
 	return p, fake
 }
 
-// onStandIns are the verdicts on the stand-ins other than held: what the table of docs/adr/0005-pubsub-queue.md says that
-// they do not show, and what only the services can tell.
+// onStandIns are the verdicts on the stand-ins other than held: what the table of docs/adr/0005-pubsub-queue.md says
+// that they do not show, and what only the services can tell.
 var onStandIns = map[string]verdict{
 	"stream-flow-control":         didNotHold,
 	"retry-backoff":               didNotHold,
@@ -94,20 +94,27 @@ func TestChecksCanFail(t *testing.T) {
 	}{
 		{check: "absent-partition-get", options: bigqueryfake.Options{AbsentPartitionIsEmpty: true}, want: didNotHold},
 		{check: "absent-partition-delete", options: bigqueryfake.Options{AbsentPartitionIsEmpty: true}, want: didNotHold},
-		{check: "absent-partition-get", match: bigqueryfake.Match{Kind: bigqueryfake.TablesGet}, fault: &denied, want: unknown},
-		{check: "missing-destination", match: loadsOf(partition), fault: fault(bigqueryfake.Refuse(http.StatusNotFound, "notFound", "Not found: Table")), want: didNotHold},
-		{check: "other-location", match: loadsOf(partition), fault: fault(bigqueryfake.Refuse(http.StatusBadRequest, "invalid", "Wrong location")), want: didNotHold},
+		{check: "absent-partition-get", match: bigqueryfake.Match{Kind: bigqueryfake.TablesGet},
+			fault: &denied, want: unknown},
+		{check: "missing-destination", match: loadsOf(partition),
+			fault: fault(bigqueryfake.Refuse(http.StatusNotFound, "notFound", "Not found: Table")), want: didNotHold},
+		{check: "other-location", match: loadsOf(partition),
+			fault: fault(bigqueryfake.Refuse(http.StatusBadRequest, "invalid", "Wrong location")), want: didNotHold},
 		{check: "rate-limit", options: bigqueryfake.Options{ModificationsPer10s: 1_000_000}, want: unknown},
 		{check: "rate-limit", match: loadsOf(partition), fault: fault(bigqueryfake.QuotaExceeded()), want: didNotHold},
 		{check: "loads-a-day", match: loadsOf(partition), fault: fault(bigqueryfake.QuotaExceeded()), want: didNotHold},
 		{check: "failed-id", match: loadsOf(partition), fault: &denied, want: unknown},
-		{check: "other-date", match: loadsOf(partition), fault: fault(bigqueryfake.FailJob("backendError", "later")), want: unknown},
-		{check: "numeric-range", match: loadsOf(partition), fault: fault(bigqueryfake.FailJob("notFound", "no table")), want: didNotHold},
+		{check: "other-date", match: loadsOf(partition), fault: fault(bigqueryfake.FailJob("backendError", "later")),
+			want: unknown},
+		{check: "numeric-range", match: loadsOf(partition), fault: fault(bigqueryfake.FailJob("notFound", "no table")),
+			want: didNotHold},
 		{check: "partition-id", match: bigqueryfake.Match{Kind: bigqueryfake.TablesGet, Partition: "20221332"},
 			fault: fault(bigqueryfake.Refuse(http.StatusNotFound, "notFound", "Not found: Table")), want: didNotHold},
 		{check: "job-timeout", match: loadsOf(partition), fault: fault(bigqueryfake.HoldRunning()), want: held},
-		{check: "dry-run-prunes", match: bigqueryfake.Match{Kind: bigqueryfake.JobsInsertQuery}, fault: &denied, want: unknown},
-		{check: "delete-partition", match: bigqueryfake.Match{Kind: bigqueryfake.TablesDelete}, fault: fault(bigqueryfake.HangUp()), want: unknown},
+		{check: "dry-run-prunes", match: bigqueryfake.Match{Kind: bigqueryfake.JobsInsertQuery},
+			fault: &denied, want: unknown},
+		{check: "delete-partition", match: bigqueryfake.Match{Kind: bigqueryfake.TablesDelete},
+			fault: fault(bigqueryfake.HangUp()), want: unknown},
 	}
 	for _, tt := range tests {
 		t.Run(tt.check+" "+string(tt.want), func(t *testing.T) {
