@@ -36,7 +36,8 @@ func Build(dir string, tags ...string) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	build := exec.Command("go", "build", "-tags", strings.Join(tags, ","), "-o", dir+string(filepath.Separator), "./cmd/"+Publisher, "./cmd/"+Worker)
+	build := exec.Command("go", "build", "-tags", strings.Join(tags, ","), "-o", dir+string(filepath.Separator),
+		"./cmd/"+Publisher, "./cmd/"+Worker)
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build the binaries: %w\n%s", err, out)
