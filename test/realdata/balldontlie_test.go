@@ -10,8 +10,9 @@ import (
 	"gamefill/test/program"
 )
 
-// TestBalldontlieStandsIn puts a real balldontlie answer in the place of the second source for its date. It spells three
-// people in ways that neither feed knows, so the date is refused, names them, and is done when aliases say who they are.
+// TestBalldontlieStandsIn puts a real balldontlie answer in the place of the second source for its date. It spells
+// three people in ways that neither feed knows, so the date is refused, names them, and is done when aliases say who
+// they are.
 func TestBalldontlieStandsIn(t *testing.T) {
 	t.Parallel()
 	f := imported.open(t).Copy(t)
@@ -25,10 +26,12 @@ func TestBalldontlieStandsIn(t *testing.T) {
 	}
 	f.Publish(t, failed, "run", "--dates", day)
 	s := storyOf(t, f, day)
-	if s.State != ledger.Dead || s.Failure == nil || s.Failure.Reason != "team_over_total" || s.Now.Fingerprint != before.Now.Fingerprint {
+	if s.State != ledger.Dead || s.Failure == nil || s.Failure.Reason != "team_over_total" ||
+		s.Now.Fingerprint != before.Now.Fingerprint {
 		t.Fatalf("with unknown spellings: got %s, %+v, want it dead with its old partition", s.State, s.Failure)
 	}
-	for spelling, person := range map[string]string{"Kevin Knox": "kevinknoxii", "Marcus Morris": "marcusmorrissr", "Nicolas Claxton": "nicclaxton"} {
+	for spelling, person := range map[string]string{"Kevin Knox": "kevinknoxii", "Marcus Morris": "marcusmorrissr",
+		"Nicolas Claxton": "nicclaxton"} {
 		if !strings.Contains(s.Failure.Message, spelling) {
 			t.Errorf("the failure does not name %s: %s", spelling, s.Failure.Message)
 		}
@@ -58,10 +61,12 @@ func TestBalldontlieStandsIn(t *testing.T) {
 	f.Publish(t, 0, "run", "--dates", day)
 	s = storyOf(t, f, day)
 	if s.State != ledger.Complete || s.Facts.Rows != before.Facts.Rows {
-		t.Fatalf("with all aliases: got %s with %d rows, want complete with the %d of before", s.State, s.Facts.Rows, before.Facts.Rows)
+		t.Fatalf("with all aliases: got %s with %d rows, want complete with the %d of before", s.State,
+			s.Facts.Rows, before.Facts.Rows)
 	}
 	// 229 people played by both sources; balldontlie's zero lines of the others fill nothing.
-	for count, want := range map[string]int64{"status.active": 229, "unresolved": 0, "source.bdl_boxscores": 0, "source.nbac_bdl_combined": 229} {
+	for count, want := range map[string]int64{"status.active": 229, "unresolved": 0, "source.bdl_boxscores": 0,
+		"source.nbac_bdl_combined": 229} {
 		if got := s.Facts.Counts.Counts[count]; got != want {
 			t.Errorf("%s: got %d, want %d", count, got, want)
 		}

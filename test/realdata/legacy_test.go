@@ -146,7 +146,8 @@ func explained(t *testing.T, f program.File) {
 			copies = 1
 		}
 		active := int(e.Facts.Counts.Counts["status.active"])
-		if e.Facts.Outcome != ledger.Replaced || active == 0 || e.Facts.PreImageRows != copies*active || e.Facts.Rows != int(e.Facts.Counts.RowsOut) {
+		if e.Facts.Outcome != ledger.Replaced || active == 0 || e.Facts.PreImageRows != copies*active ||
+			e.Facts.Rows != int(e.Facts.Counts.RowsOut) {
 			t.Errorf("%s: got %s, %d rows before, %d after, %d of them active; want replaced, %d before and %d after",
 				d, e.Facts.Outcome, e.Facts.PreImageRows, e.Facts.Rows, active, copies*active, e.Facts.Counts.RowsOut)
 		}

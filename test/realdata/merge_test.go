@@ -15,9 +15,9 @@ import (
 	"gamefill/internal/gamedate"
 )
 
-// TestNamesMergeLikePersonIDs compares the table, whose people are merged by name, with the raw files, whose lines carry
-// the league's person ids: the same people in the same games, each from the same sources. Nothing of the program's own
-// reading of the files is used.
+// TestNamesMergeLikePersonIDs compares the table, whose people are merged by name, with the raw files, whose lines
+// carry the league's person ids: the same people in the same games, each from the same sources. Nothing of the
+// program's own reading of the files is used.
 func TestNamesMergeLikePersonIDs(t *testing.T) {
 	t.Parallel()
 	f := wholeDone.open(t)
@@ -73,7 +73,8 @@ func TestNamesMergeLikePersonIDs(t *testing.T) {
 	}
 	slices.Sort(differ)
 	if len(differ) > 0 {
-		t.Errorf("%d of %d people in games differ, the first are:\n%s", len(differ), len(want), strings.Join(differ[:min(len(differ), 10)], "\n"))
+		t.Errorf("%d of %d people in games differ, the first are:\n%s", len(differ), len(want),
+			strings.Join(differ[:min(len(differ), 10)], "\n"))
 	}
 	if len(want) != 130_425 {
 		t.Errorf("people in counted games of the files: got %d, want 130425", len(want))

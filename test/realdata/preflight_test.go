@@ -24,7 +24,8 @@ func TestPreflightOfTheWholeRange(t *testing.T) {
 		}
 		seen[c.Name+" "+c.Scope] = c.Seen
 	}
-	if len(bad) != 1 || !strings.HasPrefix(bad[0], "warn: no silence in the calendar") || !strings.Contains(bad[0], "from 2023-04-10 to 2023-10-23") {
+	if len(bad) != 1 || !strings.HasPrefix(bad[0], "warn: no silence in the calendar") ||
+		!strings.Contains(bad[0], "from 2023-04-10 to 2023-10-23") {
 		t.Errorf("checks that do not pass: got %q, want the calendar's silence alone", bad)
 	}
 	want := map[string]string{
@@ -53,7 +54,8 @@ func TestPreflightOfTheWholeRange(t *testing.T) {
 	}
 
 	// A season whose minutes are gone stops before the first write, as the old runbook wanted it.
-	edit(t, f, "UPDATE nbac_gamebook_player_stats SET minutes = NULL WHERE game_date BETWEEN '2022-01-01' AND '2022-03-31' AND player_status = 'active'")
+	edit(t, f, "UPDATE nbac_gamebook_player_stats SET minutes = NULL WHERE game_date BETWEEN '2022-01-01' AND "+
+		"'2022-03-31' AND player_status = 'active'")
 	f.Publish(t, 3, args("publish", whole)...)
 	if diff := cmp.Diff(0, len(f.Entries(t, whole))); diff != "" {
 		t.Errorf("entries after a refusal (-want +got):\n%s", diff)

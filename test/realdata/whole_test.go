@@ -35,7 +35,8 @@ func TestWholeRange(t *testing.T) {
 
 	var warned []string
 	for _, c := range j.Checks {
-		if want := "90.71 over 130425 rows"; c.Name == "quality_score" && c.Scope == "" && c.Seen != want { // docs/rules.md has it
+		// docs/rules.md has it
+		if want := "90.71 over 130425 rows"; c.Name == "quality_score" && c.Scope == "" && c.Seen != want {
 			t.Errorf("quality_score: got %q, want %q", c.Seen, want)
 		}
 		switch c.Verdict {
@@ -46,7 +47,8 @@ func TestWholeRange(t *testing.T) {
 		}
 	}
 	// The files leave out the play-in and the playoffs of 2023.
-	if len(warned) != 1 || !strings.HasPrefix(warned[0], "no silence in the calendar") || !strings.Contains(warned[0], "from 2023-04-10 to 2023-10-23") {
+	if len(warned) != 1 || !strings.HasPrefix(warned[0], "no silence in the calendar") ||
+		!strings.Contains(warned[0], "from 2023-04-10 to 2023-10-23") {
 		t.Errorf("warnings: got %q, want the calendar's silence from 2023-04-10 to 2023-10-23 alone", warned)
 	}
 
@@ -54,7 +56,8 @@ func TestWholeRange(t *testing.T) {
 		sum(is_partial_game_data), sum(is_active AND primary_source_used = 'nbac_bdl_combined') > 0.99 * sum(is_active)
 		FROM player_game_summary`
 	if diff := cmp.Diff([]string{"130425|81257|0|0|1"}, query(t, f, counts)); diff != "" {
-		t.Errorf("rows, active rows, unresolved rows, rows of incomplete team-games, over 99 %% combined (-want +got):\n%s", diff)
+		t.Errorf("rows, active rows, unresolved rows, rows of incomplete team-games, over 99 %% combined "+
+			"(-want +got):\n%s", diff)
 	}
 }
 
@@ -134,13 +137,15 @@ func TestKilledProcessesMakeTheSameTable(t *testing.T) {
 	f := imported.open(t).Copy(t)
 	f.Set = set
 	// The third of six batches of messages is on the queue, and the ledger does not know.
-	if r := f.Run(t, faultinject.MessagePublished+":3", program.Publisher, args("publish", whole, "--sample-above", "0")...); !r.Killed() {
+	if r := f.Run(t, faultinject.MessagePublished+":3", program.Publisher,
+		args("publish", whole, "--sample-above", "0")...); !r.Killed() {
 		t.Fatalf("publisher: got %v\nwant SIGKILL", r)
 	}
 	f.Publish(t, 0, args("publish", whole, "--sample-above", "0")...)
 	// The passes add up to less than the dates there are, so every worker lives to die at its point.
 	var dying []*program.Process
-	for _, plan := range []string{faultinject.Claimed + ":40", faultinject.BeforeWrite + ":60", faultinject.AfterWrite + ":50", faultinject.AfterComplete + ":70"} {
+	for _, plan := range []string{faultinject.Claimed + ":40", faultinject.BeforeWrite + ":60",
+		faultinject.AfterWrite + ":50", faultinject.AfterComplete + ":70"} {
 		dying = append(dying, f.Start(t, plan, program.Worker, workerArgs...))
 	}
 	for _, p := range dying {
