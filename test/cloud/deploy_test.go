@@ -1,14 +1,11 @@
 package cloud_test
 
 import (
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
-	"gamefill/internal/publisher"
 	"gamefill/test/league"
 	"gamefill/test/program"
 )
@@ -21,23 +18,16 @@ func TestDeployPage(t *testing.T) {
 	if testing.Short() {
 		t.Skip("plans the whole range several times")
 	}
-	root, err := program.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	page, err := os.ReadFile(filepath.Join(root, "docs", "deploy.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	page := program.Read(t, "docs/deploy.md")
 	var commands [][]string
-	for _, m := range regexp.MustCompile(`(?m)^bin/publisher ([^#\n]*)`).FindAllStringSubmatch(string(page), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^bin/publisher ([^#\n]*)`).FindAllStringSubmatch(page, -1) {
 		var words []string
 		for _, word := range regexp.MustCompile(`"[^"]*"|\S+`).FindAllString(m[1], -1) {
 			words = append(words, strings.Trim(word, `"`))
 		}
 		commands = append(commands, words)
 	}
-	for _, m := range regexp.MustCompile(`(?m)^gcloud run jobs execute .* --args=(\S+)$`).FindAllStringSubmatch(string(page), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^gcloud run jobs execute .* --args=(\S+)$`).FindAllStringSubmatch(page, -1) {
 		commands = append(commands, strings.Split(m[1], ","))
 	}
 	games, l := imported(t, league.Options{Dates: 20})
@@ -69,11 +59,5 @@ func TestDeployPage(t *testing.T) {
 			t.Errorf("docs/deploy.md has no command publisher %s", name)
 		}
 	}
-	var got, want publisher.Judgement
-	p.JSON(t, 0, &got, "validate", "--allow-warnings")
-	games.JSON(t, 0, &want, "run", "--from", l.Range.From.String(), "--to", l.Range.To.String())
-	if got.Rows != l.Rows || got.TableFingerprint != want.TableFingerprint {
-		t.Errorf("after the page: got %d rows, fingerprint %s; want %d, and the embedded backend's %s", got.Rows,
-			got.TableFingerprint, l.Rows, want.TableFingerprint)
-	}
+	p.endsLike(games, l)
 }

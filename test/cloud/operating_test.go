@@ -1,9 +1,8 @@
 package cloud_test
 
 import (
-	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,14 +20,6 @@ func TestOperatingPage(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("does a season of dates twice")
-	}
-	root, err := program.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	page, err := os.ReadFile(filepath.Join(root, "docs", "operating.md"))
-	if err != nil {
-		t.Fatal(err)
 	}
 	file := program.File{Set: binaries, Path: filepath.Join(t.TempDir(), "gamefill.db")}
 	var l struct {
@@ -65,23 +56,20 @@ func TestOperatingPage(t *testing.T) {
 		{begins: "bin/publisher diff"},
 		{begins: "run=$(bin/publisher runs"},
 	}
-	var blocks []string
-	for _, m := range pageCommands.FindAllStringSubmatch(string(page), -1) {
-		if !strings.HasPrefix(m[1], "go build") && !strings.HasPrefix(m[1], "export ") { // the file, and real seasons
-			blocks = append(blocks, m[1])
-		}
-	}
+	blocks := slices.DeleteFunc(program.Blocks(t, "docs/operating.md", "sh"), func(b program.Block) bool {
+		return strings.HasPrefix(b.Script, "go build") || strings.HasPrefix(b.Script, "export ") // the file, and real seasons
+	})
 	if len(blocks) != len(steps) {
 		t.Fatalf("got %d blocks, want %d: describe new ones here", len(blocks), len(steps))
 	}
 	for i, s := range steps {
-		if !strings.HasPrefix(blocks[i], s.begins) {
-			t.Fatalf("block %d is %q, want it to begin with %q", i+1, blocks[i], s.begins)
+		if !strings.HasPrefix(blocks[i].Script, s.begins) {
+			t.Fatalf("block %d is %q, want it to begin with %q", i+1, blocks[i].Script, s.begins)
 		}
 		if s.before != nil {
 			s.before()
 		}
-		p.shell(s.code, blocks[i])
+		p.shell(s.code, blocks[i].Script)
 	}
 
 	// The file takes the short way to the same rows: mended from the start, and with the alias.
@@ -122,16 +110,5 @@ func (p *project) shell(code int, script string) {
 	script = strings.ReplaceAll(script, "bin/publisher demo --mend --file gamefill.db\n", "")
 	script = strings.NewReplacer("bin/publisher", p.Set.Path(program.Publisher), "bin/worker",
 		p.Set.Path(program.Worker)).Replace(script)
-	command := exec.CommandContext(p.t.Context(), "bash", "-euo", "pipefail", "-c", script)
-	command.Dir = filepath.Dir(p.Path)
-	for _, s := range os.Environ() {
-		if !strings.HasPrefix(s, "GAMEFILL_") {
-			command.Env = append(command.Env, s)
-		}
-	}
-	command.Env = append(command.Env, p.Env...)
-	out, err := command.CombinedOutput()
-	if got := command.ProcessState.ExitCode(); got != code {
-		p.t.Fatalf("%s\ngot %v, exit code %d, want %d\n%s", script, err, got, code, out)
-	}
+	program.Paste(p.t, filepath.Dir(p.Path), append(program.Environment(), p.Env...), script, code)
 }

@@ -2,8 +2,6 @@ package cloud_test
 
 import (
 	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -24,14 +22,7 @@ import (
 // pool is how deploy/cloud-run/worker-pool.yaml starts a worker: its arguments, and its settings but for the addresses.
 func pool(t *testing.T) (args, settings []string) {
 	t.Helper()
-	root, err := program.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(filepath.Join(root, "deploy", "cloud-run", "worker-pool.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := program.Read(t, "deploy/cloud-run/worker-pool.yaml")
 	var manifest struct {
 		Spec struct {
 			Template struct {
@@ -44,7 +35,7 @@ func pool(t *testing.T) (args, settings []string) {
 			}
 		}
 	}
-	if err := yaml.Unmarshal(text, &manifest); err != nil {
+	if err := yaml.Unmarshal([]byte(text), &manifest); err != nil {
 		t.Fatal(err)
 	}
 	worker := manifest.Spec.Template.Spec.Containers[0]
@@ -81,13 +72,7 @@ func TestInstanceIsStopped(t *testing.T) {
 	p.bigquery.FailNext(bigqueryfake.Match{Kind: bigqueryfake.JobsInsertLoad, Table: summary.Target.Name}, inProgress,
 		bigqueryfake.HoldRunning())
 	stopped := p.Start(t, "", program.Worker, args...)
-	for tick := time.NewTicker(10 * time.Millisecond); len(p.bigquery.Held()) < inProgress; {
-		select {
-		case <-tick.C:
-		case <-stopped.Done():
-			t.Fatalf("the worker ended before it was told to: %v", stopped.Wait())
-		}
-	}
+	p.untilHeld(stopped, inProgress)
 	stopped.Signal(syscall.SIGTERM)
 	stopped.UntilSaid(t, "told to stop")
 	p.bigquery.Release(p.bigquery.Held()[0])
@@ -151,17 +136,23 @@ func TestStoppedWithoutNetwork(t *testing.T) {
 	p.bigquery.FailNext(bigqueryfake.Match{Kind: bigqueryfake.JobsInsertLoad, Table: summary.Target.Name}, 2,
 		bigqueryfake.HoldRunning())
 	stopped := p.Start(t, "", program.Worker, args...)
-	for tick := time.NewTicker(10 * time.Millisecond); len(p.bigquery.Held()) < 2; {
-		select {
-		case <-tick.C:
-		case <-stopped.Done():
-			t.Fatalf("the worker ended before it was told to: %v", stopped.Wait())
-		}
-	}
+	p.untilHeld(stopped, 2)
 	cut()
 	stopped.Signal(syscall.SIGTERM)
 	if r := stopped.Wait(); r.Code != 0 || !strings.Contains(r.Stderr, "left before everything was answered") {
 		t.Errorf("worker after SIGTERM: got %v\nwant exit code 0, and what it has left", r)
+	}
+}
+
+// untilHeld returns when a worker waits for so many loads that are held, and fails the test when it ends before.
+func (p *project) untilHeld(worker *program.Process, loads int) {
+	p.t.Helper()
+	for tick := time.NewTicker(10 * time.Millisecond); len(p.bigquery.Held()) < loads; {
+		select {
+		case <-tick.C:
+		case <-worker.Done():
+			p.t.Fatalf("the worker ended before it was told to: %v", worker.Wait())
+		}
 	}
 }
 

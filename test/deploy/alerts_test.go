@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"gamefill/test/program"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -25,7 +27,8 @@ type alert struct {
 func TestAlertsAgree(t *testing.T) {
 	t.Parallel()
 	module := modules(t)["deploy/terraform/modules/monitoring"]
-	text := regexp.MustCompile(`\$\{var\.(\w+) \* (\d+)\}`).ReplaceAllStringFunc(read(t, "deploy/terraform/modules/monitoring/main.tf"),
+	text := regexp.MustCompile(`\$\{var\.(\w+) \* (\d+)\}`).ReplaceAllStringFunc(
+		program.Read(t, "deploy/terraform/modules/monitoring/main.tf"),
 		func(product string) string {
 			factors := regexp.MustCompile(`var\.(\w+) \* (\d+)`).FindStringSubmatch(product)
 			result := 1

@@ -17,29 +17,10 @@ import (
 	"gamefill/test/program"
 )
 
-func root(t *testing.T) string {
-	t.Helper()
-	dir, err := program.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
-// read returns a file of the repository.
-func read(t *testing.T, path string) string {
-	t.Helper()
-	b, err := os.ReadFile(filepath.Join(root(t), path))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
-
 // files are the paths below deploy/ with one of the extensions, without deploy/validate, which is a module of its own.
 func files(t *testing.T, extensions ...string) (paths []string) {
 	t.Helper()
-	err := fs.WalkDir(os.DirFS(root(t)), "deploy", func(path string, d fs.DirEntry, err error) error {
+	err := fs.WalkDir(os.DirFS(program.Dir(t)), "deploy", func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -69,10 +50,11 @@ func found(pattern, text string) []string {
 
 func TestSettingsAreKnown(t *testing.T) {
 	t.Parallel()
-	help := read(t, "docs/cli/worker.md") + read(t, "docs/cli/publisher.md")
+	help := program.Read(t, "docs/cli/worker.md") + program.Read(t, "docs/cli/publisher.md")
+	telemetry := program.Read(t, "internal/telemetry/trace.go") + program.Read(t, "internal/telemetry/log.go")
 	const setting, flag = `GAMEFILL_[A-Z_]+[A-Z]`, `--[a-z][a-z-]*[a-z](=|\b)`
 	for _, path := range files(t, ".tf", ".yaml", ".env") {
-		text := read(t, path)
+		text := program.Read(t, path)
 		for _, name := range found(setting, text) {
 			if !slices.Contains(found(setting, help), name) {
 				t.Errorf("%s: no program has the setting %s", path, name)
@@ -80,7 +62,7 @@ func TestSettingsAreKnown(t *testing.T) {
 		}
 		// What is not gamefill's own, the telemetry reads.
 		for _, name := range found(`\b(OTEL|GOOGLE)_[A-Z_]+[A-Z]\b`, text) {
-			if !strings.Contains(read(t, "internal/telemetry/trace.go")+read(t, "internal/telemetry/log.go"), `"`+name+`"`) {
+			if !strings.Contains(telemetry, `"`+name+`"`) {
 				t.Errorf("%s: no program reads %s", path, name)
 			}
 		}
@@ -102,13 +84,14 @@ func TestMetricsAreListed(t *testing.T) {
 		listed = append(listed, found(`gamefill_[a-z_]+`, row[0])...)
 	}
 	slices.Sort(listed)
-	has := found(`gamefill_[a-z_]+`, read(t, "internal/telemetry/metrics.go")+read(t, "internal/telemetry/run.go"))
+	has := found(`gamefill_[a-z_]+`,
+		program.Read(t, "internal/telemetry/metrics.go")+program.Read(t, "internal/telemetry/run.go"))
 	if !slices.Equal(listed, has) {
 		t.Errorf("docs/deploy.md lists %v, want what the worker has: %v", listed, has)
 	}
 	var used []string
 	for _, path := range files(t, ".tf", ".yaml") {
-		for _, name := range found(`\bgamefill_[a-z_]+[a-z]\b`, read(t, path)) {
+		for _, name := range found(`\bgamefill_[a-z_]+[a-z]\b`, program.Read(t, path)) {
 			used = append(used, name)
 			if !slices.Contains(listed, name) {
 				t.Errorf("%s: docs/deploy.md does not list the metric %s", path, name)
@@ -123,7 +106,7 @@ func TestMetricsAreListed(t *testing.T) {
 // table returns the cells of the first table below a heading of docs/deploy.md, without its head.
 func table(t *testing.T, heading string) (rows [][]string) {
 	t.Helper()
-	_, section, ok := strings.Cut(read(t, "docs/deploy.md"), "\n## "+heading+"\n")
+	_, section, ok := strings.Cut(program.Read(t, "docs/deploy.md"), "\n## "+heading+"\n")
 	if !ok {
 		t.Fatalf("docs/deploy.md has no heading %q", heading)
 	}

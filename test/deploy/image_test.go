@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"gamefill/test/program"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -26,7 +28,7 @@ type instruction struct {
 // is checked by Docker's own parser in deploy/validate.
 func instructions(t *testing.T) (list []instruction) {
 	t.Helper()
-	text := regexp.MustCompile(`(?m)^#.*\n`).ReplaceAllString(read(t, "deploy/Dockerfile"), "")
+	text := regexp.MustCompile(`(?m)^#.*\n`).ReplaceAllString(program.Read(t, "deploy/Dockerfile"), "")
 	for line := range strings.Lines(strings.ReplaceAll(text, "\\\n", "")) {
 		if words := strings.Fields(line); len(words) > 0 {
 			list = append(list, instruction{words[0], words[1:]})
@@ -61,7 +63,7 @@ func TestImageUsesTheModulesGo(t *testing.T) {
 	if !ok {
 		t.Fatal("no BUILD_IMAGE=golang:VERSION in the Dockerfile")
 	}
-	module := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(read(t, "go.mod"))[1]
+	module := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(program.Read(t, "go.mod"))[1]
 	if got, _, _ := strings.Cut(image, "-"); got != module {
 		t.Errorf("got Go %s in the image, want %s, as in go.mod", got, module)
 	}
@@ -71,7 +73,7 @@ func TestImageUsesTheModulesGo(t *testing.T) {
 func TestImageContext(t *testing.T) {
 	t.Parallel()
 	var let []string
-	for line := range strings.Lines(read(t, "deploy/Dockerfile.dockerignore")) {
+	for line := range strings.Lines(program.Read(t, "deploy/Dockerfile.dockerignore")) {
 		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "!"); ok {
 			let = append(let, name)
 		}
@@ -108,7 +110,7 @@ func TestImageBuild(t *testing.T) {
 	list := instructions(t)
 	src := t.TempDir()
 	for _, name := range sources(list) {
-		copyWithoutTests(t, filepath.Join(root(t), name), filepath.Join(src, name))
+		copyWithoutTests(t, filepath.Join(program.Dir(t), name), filepath.Join(src, name))
 	}
 	for _, args := range all(list, "RUN") {
 		if !slices.Contains(args, "make") {

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"net/http"
 	"net/url"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -30,7 +29,7 @@ func TestLaptop(t *testing.T) {
 	// An emulator that ran before may remember the project.
 	own := "laptop-" + strings.ToLower(rand.Text()[:12])
 	local := strings.NewReplacer("gamefill-local", own, "/data/", dir+"/", "pubsub:8085", pubsub,
-		"firestore:8080", firestore, "/examples/", filepath.Join(root(t), "examples/first-games")+"/")
+		"firestore:8080", firestore, "/examples/", filepath.Join(program.Dir(t), "examples/first-games")+"/")
 
 	type service struct {
 		Environment map[string]string
@@ -40,11 +39,7 @@ func TestLaptop(t *testing.T) {
 	execute := func(service, name string, args ...string) {
 		t.Helper()
 		command := exec.CommandContext(t.Context(), filepath.Join(dir, name), args...)
-		for _, setting := range os.Environ() {
-			if !strings.HasPrefix(setting, "GAMEFILL_") {
-				command.Env = append(command.Env, setting)
-			}
-		}
+		command.Env = program.Environment()
 		for name, value := range compose.Services[service].Environment {
 			command.Env = append(command.Env, name+"="+local.Replace(value))
 		}
@@ -73,7 +68,7 @@ func TestLaptop(t *testing.T) {
 	}
 	execute("init", program.Publisher, "init")
 	documented := regexp.MustCompile(`(?m)^#   docker compose .* run --rm publisher (.*)`).FindAllStringSubmatch(
-		strings.ReplaceAll(read(t, "deploy/compose.yaml"), "\\\n#", ""), -1)
+		strings.ReplaceAll(program.Read(t, "deploy/compose.yaml"), "\\\n#", ""), -1)
 	ran := 0
 	for _, match := range documented {
 		if strings.HasPrefix(match[1], "status") {

@@ -9,13 +9,15 @@ import (
 	"testing"
 	"time"
 
+	"gamefill/test/program"
+
 	"sigs.k8s.io/yaml"
 )
 
 // decode reads one YAML document of deploy/ into what the test looks at.
 func decode[T any](t *testing.T, path string) (v T) {
 	t.Helper()
-	if err := yaml.Unmarshal([]byte(read(t, path)), &v); err != nil {
+	if err := yaml.Unmarshal([]byte(program.Read(t, path)), &v); err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}
 	return v
@@ -25,7 +27,7 @@ func decode[T any](t *testing.T, path string) (v T) {
 func settings(t *testing.T) map[string]string {
 	t.Helper()
 	all := map[string]string{}
-	for line := range strings.Lines(read(t, "deploy/gke/base/settings.env")) {
+	for line := range strings.Lines(program.Read(t, "deploy/gke/base/settings.env")) {
 		name, value, ok := strings.Cut(strings.TrimSpace(line), "=")
 		if !ok {
 			t.Fatalf("settings.env: %q", line)
@@ -130,11 +132,12 @@ func TestDeployment(t *testing.T) {
 		id+"@PROJECT.iam.gserviceaccount.com"; got != want {
 		t.Errorf("got Google account %s, want %s, as Terraform makes it", got, want)
 	}
-	if example := read(t, "deploy/terraform/examples/gke/main.tf"); !strings.Contains(example, `"${var.namespace}/`+account.Metadata.Name+`"`) {
+	example := program.Read(t, "deploy/terraform/examples/gke/main.tf")
+	if !strings.Contains(example, `"${var.namespace}/`+account.Metadata.Name+`"`) {
 		t.Errorf("the example for GKE does not let %s act as the Google account", account.Metadata.Name)
 	}
 	for _, path := range []string{"network-policy.yaml", "pod-monitoring.yaml"} {
-		if !strings.Contains(read(t, "deploy/gke/base/"+path), "port: "+c.Ports[0].Name+"\n") {
+		if !strings.Contains(program.Read(t, "deploy/gke/base/"+path), "port: "+c.Ports[0].Name+"\n") {
 			t.Errorf("%s does not name the port %s", path, c.Ports[0].Name)
 		}
 	}
@@ -178,7 +181,8 @@ func TestMostWorkers(t *testing.T) {
 			t.Errorf("%s: got %.0f changes of a table in 10 s by %d workers, want %d at most", tt.name, got, tt.most, limit)
 		}
 	}
-	if share := `o\.Modifications = cmp\.Or\(o\.Modifications, 40\)`; !regexp.MustCompile(share).MatchString(read(t, "internal/warehouse/bigquerywarehouse/bigquerywarehouse.go")) {
+	adapter := program.Read(t, "internal/warehouse/bigquerywarehouse/bigquerywarehouse.go")
+	if share := `o\.Modifications = cmp\.Or\(o\.Modifications, 40\)`; !regexp.MustCompile(share).MatchString(adapter) {
 		t.Error("the adapter does not share out 40 changes in 10 s any more: compute with what it does")
 	}
 }
@@ -187,7 +191,7 @@ func TestMostWorkers(t *testing.T) {
 // workers than that much quicker.
 func TestSizing(t *testing.T) {
 	t.Parallel()
-	page := read(t, "docs/sizing.md")
+	page := program.Read(t, "docs/sizing.md")
 	stated := regexp.MustCompile("stop at (\\w+), which is `fleet=(\\d+)`").FindStringSubmatch(page)
 	if stated == nil {
 		t.Fatal("docs/sizing.md does not say where the manifests stop")
@@ -196,7 +200,8 @@ func TestSizing(t *testing.T) {
 	if got := strconv.Itoa(fleet(t, s["GAMEFILL_WAREHOUSE"])); got != stated[2] {
 		t.Errorf("got fleet=%s in the manifests, want %s, as docs/sizing.md says", got, stated[2])
 	}
-	simulated := regexp.MustCompile(`(?m)^\s*concurrency\s*= (\d+)`).FindStringSubmatch(read(t, "docs/sizing/generate.go"))
+	simulated := regexp.MustCompile(`(?m)^\s*concurrency\s*= (\d+)`).FindStringSubmatch(
+		program.Read(t, "docs/sizing/generate.go"))
 	pool := environment(decode[workload](t, "deploy/cloud-run/worker-pool.yaml").Spec.Template.Spec.Containers[0])
 	byDefault := value(t, modules(t)["deploy/terraform/modules/worker-pool"].labelled("variable")["concurrency"].Body,
 		"default")
@@ -251,7 +256,7 @@ func TestWorkerPool(t *testing.T) {
 	checkAddresses(t, "deploy/cloud-run/worker-pool.yaml", environment(c))
 
 	m := modules(t)["deploy/terraform/modules/worker-pool"]
-	text := read(t, "deploy/terraform/modules/worker-pool/main.tf")
+	text := program.Read(t, "deploy/terraform/modules/worker-pool/main.tf")
 	const webhook = "GAMEFILL_NOTIFY_WEBHOOK" // off by default, and so not in the manifest
 	always := slices.DeleteFunc(found(`GAMEFILL_[A-Z_]+`, text), func(name string) bool { return name == webhook })
 	if !slices.Equal(always, slices.Sorted(maps.Keys(environment(c)))) {
@@ -297,7 +302,7 @@ func TestCompose(t *testing.T) {
 		}
 	}
 	stop := parseDuration(t, compose.Services["worker"].StopGracePeriod)
-	byDefault := regexp.MustCompile(`--grace=(\w+) `).FindStringSubmatch(read(t, "docs/cli/worker.md"))
+	byDefault := regexp.MustCompile(`--grace=(\w+) `).FindStringSubmatch(program.Read(t, "docs/cli/worker.md"))
 	if byDefault == nil || stop <= parseDuration(t, byDefault[1]) {
 		t.Errorf("got %v until the worker is killed, want more than its own grace: %v", stop, byDefault)
 	}

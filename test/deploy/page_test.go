@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"gamefill/test/program"
 )
 
 // call is one execution of a program that a page's command lines name.
@@ -38,7 +40,7 @@ func follow(t *testing.T, page string, languages ...string) (copied string, call
 	t.Helper()
 	base := t.TempDir()
 	copied, bin := filepath.Join(base, "gamefill"), filepath.Join(base, "bin")
-	if err := os.CopyFS(filepath.Join(copied, "deploy"), os.DirFS(filepath.Join(root(t), "deploy"))); err != nil {
+	if err := os.CopyFS(filepath.Join(copied, "deploy"), os.DirFS(filepath.Join(program.Dir(t), "deploy"))); err != nil {
 		t.Fatal(err)
 	}
 	programs := []string{filepath.Join(copied, "bin", "publisher")}
@@ -54,22 +56,12 @@ func follow(t *testing.T, page string, languages ...string) (copied string, call
 		}
 	}
 	record := filepath.Join(base, "calls")
-	blocks := regexp.MustCompile("(?ms)^```(\\w+)\n(.*?)^```$").FindAllStringSubmatch(read(t, page), -1)
-	for _, block := range blocks {
-		if !slices.Contains(languages, block[1]) {
-			continue
-		}
-		command := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", block[2])
-		command.Dir = copied
-		command.Env = []string{"PATH=" + bin + string(filepath.ListSeparator) + os.Getenv("PATH"),
-			"HOME=" + base, "CALLS=" + record,
+	for _, block := range program.Blocks(t, page, languages...) {
+		program.Paste(t, copied, []string{program.PathWith(bin), "HOME=" + base, "CALLS=" + record,
 			"PROJECT=my-project", "REGION=us-central1", "VERSION=0.1.0",
 			"REPOSITORY=us-central1-docker.pkg.dev/my-project/gamefill", "WEBHOOK=https://example.com/hook",
 			"GAMEFILL_QUEUE=pubsub://my-project/gamefill-dates", "GAMEFILL_LEDGER=firestore://my-project/gamefill",
-			"GAMEFILL_WAREHOUSE=bigquery://my-project"}
-		if out, err := command.CombinedOutput(); err != nil {
-			t.Fatalf("%s: %s%v\n%s", page, block[2], err, out)
-		}
+			"GAMEFILL_WAREHOUSE=bigquery://my-project"}, block.Script, 0)
 	}
 	recorded, err := os.ReadFile(record)
 	if err != nil {
@@ -103,26 +95,26 @@ func TestPageNamesWhatIsThere(t *testing.T) {
 			}
 			checkTerraformCall(t, dir, args)
 		case "make":
-			if !regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(args[0]) + `:`).MatchString(read(t, "Makefile")) {
+			if !regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(args[0]) + `:`).MatchString(program.Read(t, "Makefile")) {
 				t.Errorf("make has no target %s", args[0])
 			}
 		case "kubectl":
 			if i := slices.Index(args, "-k"); i >= 0 {
-				if _, err := os.Stat(filepath.Join(root(t), c.dir, args[i+1], "kustomization.yaml")); err != nil {
+				if _, err := os.Stat(filepath.Join(program.Dir(t), c.dir, args[i+1], "kustomization.yaml")); err != nil {
 					t.Errorf("kubectl %v: %v", args, err)
 				}
 			}
 		case "helm":
-			if i := slices.Index(args, "--version"); !strings.Contains(read(t, "deploy/validate/go.mod"),
+			if i := slices.Index(args, "--version"); !strings.Contains(program.Read(t, "deploy/validate/go.mod"),
 				"\tgithub.com/kedacore/keda/v2 v"+args[i+1]+"\n") {
 				t.Errorf("helm %v: want the version of KEDA that the manifests are decoded for", args)
 			}
 		case "kustomize":
-			if _, err := os.Stat(filepath.Join(root(t), c.dir, "kustomization.yaml")); err != nil {
+			if _, err := os.Stat(filepath.Join(program.Dir(t), c.dir, "kustomization.yaml")); err != nil {
 				t.Errorf("kustomize %v: %v", args, err)
 			}
 			if args[1] == "add" {
-				if _, err := os.Stat(filepath.Join(root(t), c.dir, args[3], "kustomization.yaml")); err != nil {
+				if _, err := os.Stat(filepath.Join(program.Dir(t), c.dir, args[3], "kustomization.yaml")); err != nil {
 					t.Errorf("kustomize %v: %v", args, err)
 				}
 			}
@@ -212,7 +204,8 @@ func TestGcloudKnows(t *testing.T) {
 			lines = append(lines, strings.Join(c.args, " "))
 		}
 	}
-	for _, match := range regexp.MustCompile(`(?m)^#\s+(gcloud .*)$`).FindAllStringSubmatch(read(t, "deploy/cloud-run/worker-pool.yaml"), -1) {
+	pool := program.Read(t, "deploy/cloud-run/worker-pool.yaml")
+	for _, match := range regexp.MustCompile(`(?m)^#\s+(gcloud .*)$`).FindAllStringSubmatch(pool, -1) {
 		lines = append(lines, match[1])
 	}
 	for _, s := range decode[struct {

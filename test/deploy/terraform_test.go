@@ -26,6 +26,7 @@ import (
 
 	"gamefill/internal/queue/pubsubqueue"
 	"gamefill/internal/setup"
+	"gamefill/test/program"
 )
 
 // module is one directory of Terraform files.
@@ -38,7 +39,7 @@ func modules(t *testing.T) map[string]*module {
 	t.Helper()
 	all := map[string]*module{}
 	for _, file := range files(t, ".tf") {
-		parsed, diags := hclsyntax.ParseConfig([]byte(read(t, file)), file, hcl.InitialPos)
+		parsed, diags := hclsyntax.ParseConfig([]byte(program.Read(t, file)), file, hcl.InitialPos)
 		if diags.HasErrors() {
 			t.Fatal(diags)
 		}
@@ -126,7 +127,7 @@ func child(t *testing.T, body *hclsyntax.Body, kind string) *hclsyntax.Body {
 func TestTerraformFormat(t *testing.T) {
 	t.Parallel()
 	for _, file := range files(t, ".tf") {
-		text := read(t, file)
+		text := program.Read(t, file)
 		if diff := cmp.Diff(string(hclwrite.Format([]byte(text))), text); diff != "" {
 			t.Errorf("%s: terraform fmt would change it (-want +got):\n%s", file, diff)
 		}
@@ -150,7 +151,7 @@ func terraform(t *testing.T, dir string, args ...string) (out string, err error)
 // TestTerraformItselfFormats asks the program, where it is installed, whether the library above is right.
 func TestTerraformItselfFormats(t *testing.T) {
 	t.Parallel()
-	if out, err := terraform(t, filepath.Join(root(t), "deploy", "terraform"), "fmt", "-check", "-recursive",
+	if out, err := terraform(t, filepath.Join(program.Dir(t), "deploy", "terraform"), "fmt", "-check", "-recursive",
 		"-diff"); err != nil {
 		t.Errorf("terraform fmt: %v\n%s", err, out)
 	}
@@ -187,7 +188,7 @@ func TestTerraformVariables(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			text := read(t, "deploy/terraform/modules/"+tt.module+"/variables.tf")
+			text := program.Read(t, "deploy/terraform/modules/"+tt.module+"/variables.tf")
 			if err := os.WriteFile(filepath.Join(dir, "variables.tf"), []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -216,7 +217,7 @@ func TestExamplesAgree(t *testing.T) {
 		said := map[string]string{}
 		for _, name := range []string{"main", "variables", "outputs"} {
 			file := dir + "/" + name + ".tf"
-			text := read(t, file)
+			text := program.Read(t, file)
 			parsed, diags := hclsyntax.ParseConfig([]byte(text), file, hcl.InitialPos)
 			if diags.HasErrors() {
 				t.Fatal(diags)
@@ -339,7 +340,8 @@ func TestTerraformPins(t *testing.T) {
 	t.Parallel()
 	pins := map[string][]string{}
 	for dir := range modules(t) {
-		text := strings.Join(found(`(required_version|source|version)\s+= "[^".]*[^"]*"`, read(t, dir+"/versions.tf")), "; ")
+		text := strings.Join(found(`(required_version|source|version)\s+= "[^".]*[^"]*"`,
+			program.Read(t, dir+"/versions.tf")), "; ")
 		pins[text] = append(pins[text], dir)
 	}
 	if len(pins) != 1 {
@@ -402,7 +404,7 @@ func seconds(d time.Duration) string { return fmt.Sprintf("%ds", d/time.Second) 
 // TestTerraformHasNoTTL: nothing in the ledger expires.
 func TestTerraformHasNoTTL(t *testing.T) {
 	t.Parallel()
-	if text := read(t, "deploy/terraform/modules/firestore/main.tf"); strings.Contains(text, "ttl_config") {
+	if text := program.Read(t, "deploy/terraform/modules/firestore/main.tf"); strings.Contains(text, "ttl_config") {
 		t.Error("a time-to-live policy would delete the history of runs")
 	}
 }
@@ -419,7 +421,7 @@ func TestRolesAreDocumented(t *testing.T) {
 		if !strings.Contains(file, "/modules/") {
 			continue
 		}
-		text := read(t, file)
+		text := program.Read(t, file)
 		granted = append(granted, found(`roles/[A-Za-z]+\.[A-Za-z]+`, strings.Join(found(`\brole\s+= ".*"`, text), "\n"))...)
 		for _, resource := range regexp.MustCompile(`(?m)^(.*)\n+resource "[a-z0-9_]*_iam_member" "(.*)"`).FindAllStringSubmatch(text, -1) {
 			if comment := resource[1]; !strings.HasPrefix(comment, "# ") || strings.HasPrefix(comment, "# ---") {
@@ -438,7 +440,7 @@ func TestRolesAreDocumented(t *testing.T) {
 func TestTerraformHasNoPrimitiveRole(t *testing.T) {
 	t.Parallel()
 	for _, file := range files(t, ".tf") {
-		if broad := found(`roles/(owner|editor|viewer|[a-z]+\.admin)"`, read(t, file)); broad != nil {
+		if broad := found(`roles/(owner|editor|viewer|[a-z]+\.admin)"`, program.Read(t, file)); broad != nil {
 			t.Errorf("%s grants %v", file, broad)
 		}
 	}

@@ -23,62 +23,11 @@ import (
 	"gamefill/test/program"
 )
 
-// shell is one ```sh block of a document and the ```text block that shows its output, if one follows before the next.
-type shell struct {
-	script string
-	output []string // lines
-}
-
-// shells returns a document's blocks in order.
-func shells(t *testing.T, path string) []shell {
-	t.Helper()
-	var blocks []shell
-	var lines []string
-	language := ""
-	for line := range strings.Lines(read(t, path)) {
-		line = strings.TrimSuffix(line, "\n")
-		fence, isFence := strings.CutPrefix(line, "```")
-		switch {
-		case isFence && language == "":
-			language, lines = fence+" ", nil // not empty: inside
-		case isFence:
-			switch n := len(blocks); {
-			case language == "sh ":
-				blocks = append(blocks, shell{script: strings.Join(lines, "\n")})
-			case language == "text " && n > 0 && blocks[n-1].output == nil:
-				blocks[n-1].output = lines
-			}
-			language = ""
-		case language != "":
-			lines = append(lines, line)
-		}
-	}
-	return blocks
-}
-
-func root(t *testing.T) string {
-	t.Helper()
-	dir, err := program.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
-func read(t *testing.T, path string) string {
-	t.Helper()
-	b, err := os.ReadFile(filepath.Join(root(t), path))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
-
 // clone copies what a build needs into a new directory, as a checkout would have it. A directory `shared` beside the
 // module is beside the copy too.
 func clone(t *testing.T) string {
 	t.Helper()
-	from, base := root(t), t.TempDir()
+	from, base := program.Dir(t), t.TempDir()
 	to := filepath.Join(base, "gamefill")
 	for _, name := range []string{"cmd", "internal", "examples"} {
 		if err := os.CopyFS(filepath.Join(to, name), os.DirFS(filepath.Join(from, name))); err != nil {
@@ -86,7 +35,7 @@ func clone(t *testing.T) string {
 		}
 	}
 	for _, name := range []string{"go.mod", "go.sum", "Makefile"} {
-		if err := os.WriteFile(filepath.Join(to, name), []byte(read(t, name)), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(to, name), []byte(program.Read(t, name)), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -102,44 +51,27 @@ func clone(t *testing.T) string {
 // hasData reports whether the real box scores are there; where they must be, their absence fails the test.
 func hasData(t *testing.T) bool {
 	t.Helper()
-	_, err := os.Stat(filepath.Join(root(t), "..", "shared", "data", "schedule.csv"))
+	_, err := os.Stat(filepath.Join(program.Dir(t), "..", "shared", "data", "schedule.csv"))
 	if errors.Is(err, fs.ErrNotExist) && os.Getenv("GAMEFILL_REQUIRE_DATA") != "" {
 		t.Fatal("GAMEFILL_REQUIRE_DATA is set and ../shared/data is not there")
 	}
 	return err == nil
 }
 
-// execute runs a block as somebody in dir would paste it, stopping at the first command that fails, and wants an exit
-// code. Both programs are on the path once the block before has built them.
-func execute(t *testing.T, dir string, b shell, code int) string {
+// execute runs a block as somebody in dir would paste it, and wants an exit code and the output that the page shows.
+// Both programs are on the path once the block before has built them.
+func execute(t *testing.T, dir string, b program.Block, code int) string {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", b.script)
-	command.Dir = dir
-	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
-	for _, setting := range os.Environ() {
-		if name, _, _ := strings.Cut(setting, "="); !strings.HasPrefix(name, "GAMEFILL_") &&
-			!strings.HasPrefix(name, "MAKE") && name != "MFLAGS" && name != "PATH" {
-			command.Env = append(command.Env, setting)
+	environment := slices.DeleteFunc(program.Environment(), func(setting string) bool {
+		return strings.HasPrefix(setting, "MAKE") || strings.HasPrefix(setting, "MFLAGS=")
+	})
+	out := program.Paste(t, dir, append(environment, program.PathWith(filepath.Join(dir, "bin"))), b.Script, code)
+	for _, line := range b.Output {
+		if !shown(out, line) {
+			t.Errorf("%s\ngot\n%s\nwant the line %q", b.Script, out, line)
 		}
 	}
-	command.Env = append(command.Env, "PATH="+filepath.Join(dir, "bin")+string(filepath.ListSeparator)+os.Getenv("PATH"))
-	out, err := command.CombinedOutput()
-	var exit *exec.ExitError
-	got := 0
-	if errors.As(err, &exit) {
-		got = exit.ExitCode()
-	} else if err != nil {
-		t.Fatalf("%s\n%v", b.script, err)
-	}
-	if got != code {
-		t.Fatalf("%s\ngot exit code %d, want %d\n%s", b.script, got, code, out)
-	}
-	for _, line := range b.output {
-		if !shown(string(out), line) {
-			t.Errorf("%s\ngot\n%s\nwant the line %q", b.script, out, line)
-		}
-	}
-	return string(out)
+	return out
 }
 
 // shown reports whether out has the line; "…" stands for anything.
@@ -170,15 +102,15 @@ func follow(t *testing.T, document string, steps []step) {
 			t.Skipf("%s is not installed", tool)
 		}
 	}
-	blocks := shells(t, document)
+	blocks := program.Blocks(t, document, "sh")
 	if len(blocks) != len(steps) {
 		t.Fatalf("%s: got %d sh blocks, want %d: describe new ones here", document, len(blocks), len(steps))
 	}
 	dir := clone(t)
 	withData := hasData(t)
 	for i, s := range steps {
-		if !strings.HasPrefix(blocks[i].script, s.begins) {
-			t.Fatalf("%s: block %d is %q, want it to begin with %q", document, i+1, blocks[i].script, s.begins)
+		if !strings.HasPrefix(blocks[i].Script, s.begins) {
+			t.Fatalf("%s: block %d is %q, want it to begin with %q", document, i+1, blocks[i].Script, s.begins)
 		}
 		if s.never {
 			continue
@@ -190,7 +122,7 @@ func follow(t *testing.T, document string, steps []step) {
 		out := execute(t, dir, blocks[i], s.code)
 		for _, text := range s.contains {
 			if !strings.Contains(out, text) {
-				t.Errorf("%s\ngot\n%s\nwant it to contain %q", blocks[i].script, out, text)
+				t.Errorf("%s\ngot\n%s\nwant it to contain %q", blocks[i].Script, out, text)
 			}
 		}
 	}
@@ -234,7 +166,7 @@ func TestOperating(t *testing.T) {
 // `make check` is what the README names; its recipe is not this test's to run.
 func TestMakefileHasTheTargets(t *testing.T) {
 	t.Parallel()
-	makefile := read(t, "Makefile")
+	makefile := program.Read(t, "Makefile")
 	for _, target := range []string{"demo", "check"} {
 		if !regexp.MustCompile(`(?m)^` + target + `:`).MatchString(makefile) {
 			t.Errorf("Makefile has no target %s, which the README names", target)
@@ -245,7 +177,7 @@ func TestMakefileHasTheTargets(t *testing.T) {
 // rowsOf returns the cells of a document's table rows whose first cell is code, by that code.
 func rowsOf(t *testing.T, path string) map[string][]string {
 	t.Helper()
-	return rowsIn(read(t, path))
+	return rowsIn(program.Read(t, path))
 }
 
 // rowsIn is rowsOf for a part of a document.
@@ -308,7 +240,7 @@ var dated = regexp.MustCompile(`\d{4}-\d{2}-\d{2}`)
 // checks as they are in a file. That it has all of the engine's, a test of that package sees to.
 func TestChecksBeforeTheFirstWrite(t *testing.T) {
 	t.Parallel()
-	_, text, _ := strings.Cut(read(t, "docs/rules.md"), "\n## Checks before the first write\n")
+	_, text, _ := strings.Cut(program.Read(t, "docs/rules.md"), "\n## Checks before the first write\n")
 	engine, rest, _ := strings.Cut(text, "\n### Of the raw box scores\n")
 	ours, _, _ := strings.Cut(rest, "\n## ")
 	var f publisher.Preflight
@@ -361,7 +293,7 @@ func examples(t *testing.T) program.File {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := filepath.Glob(filepath.Join(root(t), "examples", "first-games", "*.csv"))
+	files, err := filepath.Glob(filepath.Join(program.Dir(t), "examples", "first-games", "*.csv"))
 	if err != nil || len(files) != 4 {
 		t.Fatalf("got examples %v, %v", files, err)
 	}
@@ -388,7 +320,7 @@ func TestLinks(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
 	var documents []string
 	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md", "examples/*/*.md"} {
-		found, err := filepath.Glob(filepath.Join(root(t), pattern))
+		found, err := filepath.Glob(filepath.Join(program.Dir(t), pattern))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,7 +3,6 @@ package live_test
 import (
 	"net/http"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync/atomic"
@@ -142,14 +141,7 @@ func fault(f bigqueryfake.Fault) *bigqueryfake.Fault { return &f }
 // docs/live-checks.md has every check in order, word by word, and no other.
 func TestPageListsTheChecks(t *testing.T) {
 	t.Parallel()
-	root, err := program.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	page, err := os.ReadFile(filepath.Join(root, "docs", "live-checks.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	page := program.Read(t, "docs/live-checks.md")
 	var want []string
 	names := map[string]bool{}
 	for _, c := range checks {
@@ -159,7 +151,7 @@ func TestPageListsTheChecks(t *testing.T) {
 		names[c.name] = true
 		want = append(want, "| `"+c.name+"` | "+c.claim+" | "+c.source+" |")
 	}
-	got := regexp.MustCompile("(?m)^\\| `[a-z-]+` \\|.*\\|$").FindAllString(string(page), -1)
+	got := regexp.MustCompile("(?m)^\\| `[a-z-]+` \\|.*\\|$").FindAllString(page, -1)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("docs/live-checks.md (-checks +page):\n%s", diff)
 	}

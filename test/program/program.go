@@ -151,12 +151,7 @@ func (f File) Start(t testing.TB, crash, name string, args ...string) *Process {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	p := &Process{cmd: exec.CommandContext(ctx, f.Set.Path(name), args...), done: make(chan struct{})}
-	p.cmd.Dir = filepath.Dir(f.Path)
-	for _, v := range os.Environ() {
-		if !strings.HasPrefix(v, "GAMEFILL_") {
-			p.cmd.Env = append(p.cmd.Env, v)
-		}
-	}
+	p.cmd.Dir, p.cmd.Env = filepath.Dir(f.Path), Environment()
 	for _, port := range []string{"QUEUE", "LEDGER", "WAREHOUSE"} {
 		p.cmd.Env = append(p.cmd.Env, "GAMEFILL_"+port+"=sqlite:"+f.Path)
 	}
