@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,29 +12,23 @@ import (
 	"cloud.google.com/go/pubsub/v2"
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"cloud.google.com/go/pubsub/v2/pstest"
-	"github.com/google/go-cmp/cmp"
 
 	"gamefill/internal/backend"
 	"gamefill/internal/feed"
 	"gamefill/internal/ledger"
 	"gamefill/internal/publisher"
 	"gamefill/internal/summary"
+	"gamefill/test/golden"
 	"gamefill/test/league"
+	"gamefill/test/program"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
-
-// TestMain takes away what the caller's environment would decide: settings, and how wide help is. With asWorker the
-// program is the worker itself.
+// TestMain takes away what the caller's environment would decide. With asWorker the program is the worker itself.
 func TestMain(m *testing.M) {
 	if os.Getenv(asWorker) != "" {
 		main()
 	}
-	for _, setting := range os.Environ() {
-		if name, _, _ := strings.Cut(setting, "="); strings.HasPrefix(name, "GAMEFILL_") || name == "COLUMNS" {
-			os.Unsetenv(name)
-		}
-	}
+	program.ForgetSettings()
 	os.Exit(m.Run())
 }
 
@@ -154,28 +147,8 @@ func TestHelp(t *testing.T) {
 	}
 	page := "# worker\n\nEvery setting, as `worker --help` prints it. A flag beats its environment variable.\n\n" +
 		"```text\n" + out + "```\n"
-	golden(t, filepath.Join("testdata", "help", "worker.txt"), out)
-	golden(t, filepath.Join("..", "..", "docs", "cli", "worker.md"), page)
-}
-
-func golden(t *testing.T, path, got string) {
-	t.Helper()
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatalf("%v: run the test with -update", err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got), refresh with -update:\n%s", path, diff)
-	}
+	golden.Compare(t, filepath.Join("testdata", "help", "worker.txt"), out)
+	golden.Compare(t, filepath.Join("..", "..", "docs", "cli", "worker.md"), page)
 }
 
 func TestUsage(t *testing.T) {

@@ -3,25 +3,21 @@ package report_test
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/html"
 
 	"gamefill/internal/gamedate"
 	"gamefill/internal/job"
 	"gamefill/internal/price"
 	"gamefill/internal/report"
+	"gamefill/test/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 func at(minute int) time.Time { return time.Date(2026, 3, 1, 9, minute, 0, 0, time.UTC) }
 
@@ -144,20 +140,7 @@ func TestGolden(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			got := render(t, tt.render, rain())
-			path := filepath.Join("testdata", tt.name)
-			if *update {
-				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatalf("%v: run the test with -update", err)
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("%s (-want +got), refresh with -update:\n%s", path, diff)
-			}
+			golden.Compare(t, filepath.Join("testdata", tt.name), got)
 			if again := render(t, tt.render, rain()); again != got {
 				t.Error("a second rendering differs")
 			}
