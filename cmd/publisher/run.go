@@ -65,8 +65,11 @@ func (c *runCommand) Run(e *environment) error {
 	}
 	began := time.Now()
 	q, err := c.prepareOrShow(e, &c.beginFlags, c.DryRun)
-	if err != nil || c.DryRun {
+	if err != nil {
 		return err
+	}
+	if c.DryRun {
+		return q.admit(e)
 	}
 	if err := c.first(e, q); err != nil {
 		return err

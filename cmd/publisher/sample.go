@@ -264,6 +264,17 @@ func approvalText(run ledger.Run) string {
 	return strings.Join(parts, "; ")
 }
 
+// admit is the error with which run would end before its first write, the sample's included.
+func (q *prepared) admit(e *environment) error {
+	needed, err := q.p.NeedsSample(e.ctx, q.request, q.plan)
+	if err != nil {
+		return err
+	}
+	request := q.request
+	request.Sample = needed
+	return q.p.Admit(e.ctx, request, q.plan)
+}
+
 // first does the sample of a run where one is missing, and plans anew. A sample that fails is an error.
 func (c *runCommand) first(e *environment, q *prepared) error {
 	if q.request.SkipSample {

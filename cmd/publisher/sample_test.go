@@ -194,6 +194,13 @@ func TestGoldenFile(t *testing.T) {
 	r := d.want(exitApproval, d.spanOf("sample", "--force", "--golden", golden)...)
 	contains(t, r.out, "fail: golden rows: line 2, "+last, "season_year is 2021, want 1999")
 	contains(t, d.want(exitDone, "status").out, "fail golden rows: 0 of 1 row")
+	for _, args := range [][]string{
+		d.spanOf("sample"), d.spanOf("sample", "--detach"), d.spanOf("run"), d.spanOf("run", "--dry-run"),
+		d.spanOf("publish"), d.spanOf("publish", "--dry-run"),
+	} { // nobody gets past the rows by leaving them out
+		contains(t, d.want(exitApproval, args...).errout, "publisher approve --reason")
+	}
+	contains(t, d.want(exitApproval, d.spanOf("run")...).errout, "lacks golden rows", "with --golden")
 
 	for text, want := range map[string]string{
 		"game_date,game_id,player_lookup,team_abbr,points_scored\n":     `no column "points_scored"`,

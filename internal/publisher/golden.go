@@ -161,12 +161,15 @@ func unknownColumn(name string, t *table.Schema) error {
 	return fmt.Errorf("%s has no column %q; its columns are: %s", t.FullName(), name, strings.Join(t.Names(), ", "))
 }
 
+// goldenRows is the name of the check of a sample's golden rows.
+const goldenRows = "golden rows"
+
 // namedGolden is how many differences a check names.
 const namedGolden = 5
 
 // checkGolden compares golden rows with what was built for the dates of a sample. built are the dates that are complete.
 func (p *Publisher) checkGolden(ctx context.Context, golden []Golden, built map[gamedate.Date]job.Counts) (job.Check, error) {
-	c := job.Check{Name: "golden rows", Bound: "all are there and equal", Verdict: job.Pass}
+	c := job.Check{Name: goldenRows, Bound: "all are there and equal", Verdict: job.Pass}
 	partitions := map[gamedate.Date][]table.Row{}
 	var wrong []string
 	for _, g := range golden {

@@ -51,6 +51,10 @@ func (p *Publisher) admit(ctx context.Context, r Request, plan *Plan) (*ledger.A
 		if plan.OpenRun != "" && !plan.open.Sampling() && plan.open.State != ledger.RunAwaitingApproval {
 			return nil, fmt.Errorf("run %s is %s: a sample comes before a run; wait until it has ended", plan.OpenRun, plan.open.State)
 		}
+		if len(r.Golden) == 0 && failedGolden(plan.open) {
+			return nil, &ApprovalError{fmt.Sprintf("run %s lacks golden rows: repeat `publisher sample` with --golden, "+
+				"or let the run begin all the same with `publisher approve --reason TEXT`; `publisher cancel` ends it", plan.OpenRun)}
+		}
 		return nil, nil
 	case plan.open.Sampling() && r.SkipSample:
 		return approval, nil
@@ -157,6 +161,13 @@ func (p *Plan) begin(run *ledger.Run) {
 	slices.SortFunc(sample.Dates, gamedate.Date.Compare)
 	sample.Dates = slices.Compact(sample.Dates)
 	run.Sample, run.Approval = sample, nil
+}
+
+// failedGolden reports whether a sample was judged to lack golden rows. Those who do not have the rows cannot judge it again.
+func failedGolden(run ledger.Run) bool {
+	return run.Sample != nil && slices.ContainsFunc(run.Sample.Checks, func(c job.Check) bool {
+		return c.Name == goldenRows && c.Verdict == job.Failed
+	})
 }
 
 // SampleResult is what a sample came to.
