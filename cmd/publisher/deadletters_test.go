@@ -186,6 +186,24 @@ func TestUnresolvedToAlias(t *testing.T) {
 	}
 }
 
+// An inactive player whom the gamebook lists by a last name alone is left out whatever the registry says: no command may
+// suggest an alias for him.
+func TestNoAliasForALastName(t *testing.T) {
+	t.Parallel()
+	d := loaded(t, league.Options{Dates: 3})
+	day := d.league.GameDates[0].String()
+	d.sql(nil, `UPDATE nbac_gamebook_player_stats SET player_name = 'Quill', player_name_original = 'Quill', player_lookup = 'quill',
+		name_resolution_status = 'not_found' WHERE rowid = (SELECT rowid FROM nbac_gamebook_player_stats
+		WHERE player_status = 'inactive' AND game_date = ? LIMIT 1)`, day)
+	d.do(d.spanOf("run")...)
+	contains(t, d.want(exitDone, "unresolved").out, "quill", "left out: the gamebook has a last name only")
+	contains(t, d.want(exitDone, "explain", day).out, "Quill (quill)", "is left out: the gamebook has a last name only")
+	var person string
+	d.sql(&person, `SELECT player_lookup FROM nba_players_registry LIMIT 1`)
+	r := d.want(exitError, "alias", "add", "Quill", person, "--reason", "he is it")
+	contains(t, r.errout, "quill are left out on 1 date, the last "+day, "import one that names the person")
+}
+
 // A run that is open builds with the registry it began with: what an alias is for waits for its end.
 func TestAliasBesideAnOpenRun(t *testing.T) {
 	t.Parallel()

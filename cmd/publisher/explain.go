@@ -195,6 +195,10 @@ func tellFacts(e *environment, line func(string, string, ...any), s publisher.St
 		line(name, "%s: %s: %s%s", r.Source, r.Reason, r.Key, prefixed(": ", r.Detail))
 	}
 	for _, u := range f.Unresolved {
+		if u.Unmatched {
+			line("unresolved", "%s (%s) of %s in %s is left out: %s", u.Name, u.Lookup, u.Group, u.Source, lastNameOnly)
+			continue
+		}
 		line("unresolved", "%s (%s) of %s in %s: `publisher unresolved` suggests who it may be", u.Name, u.Lookup, u.Group, u.Source)
 	}
 }

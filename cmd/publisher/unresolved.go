@@ -23,7 +23,8 @@ type unresolvedCommand struct {
 }
 
 func (*unresolvedCommand) Help() string {
-	return `Names are counted by the dates on which they appeared; a row with such a name is kept, without a player id.
+	return `Names are counted by the dates on which they appeared; a row with such a name is kept, without a player id. Rows of inactive
+players whom the gamebook lists by a last name that it could not match are left out: only another gamebook mends those.
 Suggestions are registry rows whose spelling is close, those of the same team and season first.
 
 Examples:
@@ -76,7 +77,11 @@ func (c *unresolvedCommand) Run(e *environment) error {
 			if len(u.Examples) > 0 {
 				example = u.Examples[0]
 			}
-			t.Row(u.Occurrences, u.Lookup, u.Name, strings.Join(u.Groups, " "), strings.Join(u.Seasons, " "), u.First, u.Last, example, strings.Join(guesses, "; "))
+			may := strings.Join(guesses, "; ")
+			if u.Unmatched {
+				may = "left out: " + lastNameOnly
+			}
+			t.Row(u.Occurrences, u.Lookup, u.Name, strings.Join(u.Groups, " "), strings.Join(u.Seasons, " "), u.First, u.Last, example, may)
 		}
 		t.Write(e.out)
 		if c.Limit > 0 && len(names) > c.Limit {
@@ -85,6 +90,9 @@ func (c *unresolvedCommand) Run(e *environment) error {
 		fmt.Fprintln(e.out, "Next: `publisher alias add LOOKUP PERSON --reason …` says who a name is, and which dates to do again.")
 	})
 }
+
+// lastNameOnly says of an unmatched name why no alias mends it, and what does.
+const lastNameOnly = "the gamebook has a last name only, which an alias cannot tell from others; import one that names the person"
 
 type aliasCommand struct {
 	Add aliasAdd `cmd:"" help:"Say that a spelling means a person of the registry."`
@@ -132,7 +140,10 @@ func (c *aliasAdd) Run(e *environment) error {
 	}
 	var dates []gamedate.Date
 	if i := slices.IndexFunc(names, func(u publisher.Unknown) bool { return u.Lookup == alias }); i >= 0 {
-		dates = names[i].Dates
+		if dates = names[i].Dates; names[i].Unmatched {
+			return fmt.Errorf("rows of %s are left out on %s, the last %s: %s", alias, terminal.Plural(len(dates), "date", "dates"),
+				names[i].Last, lastNameOnly)
+		}
 	}
 	open, _, err := e.backend.Ledger.OpenRun(e.ctx, summary.Job().Name)
 	if err != nil {

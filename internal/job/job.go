@@ -185,6 +185,8 @@ type Unresolved struct {
 	Season   string   `json:"season"`
 	Group    string   `json:"group"` // the team or other unit it appeared with
 	Examples []string `json:"examples,omitempty"`
+	// Unmatched: its rows were left out, since their source could not tell who is meant. No reference mends that.
+	Unmatched bool `json:"unmatched,omitempty"`
 }
 
 // Suggestion is something that an unresolved name may mean.

@@ -182,6 +182,8 @@ type Unknown struct {
 	Examples    []string         `json:"examples,omitempty"`
 	Suggestions []job.Suggestion `json:"suggestions,omitempty"`
 	Dates       []gamedate.Date  `json:"dates"`
+	// Unmatched: on each of these dates its rows were left out, see [job.Unresolved].
+	Unmatched bool `json:"unmatched,omitempty"`
 }
 
 // examplesKept is how many example units an aggregated name keeps.
@@ -233,13 +235,13 @@ func (p *Publisher) Unresolved(ctx context.Context, r gamedate.Range, suggestion
 
 func addUnresolved(u *Unknown, date gamedate.Date, seen job.Unresolved) *Unknown {
 	if u == nil {
-		u = &Unknown{Lookup: seen.Lookup, Name: seen.Name, Source: seen.Source, First: date}
+		u = &Unknown{Lookup: seen.Lookup, Name: seen.Name, Source: seen.Source, First: date, Unmatched: true}
 	}
 	if len(u.Dates) == 0 || u.Dates[len(u.Dates)-1] != date { // two sources of one date are one occurrence
 		u.Occurrences++
 		u.Dates = append(u.Dates, date)
 	}
-	u.Last = date
+	u.Last, u.Unmatched = date, u.Unmatched && seen.Unmatched
 	if !slices.Contains(u.Seasons, seen.Season) {
 		u.Seasons = append(u.Seasons, seen.Season)
 	}

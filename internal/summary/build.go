@@ -269,24 +269,25 @@ func (c *cleaner) count(j *judged, rowsIn int64, unresolvedNames []*line) job.Co
 func (m *merged) unresolved(date gamedate.Date, left []*line) []job.Unresolved {
 	type spot struct{ lookup, team string }
 	found := map[spot]*job.Unresolved{}
-	add := func(name, lookup, team, gameID string) {
+	add := func(name, lookup, team, gameID string, unmatched bool) {
 		u := found[spot{lookup, team}]
 		if u == nil {
-			u = &job.Unresolved{Source: jobName, Name: name, Lookup: lookup, Season: date.Season(), Group: team}
+			u = &job.Unresolved{Source: jobName, Name: name, Lookup: lookup, Season: date.Season(), Group: team, Unmatched: true}
 			found[spot{lookup, team}] = u
 		}
 		u.Name = min(u.Name, name)
+		u.Unmatched = u.Unmatched && unmatched
 		if !slices.Contains(u.Examples, gameID) {
 			u.Examples = append(u.Examples, gameID)
 		}
 	}
 	for _, e := range m.entries {
 		if e.who.id == "" {
-			add(e.name, e.key, e.team, e.game.id)
+			add(e.name, e.key, e.team, e.game.id, false)
 		}
 	}
 	for i := range left {
-		add(left[i].name, left[i].key, left[i].team, left[i].game.id)
+		add(left[i].name, left[i].key, left[i].team, left[i].game.id, true)
 	}
 	list := make([]job.Unresolved, 0, len(found))
 	for _, u := range found {

@@ -1,6 +1,7 @@
 package summary
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -98,10 +99,10 @@ func TestUnresolvedIsKeptAndQueued(t *testing.T) {
 	}
 	var got []string
 	for _, u := range o.Unresolved {
-		got = append(got, strings.Join([]string{u.Source, u.Lookup, u.Season, u.Group, strings.Join(u.Examples, ",")}, " "))
+		got = append(got, strings.Join([]string{u.Source, u.Lookup, u.Season, u.Group, strings.Join(u.Examples, ","), fmt.Sprint(u.Unmatched)}, " "))
 	}
-	want := "player_game_summary brown 2021-22 BOS 20220115_BOS_CHI|player_game_summary brown 2021-22 CHI 20220115_BOS_CHI|" +
-		"player_game_summary newface 2021-22 CHI 20220115_BOS_CHI"
+	want := "player_game_summary brown 2021-22 BOS 20220115_BOS_CHI true|player_game_summary brown 2021-22 CHI 20220115_BOS_CHI true|" +
+		"player_game_summary newface 2021-22 CHI 20220115_BOS_CHI false"
 	if strings.Join(got, "|") != want {
 		t.Errorf("queue\n got %v\nwant %v", strings.Join(got, "|"), want)
 	}
