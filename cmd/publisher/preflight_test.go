@@ -214,13 +214,22 @@ func TestThresholdsComeFromFileAndFlags(t *testing.T) {
 
 	for text, want := range map[string]string{
 		"range.unresolvd: {warn: 1}":                               `unknown threshold "range.unresolvd"; known are: date.active_minutes_null`,
-		"range.unresolved: {worn: 1}":                              `unknown field "worn"`,
+		"range.unresolved: {worn: 1}":                              `range.unresolved: unknown field "worn"`,
 		"range.unresolved: {warn: 3, fail: 2}":                     "below the warn bound",
-		"range.unresolved: {warn: high}":                           "want a number such as 5",
+		"range.unresolved: {warn: high}":                           `range.unresolved: "high": want a number such as 5`,
 		"range.unresolved: {warn: 1}\nrange.unresolved: {warn: 2}": "already set",
+		"range.unresolved:":                                        "range.unresolved: want names of thresholds, each with warn, fail or both",
+		"range.unresolved: 5":                                      "range.unresolved: want names of thresholds, each with warn, fail or both",
+		"[]":                                                       "yaml: want names of thresholds, each with warn, fail or both",
+		"a: [":                                                     "yaml: line 1:",
+		"range.unresolved: {warn: 1}\n---\nrange.shots_known: {warn: 80}": "has 2 YAML documents",
 	} {
 		write(text)
 		contains(t, d.want(exitUsage, "thresholds", "--thresholds", file).errout, want)
+	}
+	for _, text := range []string{"", "# none\n", "---\n# one\n---\nrange.unresolved: {warn: 1}\n"} {
+		write(text)
+		d.want(exitDone, "thresholds", "--thresholds", file)
 	}
 	r := d.want(exitUsage, "thresholds", "--threshold", "range.unresolved=1", "--threshold", "nonsense")
 	contains(t, r.errout, "--threshold range.unresolved=1: \"1\": want WARN,FAIL", "--threshold nonsense")

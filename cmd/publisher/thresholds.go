@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -70,11 +73,56 @@ func readThresholds(path string) (map[string]fileBounds, error) {
 	if err != nil {
 		return nil, &publisher.UsageError{Problem: "--thresholds: " + err.Error()}
 	}
-	var entries map[string]fileBounds
-	if err := yaml.UnmarshalStrict(text, &entries); err != nil {
-		return nil, &publisher.UsageError{Problem: fmt.Sprintf("--thresholds %s: want names of thresholds, each with warn, fail or both: %v", path, err)}
+	entries, err := parseThresholds(text)
+	if err != nil {
+		return nil, &publisher.UsageError{Problem: fmt.Sprintf("--thresholds %s: %v", path, err)}
 	}
 	return entries, nil
+}
+
+// documentStart begins a document of a YAML stream.
+var documentStart = regexp.MustCompile(`(?m)^---(?:\s|$)`)
+
+// parseThresholds reads the one document of a file of thresholds; nothing in it is passed over.
+func parseThresholds(text []byte) (map[string]fileBounds, error) {
+	documents := 0
+	for _, part := range documentStart.Split(string(text), -1) {
+		for line := range strings.Lines(part) {
+			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+				documents++
+				break
+			}
+		}
+	}
+	if documents > 1 {
+		return nil, fmt.Errorf("has %d YAML documents; put all thresholds into one", documents)
+	}
+	object, err := yaml.YAMLToJSONStrict(text)
+	if err != nil {
+		return nil, err
+	}
+	const want = "want names of thresholds, each with warn, fail or both"
+	var parts map[string]json.RawMessage
+	if err := json.Unmarshal(object, &parts); err != nil {
+		return nil, errors.New(want)
+	}
+	entries := make(map[string]fileBounds, len(parts))
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(parts)) {
+		var entry fileBounds
+		var unfit *json.UnmarshalTypeError
+		decoder := json.NewDecoder(bytes.NewReader(parts[name]))
+		decoder.DisallowUnknownFields()
+		switch err := decoder.Decode(&entry); {
+		case errors.As(err, &unfit), err == nil && entry == fileBounds{}:
+			err = fmt.Errorf("%s: %s", name, want)
+			errs = append(errs, err)
+		case err != nil:
+			errs = append(errs, fmt.Errorf("%s: %s", name, strings.TrimPrefix(err.Error(), "json: ")))
+		}
+		entries[name] = entry
+	}
+	return entries, errors.Join(errs...)
 }
 
 type thresholdsCommand struct {
