@@ -278,6 +278,19 @@ func tables() []*table.Schema {
 	return append([]*table.Schema{summary.Target}, boxscore.Tables...)
 }
 
+// follows says what comes after the dates of a run in this state are settled.
+func follows(state ledger.RunState) string {
+	switch {
+	case state == ledger.RunCanary:
+		return "the same `publisher sample` again judges them"
+	case state == ledger.RunAwaitingApproval:
+		return "`publisher status` says what the sample came to"
+	case state.Closed():
+		return "the run is " + string(state)
+	}
+	return "`publisher validate` judges the run"
+}
+
 // drained says how the drained run ended: 0, or 3 when dates are dead.
 func drained(ctx context.Context, b *backend.Backend, jobName string, log *slog.Logger, stderr io.Writer) (int, error) {
 	runs, err := b.Ledger.ListRuns(ctx, jobName, 1)
@@ -298,7 +311,7 @@ func drained(ctx context.Context, b *backend.Backend, jobName string, log *slog.
 			attrs = append(attrs, string(state), n)
 		}
 	}
-	log.InfoContext(ctx, "drained; `publisher validate` judges the run", attrs...)
+	log.InfoContext(ctx, "drained; "+follows(runs[0].State), attrs...)
 	if n := counts[ledger.Dead]; n > 0 {
 		fmt.Fprintf(stderr, "worker: run %s is drained with %d dead dates; `publisher deadletters` says why, "+
 			"`publisher status` names them\n", runs[0].ID, n)

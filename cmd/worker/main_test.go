@@ -199,8 +199,9 @@ func TestMissingDatabase(t *testing.T) {
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, league.Options{Dates: 4})
-	_, run := s.publish(t)
-	code, out, errout := cli(t.Context(), append([]string{"--drain", "--log", "json"}, s.flags...)...)
+	p, run := s.publish(t)
+	drain := append([]string{"--drain", "--log", "json"}, s.flags...)
+	code, out, errout := cli(t.Context(), drain...)
 	if code != 0 || out != "" {
 		t.Errorf("got exit code %d and %q on standard output, want 0 and nothing\n%s", code, out, errout)
 	}
@@ -212,7 +213,41 @@ func TestDrain(t *testing.T) {
 			t.Errorf("log line is not JSON: %s", line)
 		}
 	}
-	contains(t, errout, `"version":"`+summary.Version+`"`, `"game_date":"`+s.league.GameDates[0].String()+`"`, run)
+	contains(t, errout, `"version":"`+summary.Version+`"`, `"game_date":"`+s.league.GameDates[0].String()+`"`, run,
+		"drained; `publisher validate` judges the run")
+	if _, err := p.Cancel(t.Context(), run, "enough", "tester"); err != nil {
+		t.Fatal(err)
+	}
+	_, _, errout = cli(t.Context(), drain...)
+	contains(t, errout, "nothing to drain", "drained; the run is cancelled")
+}
+
+// A sample is not judged by validate, nor is a run that waits for the rest of its dates.
+func TestDrainSample(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, league.Options{Dates: 4})
+	ports := publisher.Ports{Queue: s.back.Queue, Ledger: s.back.Ledger, Store: s.back.Store}
+	p, err := publisher.New(t.Context(), summary.Job(), ports)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := publisher.Request{Range: s.league.Range, Actor: "tester", Sample: true}
+	plan, err := p.Plan(t.Context(), request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := p.Publish(t.Context(), request, plan, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	drain := append([]string{"--drain"}, s.flags...)
+	_, _, errout := cli(t.Context(), drain...)
+	contains(t, errout, "drained; the same `publisher sample` again judges them")
+	if _, err := p.JudgeSample(t.Context(), result.Run, nil, "tester"); err != nil {
+		t.Fatal(err)
+	}
+	_, _, errout = cli(t.Context(), drain...)
+	contains(t, errout, "nothing to drain", "drained; `publisher status` says what the sample came to")
 }
 
 func TestDrainWithDeadDates(t *testing.T) {
