@@ -124,7 +124,7 @@ func (c *sampleCommand) Run(e *environment) error {
 			return err
 		}
 	}
-	s, err := q.judge(e, result.RunID)
+	s, err := q.judge(e, &c.workFlags, result.Run)
 	if err != nil {
 		return err
 	}
@@ -174,17 +174,25 @@ func (q *prepared) sample(e *environment) (publisher.Result, error) {
 	return part.apply(e)
 }
 
-// judge judges the sample of a run.
-func (q *prepared) judge(e *environment, run string) (publisher.SampleResult, error) {
-	current, err := q.p.Find(e.ctx, run)
-	if err != nil {
-		return publisher.SampleResult{}, err
+// judge judges the sample of a run whose dates were worked on, after working on those that others have added meanwhile.
+func (q *prepared) judge(e *environment, with *workFlags, run ledger.Run) (publisher.SampleResult, error) {
+	for {
+		current, err := q.p.Find(e.ctx, run.ID)
+		if err != nil {
+			return publisher.SampleResult{}, err
+		}
+		s, err := q.p.JudgeSample(e.ctx, current, q.request.Golden, e.actor())
+		if errors.Is(err, publisher.ErrSampleUnderWay) {
+			if err := with.work(e, run); err != nil {
+				return s, err
+			}
+			continue
+		}
+		if err == nil {
+			e.announce(run.ID)
+		}
+		return s, err
 	}
-	s, err := q.p.JudgeSample(e.ctx, current, q.request.Golden, e.actor())
-	if err == nil {
-		e.announce(run)
-	}
-	return s, err
 }
 
 // sampleTable prints the leading rows of each date, the checks that ask for something or, with all, all, and the verdict.
@@ -292,7 +300,7 @@ func (c *runCommand) first(e *environment, q *prepared) error {
 	if err := c.work(e, result.Run); err != nil {
 		return err
 	}
-	s, err := q.judge(e, result.RunID)
+	s, err := q.judge(e, &c.workFlags, result.Run)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"gamefill/internal/job"
@@ -47,6 +48,23 @@ func TestRunSamplesByItself(t *testing.T) {
 	d.document(exitDone, &j, "validate")
 	if j.Verdict != job.Pass {
 		t.Errorf("got %s, want pass", j.Verdict)
+	}
+}
+
+// Two that run the same range at once do its sample together, and both go on when one of them has judged it.
+func TestRunsAtOnce(t *testing.T) {
+	t.Parallel()
+	d := loaded(t, league.Options{})
+	var both sync.WaitGroup
+	var results [2]result
+	for i := range results {
+		both.Go(func() { results[i] = d.do(d.spanOf("run", "--sample-above", "1")...) })
+	}
+	both.Wait()
+	for _, r := range results {
+		if r.code != exitDone {
+			t.Errorf("got exit code %d, want 0\n%s%s", r.code, r.out, r.errout)
+		}
 	}
 }
 

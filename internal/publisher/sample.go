@@ -193,11 +193,19 @@ type Spot struct {
 var ErrSampleUnderWay = errors.New("dates of the sample are not settled yet: start workers, and judge it again when they are done")
 
 // JudgeSample judges the settled dates of a sampled run, one by one: dead dates, failed attempts, findings, the job's gates,
-// its spot check and the golden rows, where there are any. The run then waits for the rest of its dates; a sample without a failed check approves them.
+// its spot check and the golden rows, where there are any. The run then waits for the rest of its dates; a sample without
+// a failed check approves them. What somebody else has judged since it was begun is returned as it was recorded, without
+// spots, unless there are golden rows that he did not have.
 //
 // Errors: ErrSampleUnderWay; those of reading.
 func (p *Publisher) JudgeSample(ctx context.Context, run ledger.Run, golden []Golden, actor string) (SampleResult, error) {
 	out := SampleResult{Run: run.ID, State: run.State}
+	if judged(run) && len(golden) == 0 {
+		return recordedSample(run), nil
+	}
+	if run.State == ledger.RunPlanning && run.Sampling() {
+		return out, ErrSampleUnderWay
+	}
 	if run.Sample == nil || run.State != ledger.RunCanary {
 		return out, fmt.Errorf("run %s is %s: it has no sample to judge", run.ID, run.State)
 	}
@@ -216,9 +224,15 @@ func (p *Publisher) JudgeSample(ctx context.Context, run ledger.Run, golden []Go
 	for _, c := range out.Checks {
 		out.Verdict = job.Worse(out.Verdict, c.Verdict)
 	}
-	out.Approved = job.Worse(out.Verdict, job.Warned) == job.Warned
+	out.Approved = passed(out.Verdict)
 	event := ledger.Event{Kind: EventSampled, Actor: actor, Message: fmt.Sprintf("%s: %s", out.Verdict, terminal.Plural(len(out.Dates), "date", "dates"))}
-	run, err = p.ports.Ledger.UpdateRun(ctx, run.ID, event, func(r *ledger.Run) error {
+	updated, err := p.ports.Ledger.UpdateRun(ctx, run.ID, event, func(r *ledger.Run) error {
+		if judged(*r) && len(golden) == 0 {
+			return errJudgedMeanwhile
+		}
+		if r.State == ledger.RunPlanning && r.Sampling() { // somebody else has begun it anew
+			return ErrSampleUnderWay
+		}
 		r.Sample.Verdict, r.Sample.Checks = out.Verdict, out.Checks
 		if out.Approved {
 			r.Approval = &ledger.Approval{Actor: actor, Reason: "the sample passed", PlanHash: r.Sample.PlanHash,
@@ -226,12 +240,32 @@ func (p *Publisher) JudgeSample(ctx context.Context, run ledger.Run, golden []Go
 		}
 		return r.Move(ledger.RunAwaitingApproval)
 	})
+	if errors.Is(err, errJudgedMeanwhile) {
+		if run, err = p.ports.Ledger.Run(ctx, run.ID); err == nil {
+			return recordedSample(run), nil
+		}
+	}
 	if err != nil {
 		return out, fmt.Errorf("record the sample of run %s: %w", run.ID, err)
 	}
-	out.State = run.State
+	out.State = updated.State
 	return out, nil
 }
+
+var errJudgedMeanwhile = errors.New("the sample was judged meanwhile")
+
+// judged reports whether the sample that the run began last has its verdict.
+func judged(run ledger.Run) bool { return run.Sample != nil && run.Sample.Verdict != "" }
+
+// recordedSample is a judged sample as the ledger has it.
+func recordedSample(run ledger.Run) SampleResult {
+	s := run.Sample
+	return SampleResult{Run: run.ID, State: run.State, Dates: s.Dates, Verdict: s.Verdict, Checks: s.Checks,
+		Approved: passed(s.Verdict)}
+}
+
+// passed reports whether a sample of this verdict lets the rest of its run begin.
+func passed(v job.Verdict) bool { return job.Worse(v, job.Warned) == job.Warned }
 
 // judgeSample gathers the checks and spots of a sample.
 func (p *Publisher) judgeSample(ctx context.Context, run ledger.Run, golden []Golden, out *SampleResult) error {

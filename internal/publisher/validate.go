@@ -2,6 +2,7 @@ package publisher
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -124,7 +125,10 @@ func (p *Publisher) Validate(ctx context.Context, r gamedate.Range, run *ledger.
 	return out, nil
 }
 
-// finish closes a run whose entries are all settled.
+// errNotOpen keeps finish from closing a run that somebody else has closed, or gives more dates, since it was read.
+var errNotOpen = errors.New("the run is not open any more")
+
+// finish closes a run whose entries are all settled, and leaves one that is not open.
 func (p *Publisher) finish(ctx context.Context, run ledger.Run, out *Judgement, actor string) error {
 	if run.State != ledger.RunOpen {
 		return nil
@@ -142,9 +146,15 @@ func (p *Publisher) finish(ctx context.Context, run ledger.Run, out *Judgement, 
 	faultinject.Point(faultinject.BeforeFinish)
 	event := ledger.Event{Kind: "finished", Actor: actor, Message: string(out.Verdict)}
 	_, err = p.ports.Ledger.UpdateRun(ctx, run.ID, event, func(r *ledger.Run) error {
+		if r.State != ledger.RunOpen {
+			return errNotOpen
+		}
 		r.Verdict, r.Checks, r.Counts = out.Verdict, out.Checks, counts
 		return r.Move(ledger.RunFinished)
 	})
+	if errors.Is(err, errNotOpen) {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("finish run %s: %w", run.ID, err)
 	}
