@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -48,14 +49,15 @@ func (w *Worker) claimsBroken() error {
 }
 
 // waitForLedger says whether a failed look at the run may be tried again: the ledger has answered before, and has been
-// away no longer than it may. A refusal is no absence.
+// away no longer than it may. A refusal is no absence, nor is a ledger that has lost the run.
 func (w *Worker) waitForLedger(ctx context.Context, err error) bool {
 	w.looks.note(err)
 	d, _ := w.looks.failing()
 	w.looks.mu.Lock()
 	answered := w.looks.answered
 	w.looks.mu.Unlock()
-	if !answered || d >= w.config.LedgerPatience || failure.ClassOf(err) != failure.Transient {
+	if !answered || d >= w.config.LedgerPatience || failure.ClassOf(err) != failure.Transient ||
+		errors.Is(err, ledger.ErrNoRun) {
 		return false
 	}
 	w.log.WarnContext(ctx, "the ledger does not answer", "for", d.Round(time.Second).String(), "error", err.Error())

@@ -250,6 +250,15 @@ func TestLedgerThatStaysAwayEndsTheWorker(t *testing.T) {
 	if err := w.worker(c).Run(t.Context()); !errors.Is(err, unavailable) {
 		t.Errorf("a ledger that has never answered: got %v, want its error at once", err)
 	}
+	w.ledger = &away{Ledger: real, refuse: func(call string) error {
+		if call == "Run" {
+			return ledger.ErrNoRun
+		}
+		return nil
+	}}
+	if err := w.worker(c).Run(t.Context()); !errors.Is(err, ledger.ErrNoRun) {
+		t.Errorf("a ledger that has lost the run: got %v, want %v at once", err, ledger.ErrNoRun)
+	}
 }
 
 func TestOtherVersionIsUnhealthyUntilItsRunIsGone(t *testing.T) {
