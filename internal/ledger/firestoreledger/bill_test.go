@@ -2,21 +2,16 @@ package firestoreledger_test
 
 import (
 	"context"
-	"crypto/rand"
 	"sync"
 	"testing"
 	"time"
 
 	"cloud.google.com/go/firestore/apiv1/firestorepb"
-	"google.golang.org/api/option"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 
 	"gamefill/internal/gamedate"
 	"gamefill/internal/ledger"
-	"gamefill/internal/ledger/firestoreledger"
 	"gamefill/internal/price"
-	"gamefill/test/emulator"
 )
 
 // meter counts documents that are read and written, as the service bills them: each document of a request once, there
@@ -61,7 +56,7 @@ func (s meteredStream) SendMsg(m any) error {
 func TestDateTakesSoManyDocuments(t *testing.T) {
 	t.Parallel()
 	var m meter
-	conn, err := grpc.NewClient(emulator.Firestore(t), grpc.WithTransportCredentials(insecure.NewCredentials()),
+	l := newLedger(t,
 		grpc.WithUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn,
 			invoke grpc.UnaryInvoker, o ...grpc.CallOption) error {
 			m.count(req)
@@ -72,22 +67,7 @@ func TestDateTakesSoManyDocuments(t *testing.T) {
 			s, err := open(ctx, d, cc, method, o...)
 			return meteredStream{s, &m}, err
 		}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := firestoreledger.New(t.Context(), firestoreledger.Options{Project: "gamefill-test", Prefix: rand.Text() + "_",
-		Client: []option.ClientOption{option.WithGRPCConn(conn)}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
 	ctx := t.Context()
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
 	dates := gamedate.Range{From: gamedate.MustParse("2022-01-10"), To: gamedate.MustParse("2022-01-14")}
 	n := dates.Days()
 	var plans []ledger.Plan
@@ -96,12 +76,12 @@ func TestDateTakesSoManyDocuments(t *testing.T) {
 		plans = append(plans, ledger.Plan{Date: d, To: ledger.Pending, Reason: ledger.ReasonNew})
 		published = append(published, ledger.Published{Date: d, Seq: 1})
 	}
-	must(l.CreateRun(ctx, ledger.Run{ID: "run-1", Job: "j", Target: "t", Version: "1", Range: dates}, nil))
+	must(t, l.CreateRun(ctx, ledger.Run{ID: "run-1", Job: "j", Target: "t", Version: "1", Range: dates}, nil))
 
 	m.take()
-	_, err = l.Record(ctx, "j", "run-1", plans)
-	must(err)
-	must(l.MarkPublished(ctx, "j", published))
+	_, err := l.Record(ctx, "j", "run-1", plans)
+	must(t, err)
+	must(t, l.MarkPublished(ctx, "j", published))
 	const run = 1 // document of the run, read once a batch
 	if reads, writes := m.take(); reads != n*price.PublishReads+run || writes != n*price.PublishWrites {
 		t.Errorf("publishing %d dates: got %d reads and %d writes, want %d and %d", n, reads, writes,
@@ -109,14 +89,14 @@ func TestDateTakesSoManyDocuments(t *testing.T) {
 	}
 
 	_, err = l.UpdateRun(ctx, "run-1", ledger.Event{}, func(r *ledger.Run) error { return r.Move(ledger.RunOpen) })
-	must(err)
+	must(t, err)
 	m.take()
 	for d := range dates.Dates() {
 		c, err := l.Claim(ctx,
 			ledger.ClaimRequest{Job: "j", Run: "run-1", Date: d, Seq: 1, Owner: "alice", TTL: time.Minute, Version: "1"})
-		must(err)
-		must(l.BeginWrite(ctx, c.Lease, time.Minute, ledger.WriteRecord{ID: "w"}))
-		must(l.Complete(ctx, c.Lease, ledger.Facts{Outcome: ledger.Replaced}))
+		must(t, err)
+		must(t, l.BeginWrite(ctx, c.Lease, time.Minute, ledger.WriteRecord{ID: "w"}))
+		must(t, l.Complete(ctx, c.Lease, ledger.Facts{Outcome: ledger.Replaced}))
 	}
 	if reads, writes := m.take(); reads != n*price.AttemptReads || writes != n*price.AttemptWrites {
 		t.Errorf("%d attempts: got %d reads and %d writes, want %d and %d", n, reads, writes, n*price.AttemptReads,
@@ -124,7 +104,7 @@ func TestDateTakesSoManyDocuments(t *testing.T) {
 	}
 
 	_, err = l.Run(ctx, "run-1")
-	must(err)
+	must(t, err)
 	if reads, writes := m.take(); reads != price.ControlReads || writes != 0 {
 		t.Errorf("a look at the run's control state: got %d reads and %d writes, want %d and 0", reads, writes,
 			price.ControlReads)

@@ -2,21 +2,16 @@ package firestoreledger_test
 
 import (
 	"context"
-	"crypto/rand"
 	"path"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
-	"google.golang.org/api/option"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 
 	"gamefill/internal/gamedate"
 	"gamefill/internal/ledger"
-	"gamefill/internal/ledger/firestoreledger"
-	"gamefill/test/emulator"
 )
 
 // recorder notes the methods that are called.
@@ -44,7 +39,7 @@ func (r *recorder) take() []string {
 func TestAnsweredClaimsTakeOneCall(t *testing.T) {
 	t.Parallel()
 	var calls recorder
-	conn, err := grpc.NewClient(emulator.Firestore(t), grpc.WithTransportCredentials(insecure.NewCredentials()),
+	l := newLedger(t,
 		grpc.WithUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn,
 			invoke grpc.UnaryInvoker, o ...grpc.CallOption) error {
 			calls.note(method)
@@ -55,38 +50,23 @@ func TestAnsweredClaimsTakeOneCall(t *testing.T) {
 			calls.note(method)
 			return open(ctx, d, cc, method, o...)
 		}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := firestoreledger.New(t.Context(), firestoreledger.Options{Project: "gamefill-test", Prefix: rand.Text() + "_",
-		Client: []option.ClientOption{option.WithGRPCConn(conn)}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
 	ctx, held, complete := t.Context(), gamedate.MustParse("2022-01-15"), gamedate.MustParse("2022-01-16")
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	must(l.CreateRun(ctx,
+	must(t, l.CreateRun(ctx,
 		ledger.Run{ID: "run-1", Job: "j", Target: "t", Version: "1", Range: gamedate.Range{From: held, To: complete}}, nil))
-	_, err = l.Record(ctx, "j", "run-1",
+	_, err := l.Record(ctx, "j", "run-1",
 		[]ledger.Plan{{Date: held, To: ledger.Pending}, {Date: complete, To: ledger.Pending}})
-	must(err)
+	must(t, err)
 	_, err = l.UpdateRun(ctx, "run-1", ledger.Event{}, func(r *ledger.Run) error { return r.Move(ledger.RunOpen) })
-	must(err)
+	must(t, err)
 	claim := func(d gamedate.Date, owner string) ledger.Claim {
 		t.Helper()
 		c, err := l.Claim(ctx,
 			ledger.ClaimRequest{Job: "j", Run: "run-1", Date: d, Seq: 1, Owner: owner, TTL: time.Minute, Version: "1"})
-		must(err)
+		must(t, err)
 		return c
 	}
 	until := claim(held, "alice").Entry.LeaseUntil
-	must(l.Complete(ctx, claim(complete, "alice").Lease, ledger.Facts{Outcome: ledger.Replaced}))
+	must(t, l.Complete(ctx, claim(complete, "alice").Lease, ledger.Facts{Outcome: ledger.Replaced}))
 	tests := []struct {
 		date gamedate.Date
 		want ledger.ClaimOutcome

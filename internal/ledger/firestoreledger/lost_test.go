@@ -2,29 +2,25 @@ package firestoreledger_test
 
 import (
 	"context"
-	"crypto/rand"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"google.golang.org/api/option"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
 	"gamefill/internal/gamedate"
 	"gamefill/internal/ledger"
 	"gamefill/internal/ledger/firestoreledger"
-	"gamefill/test/emulator"
 )
 
 // losing is a ledger whose next commit, once armed is set, takes effect while its answer is lost on the way.
 func losing(t *testing.T) (l *firestoreledger.Ledger, armed *atomic.Bool) {
 	t.Helper()
 	armed = &atomic.Bool{}
-	conn, err := grpc.NewClient(emulator.Firestore(t), grpc.WithTransportCredentials(insecure.NewCredentials()),
+	l = newLedger(t,
 		grpc.WithUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn,
 			invoke grpc.UnaryInvoker, o ...grpc.CallOption) error {
 			err := invoke(ctx, method, req, reply, cc, o...)
@@ -33,15 +29,6 @@ func losing(t *testing.T) (l *firestoreledger.Ledger, armed *atomic.Bool) {
 			}
 			return err
 		}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err = firestoreledger.New(t.Context(), firestoreledger.Options{Project: "gamefill-test", Prefix: rand.Text() + "_",
-		Client: []option.ClientOption{option.WithGRPCConn(conn)}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
 	return l, armed
 }
 
