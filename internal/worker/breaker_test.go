@@ -172,10 +172,7 @@ func TestStopOnFirstFailureSeesACrash(t *testing.T) {
 	r.StopOnFirstFailure = true
 	w.publish(r)
 	e := w.entry(monday)
-	_, err := w.ledger.Claim(t.Context(),
-		ledger.ClaimRequest{Job: testjob.Name, Run: e.Run, Date: e.Date, Seq: e.Seq, Owner: "killed",
-			TTL: 1, Version: testjob.Version, MaxAttempts: 5})
-	must(t, err)
+	w.claim(e, "killed", 1)
 	stopped := make(chan struct{})
 	w.hooks.Build = func(gamedate.Date) error { <-stopped; return nil }
 	errs := make(chan error, 1)

@@ -691,10 +691,7 @@ func TestLostLeaseIsTakenOverAndFenced(t *testing.T) {
 	w.publish(request(monday, monday))
 	e := w.entry(monday)
 	// A worker claims, announces its write and then hangs: nobody renews.
-	claim, err := w.ledger.Claim(t.Context(),
-		ledger.ClaimRequest{Job: testjob.Name, Run: e.Run, Date: e.Date, Seq: e.Seq, Owner: "zombie",
-			TTL: time.Millisecond, Version: testjob.Version, MaxAttempts: 5})
-	must(t, err)
+	claim := w.claim(e, "zombie", time.Millisecond)
 	must(t, w.ledger.BeginWrite(t.Context(), claim.Lease, time.Millisecond, ledger.WriteRecord{ID: "zombie-write"}))
 	w.drain()
 	after := w.entry(monday)
@@ -703,7 +700,7 @@ func TestLostLeaseIsTakenOverAndFenced(t *testing.T) {
 			claim.Lease.Generation)
 	}
 	// The zombie wakes up: its write is refused and nothing changes.
-	_, err = w.store.Replace(t.Context(), warehouse.Write{Table: testjob.Target, Date: e.Date,
+	_, err := w.store.Replace(t.Context(), warehouse.Write{Table: testjob.Target, Date: e.Date,
 		Fence: warehouse.Fence{Job: testjob.Name, Run: e.Run, Generation: claim.Lease.Generation}})
 	if !errors.Is(err, warehouse.ErrFenced) {
 		t.Errorf("the zombie's write: got %v, want ErrFenced", err)
@@ -907,10 +904,7 @@ func TestDeadDateWithoutItsLetterIsHealed(t *testing.T) {
 	w := newWorld(t, monday)
 	w.publish(request(monday, monday))
 	e := w.entry(monday)
-	claim, err := w.ledger.Claim(t.Context(),
-		ledger.ClaimRequest{Job: testjob.Name, Run: e.Run, Date: e.Date, Seq: e.Seq, Owner: "dying",
-			TTL: time.Minute, Version: testjob.Version, MaxAttempts: 5})
-	must(t, err)
+	claim := w.claim(e, "dying", time.Minute)
 	// The worker records the death and dies itself before it publishes the letter.
 	must(t, w.ledger.Release(t.Context(), claim.Lease,
 		ledger.Release{To: ledger.Dead, Spend: true, Result: ledger.ResultDead,
@@ -918,7 +912,7 @@ func TestDeadDateWithoutItsLetterIsHealed(t *testing.T) {
 	stop := w.start(worker.Config{Owner: "heir", ControlEvery: 5 * time.Millisecond})
 	eventually(t, "the redelivery publishes the letter", func() bool { return w.entry(monday).DeadPublished })
 	must(t, stop())
-	_, err = worker.Fold(t.Context(), w.queue, w.ledger)
+	_, err := worker.Fold(t.Context(), w.queue, w.ledger)
 	must(t, err)
 	letters, err := w.ledger.DeadLetters(t.Context(), ledger.DeadLetterFilter{Job: testjob.Name})
 	must(t, err)
@@ -1085,10 +1079,7 @@ func TestPausedRunComesToRestWithoutWorkers(t *testing.T) {
 	w := newWorld(t, week...)
 	run := w.publish(request(monday, sunday)).RunID
 	e := w.entry(monday)
-	_, err := w.ledger.Claim(t.Context(),
-		ledger.ClaimRequest{Job: testjob.Name, Run: run, Date: e.Date, Seq: e.Seq, Owner: "dead",
-			TTL: 50 * time.Millisecond, Version: testjob.Version, MaxAttempts: 5})
-	must(t, err)
+	w.claim(e, "dead", 50*time.Millisecond)
 	p := w.publisher()
 	paused, err := p.Pause(t.Context(), run, "lunch", "tester")
 	must(t, err)

@@ -48,14 +48,7 @@ func TestForwardedMessageKillsNoDate(t *testing.T) {
 func TestForwardedLetters(t *testing.T) {
 	t.Parallel()
 	const done = "2022-06-07"
-	claim := func(w *world, ttl time.Duration) ledger.Lease {
-		e := w.entry(monday)
-		c, err := w.ledger.Claim(w.t.Context(),
-			ledger.ClaimRequest{Job: e.Job, Run: e.Run, Date: e.Date, Seq: e.Seq, Owner: "holder",
-				TTL: ttl, Version: testjob.Version, MaxAttempts: 5})
-		must(w.t, err)
-		return c.Lease
-	}
+	claim := func(w *world, ttl time.Duration) ledger.Lease { return w.claim(w.entry(monday), "holder", ttl).Lease }
 	tests := []struct {
 		name    string
 		prepare func(w *world)

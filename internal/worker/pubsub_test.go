@@ -189,12 +189,9 @@ func TestMissingTopicPausesTheRun(t *testing.T) {
 		w.hooks.Build = func(gamedate.Date) error { <-hold; return nil }
 		defer close(hold)
 		e := w.entry(monday)
-		_, err := w.ledger.Claim(t.Context(),
-			ledger.ClaimRequest{Job: e.Job, Run: e.Run, Date: e.Date, Seq: e.Seq, Owner: "killed",
-				TTL: time.Millisecond, Version: testjob.Version, MaxAttempts: 5})
-		must(t, err)
+		w.claim(e, "killed", time.Millisecond)
 		mend := w.without(client, nil, []string{"dates"})
-		_, err = client.SubscriptionAdminClient.Pull(t.Context(),
+		_, err := client.SubscriptionAdminClient.Pull(t.Context(),
 			&pubsubpb.PullRequest{Subscription: "projects/project/subscriptions/dates-worker", MaxMessages: 1})
 		must(t, err) // the killed worker has the message
 		pausedBy(t, w, w.config(), "topic dates of project project is missing")

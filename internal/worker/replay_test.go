@@ -283,11 +283,8 @@ func TestLeaseOfACancelledRunEnds(t *testing.T) {
 	w := newWorld(t, monday)
 	run := w.publish(request(monday, monday)).RunID
 	e := w.entry(monday)
-	_, err := w.ledger.Claim(t.Context(),
-		ledger.ClaimRequest{Job: testjob.Name, Run: run, Date: e.Date, Seq: e.Seq, Owner: "dead",
-			TTL: time.Millisecond, Version: testjob.Version, MaxAttempts: 5})
-	must(t, err)
-	_, err = w.publisher().Cancel(t.Context(), run, "wrong", "tester")
+	w.claim(e, "dead", time.Millisecond)
+	_, err := w.publisher().Cancel(t.Context(), run, "wrong", "tester")
 	must(t, err)
 	c := w.config()
 	c.Drain = false

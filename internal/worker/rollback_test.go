@@ -257,13 +257,10 @@ func TestRollbackNeedsARunAtRest(t *testing.T) {
 	}
 	refused("pause it first")
 	e := w.entry(legacyDay)
-	claim, err := w.ledger.Claim(t.Context(),
-		ledger.ClaimRequest{Job: testjob.Name, Run: run, Date: e.Date, Seq: e.Seq, Owner: "busy", TTL: time.Minute,
-			Version: testjob.Version, MaxAttempts: 5})
+	claim := w.claim(e, "busy", time.Minute)
+	_, err := w.publisher().Pause(t.Context(), run, "a test", "tester")
 	must(t, err)
-	_, err = w.publisher().Pause(t.Context(), run, "a test", "tester")
-	must(t, err)
-	refused("in flight, the first is " + legacyDay)
+	refused("1 date is in flight in run " + run + ", the first is " + legacyDay)
 	must(t, w.ledger.Release(t.Context(), claim.Lease, ledger.Release{To: ledger.Pending, Result: ledger.ResultReleased}))
 	_, err = w.publisher().Resume(t.Context(), run, "a test", "tester")
 	must(t, err)

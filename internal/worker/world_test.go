@@ -2,10 +2,12 @@ package worker_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -148,9 +150,8 @@ func (w *world) publish(r publisher.Request) publisher.Result {
 // config is a fast worker's.
 func (w *world) config() worker.Config {
 	return worker.Config{Owner: fmt.Sprintf("worker-%d", w.owners.Add(1)), Concurrency: 4, LeaseTTL: 20 * time.Second,
-		Grace:     10 * time.Second,
-		RetryBase: time.Millisecond, HeldWait: 20 * time.Millisecond, ControlEvery: 10 * time.Millisecond,
-		ReconcileEvery: 20 * time.Millisecond, Drain: true}
+		Grace: 10 * time.Second, RetryBase: time.Millisecond, HeldWait: 20 * time.Millisecond,
+		ControlEvery: 10 * time.Millisecond, ReconcileEvery: 20 * time.Millisecond, Drain: true}
 }
 
 func (w *world) worker(c worker.Config) *worker.Worker {
@@ -165,6 +166,44 @@ func (w *world) worker(c worker.Config) *worker.Worker {
 func (w *world) drain() {
 	w.t.Helper()
 	must(w.t, w.worker(w.config()).Run(w.t.Context()))
+}
+
+// endsLikeEmbedded publishes the week of a world of whose ports some are not embedded, lets two workers drain it at
+// once, and wants what an embedded world makes of that week. process gives the world the ports of one worker's process.
+func (w *world) endsLikeEmbedded(process func()) {
+	w.t.Helper()
+	embedded := newWorld(w.t, week...)
+	embedded.publish(request(monday, sunday))
+	embedded.drain()
+	want := embedded.validate(monday, sunday)
+
+	w.publish(request(monday, sunday))
+	var workers [2]*worker.Worker
+	for i := range workers {
+		process()
+		workers[i] = w.worker(w.config())
+	}
+	var errs [len(workers)]error
+	var group sync.WaitGroup
+	for i, wk := range workers {
+		group.Go(func() { errs[i] = wk.Run(w.t.Context()) })
+	}
+	group.Wait()
+	must(w.t, errors.Join(errs[:]...))
+	got := w.validate(monday, sunday)
+	if got.Verdict != job.Pass || !got.Finished || got.Rows != want.Rows || got.TableFingerprint != want.TableFingerprint {
+		w.t.Errorf("got verdict %s, finished %v, %d rows, fingerprint %s, want pass, true, %d, %s", got.Verdict,
+			got.Finished, got.Rows, got.TableFingerprint, want.Rows, want.TableFingerprint)
+	}
+}
+
+// claim takes a date as a worker does whose process then stands still or dies.
+func (w *world) claim(e ledger.Entry, owner string, ttl time.Duration) ledger.Claim {
+	w.t.Helper()
+	c, err := w.ledger.Claim(w.t.Context(), ledger.ClaimRequest{Job: e.Job, Run: e.Run, Date: e.Date, Seq: e.Seq,
+		Owner: owner, TTL: ttl, Version: testjob.Version, MaxAttempts: 5})
+	must(w.t, err)
+	return c
 }
 
 func (w *world) entry(day string) ledger.Entry {
