@@ -55,7 +55,8 @@ func warns(format string, args ...any) verdicts {
 	return verdicts{warnings: []string{fmt.Sprintf(format, args...)}}
 }
 
-// says is a sentence about a share, at the level of its verdict and with the bound that it is beyond; nothing when it passes.
+// says is a sentence about a share, at the level of its verdict and with the bound that it is beyond; nothing when it
+// passes.
 func says(v job.Verdict, t job.Threshold, format string, args ...any) verdicts {
 	side, must := "most", "allowed"
 	if t.Least {
@@ -100,38 +101,54 @@ var rules = []rule{
 	{"final_game_without_rows", "error: a final game of the schedule has no row", finalGameWithoutRows},
 	{"game_without_active", "error: a game has no active player", gameWithoutActive},
 	{"one_team_only", "error: a game has rows of one team only", oneTeamOnly},
-	{"team_few_active", bounded("error: a team has fewer than FAIL active players; warn: fewer than WARN", "date.team_active_least"), teamFew},
-	{"team_over_total", "error: a team's active points exceed its final score, or its seconds the team time plus tolerance", teamOverTotal},
+	{"team_few_active", bounded("error: a team has fewer than FAIL active players; warn: fewer than WARN",
+		"date.team_active_least"), teamFew},
+	{"team_over_total", "error: a team's active points exceed its final score, or its seconds the team time plus " +
+		"tolerance", teamOverTotal},
 	{"duplicate_key", "error: two rows share a dedup_key, or lookup and team without being namesakes", duplicateKey},
 	{"required_null", "error: a REQUIRED column is NULL", requiredNull},
 	{"ambiguous_identity", "error: one person is active in two games of the date", activeInTwoGames},
 	{"stats_without_play", "error: minutes or stats on a row that did not play", statsWithoutPlay},
 	{"impossible_shots", "error: more makes than attempts, or more threes than field goals", impossibleShots},
-	{"points_mismatch", bounded("error: points are not 2*FGM + 3PM + FTM on over FAIL% of active rows", "date.points_mismatch"), pointsMismatches},
-	{"active_minutes_null", bounded("error: over FAIL% of active rows without minutes; warn: over WARN%", "date.active_minutes_null") + "; an error pauses the run", activeMinutesNull},
-	{"match_rate", bounded("error: under FAIL% of the secondary source's players meet a gamebook person; warn: under WARN%", "date.match_rate"), matchRate},
-	{"usage_coverage", bounded("error: under FAIL% of active rows have usage; warn: under WARN%", "date.usage_coverage"), usageCoverage},
-	{"shots_known", bounded("warn: under WARN% of active rows have field goal and free throw attempts", "date.shots_known"), shotsKnown},
-	{"threes_known", bounded("warn: under WARN% of active rows have three-point attempts", "date.threes_known"), threesKnown},
-	{"row_count_changed", bounded("error: rows of a status differ by over FAIL% from the version gamefill wrote; warn: over WARN%", "date.row_count_changed"), rowCountChanged},
-	{"active_rows_lost", bounded("error: a game loses over FAIL% of its active rows against a partition that gamefill did not write", "date.active_rows_lost"), activeRowsLost},
+	{"points_mismatch", bounded("error: points are not 2*FGM + 3PM + FTM on over FAIL% of active rows",
+		"date.points_mismatch"), pointsMismatches},
+	{"active_minutes_null", bounded("error: over FAIL% of active rows without minutes; warn: over WARN%",
+		"date.active_minutes_null") + "; an error pauses the run", activeMinutesNull},
+	{"match_rate", bounded("error: under FAIL% of the secondary source's players meet a gamebook person; warn: "+
+		"under WARN%", "date.match_rate"), matchRate},
+	{"usage_coverage", bounded("error: under FAIL% of active rows have usage; warn: under WARN%", "date.usage_coverage"),
+		usageCoverage},
+	{"shots_known", bounded("warn: under WARN% of active rows have field goal and free throw attempts",
+		"date.shots_known"), shotsKnown},
+	{"threes_known", bounded("warn: under WARN% of active rows have three-point attempts", "date.threes_known"),
+		threesKnown},
+	{"row_count_changed", bounded("error: rows of a status differ by over FAIL% from the version gamefill wrote; warn: "+
+		"over WARN%", "date.row_count_changed"), rowCountChanged},
+	{"active_rows_lost", bounded("error: a game loses over FAIL% of its active rows against a partition that gamefill "+
+		"did not write", "date.active_rows_lost"), activeRowsLost},
 	{"source_went_back", "error: a source is older than the one already used for the date", sourceWentBack},
 	{"would_erase_columns", "error: values in unowned columns would be lost", wouldEraseColumns},
 	{"team_incomplete", "warn: a team's rows do not add up to its game", teamIncomplete},
-	{"second_spelling", "warn: a player only in the secondary source, on a team that the gamebook has in full", secondSpelling},
-	{"active_per_game", bounded("warn: active players of a game outside WARN to WARN", "date.game_active_least", "date.game_active_most"), activePerGame},
-	{"rows_per_game", bounded("warn: rows of a game outside WARN to WARN", "date.game_rows_least", "date.game_rows_most"), rowsPerGame},
-	{"team_points", bounded("warn: a team's active points outside WARN to WARN", "date.team_points_least", "date.team_points_most"), teamPoints},
+	{"second_spelling", "warn: a player only in the secondary source, on a team that the gamebook has in full",
+		secondSpelling},
+	{"active_per_game", bounded("warn: active players of a game outside WARN to WARN", "date.game_active_least",
+		"date.game_active_most"), activePerGame},
+	{"rows_per_game", bounded("warn: rows of a game outside WARN to WARN", "date.game_rows_least", "date.game_rows_most"),
+		rowsPerGame},
+	{"team_points", bounded("warn: a team's active points outside WARN to WARN", "date.team_points_least",
+		"date.team_points_most"), teamPoints},
 	{"player_points", bounded("warn: a player with more than WARN points", "date.player_points"), playerPoints},
 	{"player_minutes", bounded("warn: a player with more than WARN minutes", "date.player_minutes"), playerMinutes},
-	{"unresolved_share", bounded("warn: over WARN% of rows without a registry id", "date.unresolved_share"), unresolvedShare},
+	{"unresolved_share", bounded("warn: over WARN% of rows without a registry id", "date.unresolved_share"),
+		unresolvedShare},
 }
 
-// runWide are the rules whose errors pause the run. The old runbook stopped all workers for one thing only: box scores that
-// have lost their minutes, which is never one date's misfortune.
+// runWide are the rules whose errors pause the run. The old runbook stopped all workers for one thing only: box scores
+// that have lost their minutes, which is never one date's misfortune.
 var runWide = []string{"active_minutes_null"}
 
-// bounded puts the default bounds of thresholds, one after the other, where the text says WARN; FAIL is the first one's.
+// bounded puts the default bounds of thresholds, one after the other, where the text says WARN; FAIL is the first
+// one's.
 func bounded(text string, names ...string) string {
 	for _, name := range names {
 		t := defaultThresholds[name]
@@ -215,7 +232,8 @@ func finalGameWithoutRows(j *judged) verdicts {
 	if len(missing) == 0 {
 		return verdicts{}
 	}
-	return fails("%d of %d games have rows; missing: %s", len(finals)-len(missing), len(finals), strings.Join(missing, ", "))
+	return fails("%d of %d games have rows; missing: %s", len(finals)-len(missing), len(finals),
+		strings.Join(missing, ", "))
 }
 
 func gameWithoutActive(j *judged) verdicts {
@@ -277,7 +295,8 @@ func teamOverTotal(j *judged) verdicts {
 	}
 	v := listed(list, fails, "teams over their total, so a person is doubled or a row is foreign")
 	if suspects := secondOnly(j, over); len(v.errors) > 0 && len(suspects) > 0 {
-		v.errors[0] += "; in the second source only: " + strings.Join(suspects, ", ") + ": an alias joins a person spelt in two ways"
+		v.errors[0] += "; in the second source only: " + strings.Join(suspects, ", ") +
+			": an alias joins a person spelt in two ways"
 	}
 	return v
 }
@@ -408,14 +427,16 @@ func activeMinutesNull(j *judged) verdicts {
 func matchRate(j *judged) verdicts {
 	t := j.threshold("date.match_rate")
 	found, of := j.merged.matchFound, j.merged.matchOf
-	return says(judgeShare(t, found, of, of-found), t, "%d of %d players of %s in games of the gamebook meet a gamebook person; without: %s",
+	return says(judgeShare(t, found, of, of-found), t,
+		"%d of %d players of %s in games of the gamebook meet a gamebook person; without: %s",
 		found, of, boxscore.BDL.Name, sampleOf(j.merged.unmatched, 10))
 }
 
 func usageCoverage(j *judged) verdicts {
 	t := j.threshold("date.usage_coverage")
 	without, active := j.countActive(func(e *entry) bool { return !e.derived.usageShown })
-	return says(judgeShare(t, active-without, active, without), t, "%d of %d active rows have usage", active-without, active)
+	return says(judgeShare(t, active-without, active, without), t, "%d of %d active rows have usage",
+		active-without, active)
 }
 
 // shotsKnown judges the lesser of two shares: active rows with field goal attempts, and with free throw attempts.
@@ -435,7 +456,8 @@ func (j *judged) attemptsKnown(threshold, what string, stats ...stat) verdicts {
 		lacking, of := j.countActive(func(e *entry) bool { return !e.stats.known(s) })
 		without, active = max(without, lacking), of
 	}
-	return says(judgeShare(t, active-without, active, without), t, "%d of %d active rows have %s", active-without, active, what)
+	return says(judgeShare(t, active-without, active, without), t, "%d of %d active rows have %s",
+		active-without, active, what)
 }
 
 // rowCountChanged compares with the version that gamefill wrote. A date that has no game any more is emptied on

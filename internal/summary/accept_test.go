@@ -145,10 +145,12 @@ var ruleCases = []struct {
 	fire, edge func(w *world)
 }{
 	{"bad_schedule_id", job.Error, gameWith(cells{"game_id": "0072100001"}), gameWith(cells{"game_id": "22100777"})},
-	{"bad_schedule_id", job.Error, gameWith(cells{"game_id": "00221000A1"}), gameWith(cells{"game_id": "x", "home_team_tricode": "RMD"})},
+	{"bad_schedule_id", job.Error, gameWith(cells{"game_id": "00221000A1"}),
+		gameWith(cells{"game_id": "x", "home_team_tricode": "RMD"})},
 	{"final_game_without_rows", job.Error, gameWith(nil), gameWith(cells{"game_status": 1, "game_status_text": "PPD"})},
 	{"game_without_active", job.Error, addShort(0, 0), addShort(1, 0)},
-	{"one_team_only", job.Error, both(gameWith(nil), func(w *world) { w.addIdle(denLal, "DEN", "One Man", boxscore.DNP) }), addShort(0, 0)},
+	{"one_team_only", job.Error, both(gameWith(nil), func(w *world) { w.addIdle(denLal, "DEN", "One Man", boxscore.DNP) }),
+		addShort(0, 0)},
 	{"team_few_active", job.Error, addShort(4, 8), addShort(5, 8)},
 	{"team_few_active", job.Warn, addShort(5, 8), addShort(6, 8)},
 	{"team_over_total", job.Error, bookNames(1, "1 0/0 0/0 1/1 0", "0:00"), bookNames(1, "0 0/0 0/0 0/1 0", "0:00")},
@@ -174,9 +176,12 @@ var ruleCases = []struct {
 	{"match_rate", job.Warn, secondary(3, 3), secondary(1, 2)},
 	{"usage_coverage", job.Error, spoil("BOS", "CHI", "MIA"), spoil("BOS", "CHI")},
 	{"usage_coverage", job.Warn, spoil("BOS"), bookNames(8, "", "0:00")},
-	{"shots_known", job.Warn, bookNames(5, "", "0:00", cells{"field_goals_attempted": nil}), bookNames(4, "", "0:00", cells{"field_goals_attempted": nil})},
-	{"shots_known", job.Warn, bookNames(5, "", "0:00", cells{"free_throws_attempted": nil}), bookNames(4, "", "0:00", cells{"free_throws_attempted": nil})},
-	{"threes_known", job.Warn, bookNames(8, "", "0:00", cells{"three_pointers_attempted": nil}), bookNames(7, "", "0:00", cells{"three_pointers_attempted": nil})},
+	{"shots_known", job.Warn, bookNames(5, "", "0:00", cells{"field_goals_attempted": nil}),
+		bookNames(4, "", "0:00", cells{"field_goals_attempted": nil})},
+	{"shots_known", job.Warn, bookNames(5, "", "0:00", cells{"free_throws_attempted": nil}),
+		bookNames(4, "", "0:00", cells{"free_throws_attempted": nil})},
+	{"threes_known", job.Warn, bookNames(8, "", "0:00", cells{"three_pointers_attempted": nil}),
+		bookNames(7, "", "0:00", cells{"three_pointers_attempted": nil})},
 	{"row_count_changed", job.Error, writtenBefore(44, 8, 8), writtenBefore(42, 8, 8)},
 	{"row_count_changed", job.Error, writtenBefore(40, 11, 8), writtenBefore(40, 10, 8)},
 	{"row_count_changed", job.Error, writtenBefore(37, 8, 8), writtenBefore(38, 8, 8)},
@@ -186,7 +191,8 @@ var ruleCases = []struct {
 	{"source_went_back", job.Error, usedBefore("2022-01-16T10:00:01Z"), usedBefore(loadedAt)},
 	{"source_went_back", job.Error, usedBefore("2022-01-16T10:00:01Z"),
 		both(usedBefore("2022-01-16T10:00:01Z"), func(w *world) { w.in.Force = true })},
-	{"would_erase_columns", job.Error, foreign(1, bosChi, cells{"paint_attempts": 0}), foreign(1, bosChi, cells{"points": 5})},
+	{"would_erase_columns", job.Error, foreign(1, bosChi, cells{"paint_attempts": 0}),
+		foreign(1, bosChi, cells{"points": 5})},
 	{"team_incomplete", job.Warn, spoil("BOS"), bookNames(1, "", "1:00")},
 	{"second_spelling", job.Warn, secondary(0, 1), both(addShort(4, 8), func(w *world) {
 		w.addBDL(denLal, "DEN", "Gap Filler", "0", "", cells{"assists": 1})
@@ -199,7 +205,8 @@ var ruleCases = []struct {
 	{"team_points", job.Warn, setPoints(181), setPoints(180)},
 	{"player_points", job.Warn, bookNames(1, "81 40/40 0/0 1/1 0", "0:00"), bookNames(1, "80 40/40 0/0 0/0 0", "0:00")},
 	{"player_minutes", job.Warn, bookNames(1, "", "60:01"), bookNames(1, "", "60:00")},
-	{"unresolved_share", job.Warn, both(func(w *world) { w.known["extraa"], w.known["extrab"], w.known["extrac"] = true, true, true }, idleNames(3)),
+	{"unresolved_share", job.Warn,
+		both(func(w *world) { w.known["extraa"], w.known["extrab"], w.known["extrac"] = true, true, true }, idleNames(3)),
 		both(func(w *world) { w.known["extraa"], w.known["extrab"] = true, true }, idleNames(2))},
 }
 
@@ -244,9 +251,12 @@ var rowCases = []struct {
 }{
 	{"one key twice", "duplicate_key", []cells{anyRow, with(anyRow, cells{"player_lookup": "b"})}, true},
 	{"one name twice", "duplicate_key", []cells{anyRow, with(anyRow, cells{"dedup_key": "b"})}, true},
-	{"one name twice, one unresolved", "duplicate_key", []cells{anyRow, with(anyRow, cells{"dedup_key": "b", "universal_player_id": nil})}, true},
-	{"namesakes of one team", "duplicate_key", []cells{anyRow, with(anyRow, cells{"dedup_key": "b", "universal_player_id": "a_002"})}, false},
-	{"one name on two teams", "duplicate_key", []cells{anyRow, with(anyRow, cells{"dedup_key": "b", "team_abbr": "CHI"})}, false},
+	{"one name twice, one unresolved", "duplicate_key",
+		[]cells{anyRow, with(anyRow, cells{"dedup_key": "b", "universal_player_id": nil})}, true},
+	{"namesakes of one team", "duplicate_key",
+		[]cells{anyRow, with(anyRow, cells{"dedup_key": "b", "universal_player_id": "a_002"})}, false},
+	{"one name on two teams", "duplicate_key",
+		[]cells{anyRow, with(anyRow, cells{"dedup_key": "b", "team_abbr": "CHI"})}, false},
 	{"no opponent", "required_null", []cells{with(anyRow, cells{"opponent_team_abbr": nil})}, true},
 	{"all there", "required_null", []cells{anyRow}, false},
 	{"idle with points", "stats_without_play", []cells{with(anyRow, idleRow, cells{"points": 0})}, true},
@@ -346,7 +356,8 @@ func TestNamesChangeTheirForm(t *testing.T) {
 		w.addBDL(bosChi, "BOS", fmt.Sprintf("%c, BOS Player", 'A'+i), "24", teamLine(110, i))
 	}
 	o := w.build(t)
-	if got := messageOf(o, "match_rate"); !strings.HasPrefix(got, "0 of 10 ") || !slices.Contains(findings(o), "match_rate error") {
+	if got := messageOf(o, "match_rate"); !strings.HasPrefix(got, "0 of 10 ") ||
+		!slices.Contains(findings(o), "match_rate error") {
 		t.Errorf("message %q", got)
 	}
 }

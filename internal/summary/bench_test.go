@@ -9,7 +9,8 @@ import (
 // BenchmarkBuild builds an ordinary date: seven games, 34 rows each in the gamebook, 20 in the secondary source.
 func BenchmarkBuild(b *testing.B) {
 	w := newWorld(oneDate)
-	for _, pair := range [][2]string{{"BOS", "CHI"}, {"MIA", "NYK"}, {"DEN", "LAL"}, {"UTA", "PHX"}, {"GSW", "DET"}, {"MIN", "MIL"}, {"ATL", "BKN"}} {
+	for _, pair := range [][2]string{{"BOS", "CHI"}, {"MIA", "NYK"}, {"DEN", "LAL"}, {"UTA", "PHX"}, {"GSW", "DET"},
+		{"MIN", "MIL"}, {"ATL", "BKN"}} {
 		id := w.addFullGame(pair[0], pair[1], 110, 104)
 		for _, team := range pair {
 			for i := range 3 {

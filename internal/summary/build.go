@@ -56,8 +56,8 @@ func decodeRun(settings []byte, references map[string][]table.Row) (any, error) 
 	for _, schema := range []*table.Schema{boxscore.Registry, boxscore.Aliases} {
 		for _, row := range references[schema.Name] {
 			if len(row) != len(schema.Columns) {
-				return nil, failure.MarkPermanent(fmt.Errorf("table %s: a row of %d values, want %d: read the table with its declared columns",
-					schema.FullName(), len(row), len(schema.Columns)), reasonMalformed)
+				return nil, failure.MarkPermanent(fmt.Errorf("table %s: a row of %d values, want %d: "+
+					"read the table with its declared columns", schema.FullName(), len(row), len(schema.Columns)), reasonMalformed)
 			}
 		}
 	}
@@ -150,7 +150,8 @@ func build(run any, in job.Input) (job.Output, error) {
 		}
 	}
 	if finals := c.slate.byState(final); len(rows) == 0 && len(finals) > 0 {
-		return output, failure.MarkPermanent(fmt.Errorf("%d games scheduled, source empty: 0 of %d raw rows usable (%s): load the box scores of %s and replay",
+		return output, failure.MarkPermanent(fmt.Errorf("%d games scheduled, source empty: 0 of %d raw rows usable (%s): "+
+			"load the box scores of %s and replay",
 			len(finals), j.counts.RowsIn, reasonsOf(j.counts.RejectedBy), in.Date), "source_empty")
 	}
 	for _, row := range rows {

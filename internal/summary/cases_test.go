@@ -39,9 +39,12 @@ func TestMinutesDecideTheRow(t *testing.T) {
 		{"a float's text", gamebook, "active", "1e3", twelve, `player_status=active minutes_played=NULL points=12 quality_issues=["bad_minutes"]`},
 		{"not a number", gamebook, "active", "NaN", twelve, `player_status=active minutes_played=NULL points=12 quality_issues=["bad_minutes"]`},
 		{"hours", gamebook, "active", "1:02:03", twelve, `player_status=active minutes_played=NULL points=12 quality_issues=["bad_minutes"]`},
-		{"idle, a duration of nothing", gamebook, "dnp", "PT00M00.00S", "", "player_status=dnp minutes_played=NULL points=NULL quality_issues=NULL"},
-		{"idle, a dash", gamebook, "inactive", "-", "", "player_status=inactive minutes_played=NULL points=NULL quality_issues=NULL"},
-		{"words, no status", gamebook, "", "DND-Illness", "", "player_status=dnp minutes_played=NULL dnp_reason=DND-Illness dnp_reason_category=injury"},
+		{"idle, a duration of nothing", gamebook, "dnp", "PT00M00.00S", "",
+			"player_status=dnp minutes_played=NULL points=NULL quality_issues=NULL"},
+		{"idle, a dash", gamebook, "inactive", "-", "",
+			"player_status=inactive minutes_played=NULL points=NULL quality_issues=NULL"},
+		{"words, no status", gamebook, "", "DND-Illness", "",
+			"player_status=dnp minutes_played=NULL dnp_reason=DND-Illness dnp_reason_category=injury"},
 		{"words against points", gamebook, "active", "DNP", twelve, `player_status=dnp minutes_played=NULL points=NULL quality_issues=["source_conflict"]`},
 		{"secondary, nothing", bdl, nil, "00", "", `player_status=dnp minutes_played=NULL points=NULL quality_issues=["backup_source_used"]`},
 		{"secondary, NULL and nothing", bdl, nil, nil, "", `player_status=dnp minutes_played=NULL points=NULL quality_issues=["backup_source_used"]`},
@@ -49,7 +52,8 @@ func TestMinutesDecideTheRow(t *testing.T) {
 		{"secondary, points and no minutes", bdl, nil, nil, twelve,
 			`player_status=active minutes_played=NULL points=12 quality_issues=["backup_source_used","missing_minutes","missing_plus_minus"]`},
 		{"secondary, time and no points", bdl, nil, "34", "", "player_status=active minutes_played=34.0 points=0"},
-		{"secondary, words", bdl, nil, "DNP", "", "player_status=dnp minutes_played=NULL dnp_reason=DNP dnp_reason_category=other"},
+		{"secondary, words", bdl, nil, "DNP", "",
+			"player_status=dnp minutes_played=NULL dnp_reason=DNP dnp_reason_category=other"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -72,8 +76,9 @@ func TestNullIsNotZero(t *testing.T) {
 	t.Parallel()
 	w := bostonAtChicago()
 	w.addBook(bosChi, "CHI", "Some One", "", "", cells{"plus_minus": nil, "steals": nil})
-	wantCells(t, rowNamed(t, w.build(t), "Some One"), "minutes_played=NULL plus_minus=NULL steals=NULL points=0 blocks=0 turnovers=0 "+
-		`quality_issues=["missing_minutes","missing_plus_minus"] quality_score=95 processed_with_issues=true starter_flag=false`)
+	wantCells(t, rowNamed(t, w.build(t), "Some One"),
+		"minutes_played=NULL plus_minus=NULL steals=NULL points=0 blocks=0 turnovers=0 "+
+			`quality_issues=["missing_minutes","missing_plus_minus"] quality_score=95 processed_with_issues=true starter_flag=false`)
 }
 
 // A plus sign in front of plus_minus is read away; the value never comes from elsewhere.
@@ -112,7 +117,8 @@ func TestSamePairOnTwoDays(t *testing.T) {
 			own, other = other, own
 		}
 		if len(rowsNamed(o, own)) != 1 || len(rowsNamed(o, other)) != 0 || o.Counts.RejectedBy[rejectBadGameID] != 1 {
-			t.Errorf("%s: %d own rows, %d of the other day, rejected %v", date, len(rowsNamed(o, own)), len(rowsNamed(o, other)), o.Counts.RejectedBy)
+			t.Errorf("%s: %d own rows, %d of the other day, rejected %v", date, len(rowsNamed(o, own)), len(rowsNamed(o, other)),
+				o.Counts.RejectedBy)
 		}
 		wantCells(t, rowsNamed(o, own)[0], "opponent_team_abbr=CHI game_id="+w.id(sides[0], sides[1]))
 	}
@@ -140,7 +146,8 @@ func TestIDsOfOneGame(t *testing.T) {
 	if n := o.Counts.Counts; n[CountReversed] != 2 || n[CountNotInSchedule] != 1 {
 		t.Errorf("game_id_reversed %d, game_not_in_schedule %d, want 2 and 1", n[CountReversed], n[CountNotInSchedule])
 	}
-	wantCells(t, rowNamed(t, o, playerOf("GSW", 7)), "team_abbr=GSW opponent_team_abbr=DEN win_flag=false is_partial_game_data=false")
+	wantCells(t, rowNamed(t, o, playerOf("GSW", 7)),
+		"team_abbr=GSW opponent_team_abbr=DEN win_flag=false is_partial_game_data=false")
 }
 
 // A line without a team takes that of the same person in the other source, and no other.
@@ -163,7 +170,8 @@ func TestMissingTeam(t *testing.T) {
 		}, "CHI"},
 		{"nobody", func(*world) {}, rejectMissingTeam},
 		{"same name in another game", func(w *world) { w.addBDL(miaNyk, "MIA", "Lost Man", "00", "") }, rejectMissingTeam},
-		{"same name in the same source", func(w *world) { w.addIdle(bosChi, "CHI", "Lost Man", boxscore.DNP) }, rejectMissingTeam},
+		{"same name in the same source", func(w *world) { w.addIdle(bosChi, "CHI", "Lost Man", boxscore.DNP) },
+			rejectMissingTeam},
 		{"the name on both teams", func(w *world) {
 			w.addBDL(bosChi, "CHI", "Lost Man", "00", "")
 			w.addBDL(bosChi, "BOS", "Lost Man", "00", "")
@@ -284,7 +292,8 @@ func TestTeamCompleteness(t *testing.T) {
 		{"one row in whole minutes moves nothing", setMinutes("23"), "false 100.00"},
 		{"without time", setMinutes(""), "true 90.00"},
 		{"without attempts", func(w *world) { w.book[10][columnsOf[gamebook].stats[fga]] = table.Null }, "true 100.00"},
-		{"without turnovers", func(w *world) { w.book[10][columnsOf[gamebook].stats[turnovers]] = table.Null }, "true 100.00"},
+		{"without turnovers", func(w *world) { w.book[10][columnsOf[gamebook].stats[turnovers]] = table.Null },
+			"true 100.00"},
 		{"without free throws", func(w *world) { w.book[10][columnsOf[gamebook].stats[fta]] = table.Null }, "false 100.00"},
 		{"a point short", func(w *world) { w.book[10][columnsOf[gamebook].stats[points]] = table.Int(13) }, "true 100.00"},
 		{"points without a known score", func(w *world) {
@@ -337,7 +346,8 @@ func TestGameOfTheSecondarySourceOnly(t *testing.T) {
 	if len(o.Findings) != 0 || o.Counts.Counts[CountMatchOf] != 0 {
 		t.Errorf("findings %v, match of %d, want none", o.Findings, o.Counts.Counts[CountMatchOf])
 	}
-	wantCells(t, rowNamed(t, o, playerOf("NYK", 0)), "primary_source_used=bdl_boxscores is_partial_game_data=false win_flag=false")
+	wantCells(t, rowNamed(t, o, playerOf("NYK", 0)),
+		"primary_source_used=bdl_boxscores is_partial_game_data=false win_flag=false")
 }
 
 // knotty is a date of everything that could let the order of the input show: ties between copies, lines without a
@@ -374,7 +384,8 @@ func knotty() *world {
 	w.known["nobody"] = true
 	for _, team := range []any{nil, "BOS", "CHI"} {
 		w.addIdle(bosChi, "CHI", "No Body", boxscore.Inactive, cells{"team_abbr": team})
-		w.addIdle(bosChi, "CHI", "Nobody", boxscore.Inactive, cells{"team_abbr": team, "name_resolution_status": boxscore.NotFound})
+		w.addIdle(bosChi, "CHI", "Nobody", boxscore.Inactive,
+			cells{"team_abbr": team, "name_resolution_status": boxscore.NotFound})
 	}
 	w.addIdle(bosChi, "BOS", "BOS Player A", boxscore.DNP, cells{"team_abbr": nil, "minutes": "abc"})
 	w.addBDL(bosChi, "BOS", "BOS Player B", "12:75", "99 9/9 0/0 0/0 0")
@@ -413,7 +424,8 @@ func TestKnotsHideTheOrder(t *testing.T) {
 	}
 	n := want.Counts.Counts
 	if n[CountAmbiguous] < 2 || n[CountNotInSchedule] != 1 || n[CountUnresolvedNames] == 0 || n[CountReversed] != 1 ||
-		want.Counts.RejectedBy[rejectDuplicate] < 9 || want.Counts.RejectedBy[rejectMissingTeam] == 0 || len(want.Unresolved) < 3 {
+		want.Counts.RejectedBy[rejectDuplicate] < 9 || want.Counts.RejectedBy[rejectMissingTeam] == 0 ||
+		len(want.Unresolved) < 3 {
 		t.Errorf("the date is not knotty enough: %+v, unresolved %v", want.Counts, want.Unresolved)
 	}
 }

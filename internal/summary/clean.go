@@ -84,8 +84,8 @@ func checkInput(date gamedate.Date, sources map[string][]table.Row) error {
 			}
 		}
 		if wrong >= 0 {
-			return failure.MarkPermanent(fmt.Errorf("table %s: a row of %d values, want %d: read the table with its declared columns",
-				schema.FullName(), wrong, len(schema.Columns)), reasonMalformed)
+			return failure.MarkPermanent(fmt.Errorf("table %s: a row of %d values, want %d: "+
+				"read the table with its declared columns", schema.FullName(), wrong, len(schema.Columns)), reasonMalformed)
 		}
 	}
 	var strays []string
@@ -101,8 +101,8 @@ func checkInput(date gamedate.Date, sources map[string][]table.Row) error {
 		return nil
 	}
 	slices.Sort(strays)
-	return failure.MarkPermanent(fmt.Errorf("%d rows of another date in the partition of %s (%s): repair the source partition",
-		len(strays), date, sampleOf(strays, 3)), reasonAnotherDate)
+	return failure.MarkPermanent(fmt.Errorf("%d rows of another date in the partition of %s (%s): "+
+		"repair the source partition", len(strays), date, sampleOf(strays, 3)), reasonAnotherDate)
 }
 
 // cleaner turns raw rows into lines with a known game, team, name and person.

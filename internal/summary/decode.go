@@ -53,8 +53,8 @@ func (s *stats) sameKnown(o *stats) bool {
 	return both != 0
 }
 
-// maxStat bounds a believable count, far above any record (points: 100). Beyond it, or below zero, a value is a fault of
-// the source, and arithmetic on it could overflow.
+// maxStat bounds a believable count, far above any record (points: 100). Beyond it, or below zero, a value is a fault
+// of the source, and arithmetic on it could overflow.
 const maxStat = 9999
 
 // source numbers the two core sources.

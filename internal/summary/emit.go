@@ -38,12 +38,14 @@ var out = func() (at struct {
 		at.lineage[n] = i("source_" + prefix + "_last_updated")
 	}
 	at.tier, at.used, at.withIssues = i("data_quality_tier"), i("primary_source_used"), i("processed_with_issues")
-	at.partial, at.completeness, at.gameStatus = i("is_partial_game_data"), i("game_completeness_pct"), i("game_status_at_processing")
+	at.partial, at.completeness, at.gameStatus = i("is_partial_game_data"), i("game_completeness_pct"),
+		i("game_status_at_processing")
 	at.usageValid, at.usageCapped, at.usageRaw = i("usage_rate_valid"), i("usage_rate_capped"), i("usage_rate_raw")
 	at.usageAnomaly = i("usage_rate_anomaly_reason")
 	at.dedupKey, at.version, at.firstProcessed = i("dedup_key"), i("record_version"), i("first_processed_at")
 	at.dataHash, at.created, at.processed = i("data_hash"), i("created_at"), i("processed_at")
-	at.score, at.issues, at.ready, at.flag = i("quality_score"), i("quality_issues"), i("is_production_ready"), i("data_quality_flag")
+	at.score, at.issues, at.ready, at.flag = i("quality_score"), i("quality_issues"), i("is_production_ready"),
+		i("data_quality_flag")
 	at.context = i("processing_context")
 	return at
 }()

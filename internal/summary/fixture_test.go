@@ -89,7 +89,8 @@ func (w *world) addGame(away, home string, awayPoints, homePoints int, changes .
 func (w *world) know(lookup, id, team string, changes ...cells) {
 	w.known[lookup] = true
 	w.players = append(w.players, rowOf(boxscore.Registry, with(cells{
-		"universal_player_id": id, "player_name": lookup, "player_lookup": lookup, "team_abbr": team, "season": w.date.Season(),
+		"universal_player_id": id, "player_name": lookup, "player_lookup": lookup, "team_abbr": team,
+		"season": w.date.Season(),
 	}, changes...)))
 }
 
@@ -118,12 +119,14 @@ func shots(line string) cells {
 		return c
 	}
 	var pts, fgMade, fgTried, threeMade, threeTried, ftMade, ftTried, tov int
-	if n, err := fmt.Sscanf(line, "%d %d/%d %d/%d %d/%d %d", &pts, &fgMade, &fgTried, &threeMade, &threeTried, &ftMade, &ftTried, &tov); n != 8 {
+	if n, err := fmt.Sscanf(line, "%d %d/%d %d/%d %d/%d %d", &pts, &fgMade, &fgTried, &threeMade, &threeTried, &ftMade,
+		&ftTried, &tov); n != 8 {
 		panic(err)
 	}
 	maps.Copy(c, cells{
 		"points": pts, "field_goals_made": fgMade, "field_goals_attempted": fgTried, "three_pointers_made": threeMade,
-		"three_pointers_attempted": threeTried, "free_throws_made": ftMade, "free_throws_attempted": ftTried, "turnovers": tov,
+		"three_pointers_attempted": threeTried, "free_throws_made": ftMade, "free_throws_attempted": ftTried,
+		"turnovers": tov,
 	})
 	return c
 }
@@ -158,7 +161,8 @@ func (w *world) addBDL(game, team, name, minutes, line string, changes ...cells)
 	w.bdl = append(w.bdl, rowOf(boxscore.BDL, with(cells{
 		"game_id": game, "game_date": w.date, "season_year": w.date.SeasonYear(), "is_postseason": false,
 		"game_status": "Final", "home_team_abbr": home, "away_team_abbr": away, "team_abbr": team,
-		"player_full_name": name, "player_lookup": "as stored", "minutes": minutes, "processed_at": loadedAt, "created_at": loadedAt,
+		"player_full_name": name, "player_lookup": "as stored", "minutes": minutes, "processed_at": loadedAt,
+		"created_at": loadedAt,
 	}, append([]cells{shots(line)}, changes...)...)))
 }
 

@@ -15,8 +15,9 @@ import (
 // gates asks for counts per date and status, and judges them per season and over the whole range.
 func gates() job.Gates {
 	return job.Gates{
-		By:    []string{"player_status"},
-		Nulls: []string{"minutes_played", "usage_rate", "universal_player_id", "fg_attempts", "ft_attempts", "three_pt_attempts"},
+		By: []string{"player_status"},
+		Nulls: []string{"minutes_played", "usage_rate", "universal_player_id", "fg_attempts", "ft_attempts",
+			"three_pt_attempts"},
 		Keys:  []string{"game_date", "player_lookup", "team_abbr"},
 		Judge: judgeRun,
 	}
@@ -41,7 +42,8 @@ type runTotals struct {
 	minutesNull, noID, incompleteTeam int64
 	fieldGoals, freeThrows, threes    int64 // active rows with the attempts known
 	disagreeing                       int64 // games whose sources are far apart
-	scored, scores, ready             int64 // rows of built dates, the sum of their scores, those that are production-ready
+	// rows of built dates, the sum of their scores, those that are production-ready
+	scored, scores, ready int64
 
 	gameDates int             // dates whose final games are all that the schedule has
 	gaps      []gamedate.Date // those without a row
@@ -117,7 +119,8 @@ func judgeRun(in job.GateInput) []job.Check {
 	}
 
 	checks := whole.checks("", in.Thresholds)
-	checks = append(checks, judgeSeasons(bySeason), judgeActiveCount(in.Thresholds["range.active_row_count"], whole.active, in.Baseline))
+	checks = append(checks, judgeSeasons(bySeason),
+		judgeActiveCount(in.Thresholds["range.active_row_count"], whole.active, in.Baseline))
 	names := make([]string, 0, len(bySeason))
 	for name := range bySeason {
 		names = append(names, name)
@@ -176,7 +179,8 @@ func checked(name string, t job.Threshold, v job.Verdict, seen, advice string) j
 
 // judgeActiveMinutes judges active rows without minutes. No rows at all are a failure where games were scheduled.
 func judgeActiveMinutes(t job.Threshold, nulls, rows, games int64) job.Check {
-	c := checked("active_minutes_null", t, t.Share(nulls, rows), share(nulls, rows), "look at the raw minutes of the worst dates")
+	c := checked("active_minutes_null", t, t.Share(nulls, rows), share(nulls, rows),
+		"look at the raw minutes of the worst dates")
 	switch {
 	case rows == 0 && games > 0:
 		c.Verdict, c.Seen = job.Failed, fmt.Sprintf("no active rows, %d games scheduled", games)
@@ -199,9 +203,11 @@ func judgeIdleMinutes(nulls, rows int64) job.Check {
 // judgeActiveCount compares the active rows with the number that the operator expects.
 func judgeActiveCount(t job.Threshold, actual, baseline int64) job.Check {
 	if baseline <= 0 {
-		return job.Check{Name: "active_row_count", Verdict: job.Shown, Seen: fmt.Sprint(actual), Advice: "no baseline was given"}
+		return job.Check{Name: "active_row_count", Verdict: job.Shown, Seen: fmt.Sprint(actual),
+			Advice: "no baseline was given"}
 	}
-	c := checked("active_row_count", t, t.Share(abs(actual-baseline), baseline), fmt.Sprint(actual), "compare the rows per season with the baseline's")
+	c := checked("active_row_count", t, t.Share(abs(actual-baseline), baseline), fmt.Sprint(actual),
+		"compare the rows per season with the baseline's")
 	c.Bound = fmt.Sprintf("%d, %s", baseline, c.Bound)
 	return c
 }
@@ -238,7 +244,8 @@ func judgeSeasons(bySeason map[string]*runTotals) job.Check {
 // judgeGames compares games with rows, as the ledger recorded them, with the schedule's final games. Games that the
 // schedule does not have can exceed it; that is shown per date.
 func judgeGames(built, scheduled int64) job.Check {
-	c := job.Check{Name: "games", Verdict: job.Pass, Seen: fmt.Sprint(built), Bound: fmt.Sprintf("%d final games on the schedule", scheduled)}
+	c := job.Check{Name: "games", Verdict: job.Pass, Seen: fmt.Sprint(built),
+		Bound: fmt.Sprintf("%d final games on the schedule", scheduled)}
 	switch {
 	case built < scheduled:
 		c.Verdict, c.Advice = job.Failed, "look at the dates that are not complete"
@@ -248,10 +255,11 @@ func judgeGames(built, scheduled int64) job.Check {
 	return c
 }
 
-// judgeGaps wants rows on every date whose games are final, in the table itself: enough games in all may hide a date without
-// any. How far such dates lie apart says nothing: the season has breaks of a week.
+// judgeGaps wants rows on every date whose games are final, in the table itself: enough games in all may hide a date
+// without any. How far such dates lie apart says nothing: the season has breaks of a week.
 func judgeGaps(gaps []gamedate.Date, dates int) job.Check {
-	c := job.Check{Name: "gaps", Verdict: job.Pass, Seen: fmt.Sprintf("%d of %d dates with final games", len(gaps), dates), Bound: "0"}
+	c := job.Check{Name: "gaps", Verdict: job.Pass,
+		Seen: fmt.Sprintf("%d of %d dates with final games", len(gaps), dates), Bound: "0"}
 	if len(gaps) > 0 {
 		c.Verdict, c.Advice = job.Failed, "no rows on "+firstDates(gaps)+"; publish the dates again"
 	}
@@ -287,32 +295,38 @@ func judgeRowsPerGame(least, most job.Threshold, rows, games int64) job.Check {
 }
 
 func judgeUnresolved(t job.Threshold, n, rows int64) job.Check {
-	return checked("unresolved", t, t.Share(n, rows), share(n, rows), "list the names and add aliases, then run their dates again")
+	return checked("unresolved", t, t.Share(n, rows), share(n, rows),
+		"list the names and add aliases, then run their dates again")
 }
 
 // judgeUsage judges the share of active rows with a usage rate.
 func judgeUsage(t job.Threshold, with, active int64) job.Check {
-	return checked("usage_coverage", t, t.Share(with, active), share(with, active), "look at the team games that are not complete")
+	return checked("usage_coverage", t, t.Share(with, active), share(with, active),
+		"look at the team games that are not complete")
 }
 
-// judgeShots judges the share of active rows whose field goal and free throw attempts are known; the lesser of the two counts.
+// judgeShots judges the share of active rows whose field goal and free throw attempts are known; the lesser of the two
+// counts.
 func judgeShots(t job.Threshold, known, active int64) job.Check {
-	return checked("shots_known", t, t.Share(known, active), share(known, active), "look at the raw attempts of the worst dates")
+	return checked("shots_known", t, t.Share(known, active), share(known, active),
+		"look at the raw attempts of the worst dates")
 }
 
 // judgeThrees judges the share of active rows whose three-point attempts are known.
 func judgeThrees(t job.Threshold, known, active int64) job.Check {
-	return checked("threes_known", t, t.Share(known, active), share(known, active), "look at the raw attempts of the worst dates")
+	return checked("threes_known", t, t.Share(known, active), share(known, active),
+		"look at the raw attempts of the worst dates")
 }
 
-// judgeScore judges the mean quality_score of the rows that were built. The range's partitions hold just these rows, or the
-// engine says which do not.
+// judgeScore judges the mean quality_score of the rows that were built. The range's partitions hold just these rows, or
+// the engine says which do not.
 func judgeScore(t job.Threshold, scores, rows int64) job.Check {
 	seen := "no rows"
 	if rows > 0 {
 		seen = fmt.Sprintf("%.2f over %d rows", float64(scores)/float64(rows), rows)
 	}
-	return checked("quality_score", t, t.Mean(scores, rows), seen, "look at the primary sources of the worst dates: the secondary source is worth less")
+	return checked("quality_score", t, t.Mean(scores, rows), seen,
+		"look at the primary sources of the worst dates: the secondary source is worth less")
 }
 
 // recorded is a check of recorded scores, which judges nothing where rows are and no date's facts know their scores.
@@ -326,7 +340,8 @@ func (t *runTotals) recorded(c job.Check) job.Check {
 
 // judgeReady judges the share of the rows that were built and are production-ready.
 func judgeReady(t job.Threshold, ready, rows int64) job.Check {
-	return checked("production_ready", t, t.Share(ready, rows), share(ready, rows), "look at the quality_issues of the rows that are not")
+	return checked("production_ready", t, t.Share(ready, rows), share(ready, rows),
+		"look at the quality_issues of the rows that are not")
 }
 
 // judgeAgreement judges the games in which over a tenth of the players who are in both sources have lines far apart.
@@ -336,5 +351,6 @@ func judgeAgreement(t job.Threshold, disagreeing, games int64) job.Check {
 }
 
 func judgeIncomplete(t job.Threshold, n int64) job.Check {
-	return checked("incomplete_team_games", t, t.Count(n), fmt.Sprint(n), "explain the dates concerned: rows are missing or doubled in the source")
+	return checked("incomplete_team_games", t, t.Count(n), fmt.Sprint(n),
+		"explain the dates concerned: rows are missing or doubled in the source")
 }

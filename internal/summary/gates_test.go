@@ -11,7 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestFieldThresholds has the cases from the field, and what a check says besides its bounds, which TestThresholdEdges walks.
+// TestFieldThresholds has the cases from the field, and what a check says besides its bounds, which TestThresholdEdges
+// walks.
 func TestFieldThresholds(t *testing.T) {
 	t.Parallel()
 	by := func(name string) job.Threshold { return defaultThresholds["range."+name] }
@@ -80,7 +81,8 @@ func gateInput() job.GateInput {
 			CountGames: games, CountQualityScore: 90 * 28 * games, CountProductionReady: 28 * games}}
 		in.Groups = append(in.Groups,
 			job.GroupCount{Date: d, Keys: []string{boxscore.Active}, Rows: 20 * games, Nulls: []int64{0, 0, 0, 0, 0, 0}},
-			job.GroupCount{Date: d, Keys: []string{boxscore.DNP}, Rows: 8 * games, Nulls: []int64{8 * games, 8 * games, 0, 8 * games, 8 * games, 8 * games}},
+			job.GroupCount{Date: d, Keys: []string{boxscore.DNP}, Rows: 8 * games,
+				Nulls: []int64{8 * games, 8 * games, 0, 8 * games, 8 * games, 8 * games}},
 		)
 	}
 	return in
@@ -116,28 +118,39 @@ var gateCases = []struct {
 		in.Repeats[in.Groups[2].Date] = 1
 		in.Facts[in.Groups[0].Date].Counts[CountNamesakes] = 1
 	}, job.Failed},
-	{"minutes on an idle row", "", "did_not_play_minutes_null", func(in *job.GateInput) { in.Groups[1].Nulls[nullMinutes]-- }, job.Failed},
-	{"no minutes on idle rows", "", "did_not_play_minutes_null", func(in *job.GateInput) { in.Groups[1].Rows, in.Groups[1].Nulls[nullMinutes] = 5, 5 }, job.Pass},
+	{"minutes on an idle row", "",
+		"did_not_play_minutes_null", func(in *job.GateInput) { in.Groups[1].Nulls[nullMinutes]-- }, job.Failed},
+	{"no minutes on idle rows", "", "did_not_play_minutes_null", func(in *job.GateInput) {
+		in.Groups[1].Rows,
+			in.Groups[1].Nulls[nullMinutes] = 5, 5
+	}, job.Pass},
 	{"a season without rows", "", "seasons_present", func(in *job.GateInput) { dropDate(in, "2022-12-01") }, job.Failed},
-	{"the same season by itself", "2022-23", "active_minutes_null", func(in *job.GateInput) { dropDate(in, "2022-12-01") }, job.Failed},
-	{"the other season", "2021-22", "active_minutes_null", func(in *job.GateInput) { dropDate(in, "2022-12-01") }, job.Pass},
+	{"the same season by itself", "2022-23", "active_minutes_null", func(in *job.GateInput) { dropDate(in, "2022-12-01") },
+		job.Failed},
+	{"the other season", "2021-22", "active_minutes_null", func(in *job.GateInput) { dropDate(in, "2022-12-01") },
+		job.Pass},
 	{"a season without games", "", "seasons_present", func(in *job.GateInput) {
 		dropDate(in, "2022-12-01")
 		delete(in.Expected, gamedate.MustParse("2022-12-01"))
 	}, job.Pass},
-	{"a date without facts", "2022-23", "games", func(in *job.GateInput) { delete(in.Facts, gamedate.MustParse("2022-12-01")) }, job.Failed},
+	{"a date without facts", "2022-23",
+		"games", func(in *job.GateInput) { delete(in.Facts, gamedate.MustParse("2022-12-01")) }, job.Failed},
 	{"a game that is not on the schedule", "2022-23", "games", func(in *job.GateInput) {
 		in.Facts[gamedate.MustParse("2022-12-01")].Counts[CountGames]++
 	}, job.Warned},
-	{"the other season's games", "2021-22", "games", func(in *job.GateInput) { delete(in.Facts, gamedate.MustParse("2022-12-01")) }, job.Pass},
+	{"the other season's games", "2021-22",
+		"games", func(in *job.GateInput) { delete(in.Facts, gamedate.MustParse("2022-12-01")) }, job.Pass},
 	{"a date without rows", "", "gaps", func(in *job.GateInput) { dropDate(in, "2022-12-01") }, job.Failed},
 	{"a date without rows whose last game is under way", "", "gaps", func(in *job.GateInput) {
 		dropDate(in, "2022-12-01")
 		in.Expected[gamedate.MustParse("2022-12-01")] = job.Expectation{Units: 1, NotFinal: 1}
 	}, job.Pass},
-	{"free throws unknown", "2021-22", "shots_known", func(in *job.GateInput) { in.Groups[0].Nulls[nullFreeThrows] = 5 }, job.Warned},
-	{"threes unknown", "2021-22", "threes_known", func(in *job.GateInput) { in.Groups[0].Nulls[nullThrees] = 7 }, job.Warned},
-	{"threes of idle rows", "2021-22", "threes_known", func(in *job.GateInput) { in.Groups[1].Nulls[nullThrees] = 0 }, job.Pass},
+	{"free throws unknown", "2021-22", "shots_known", func(in *job.GateInput) { in.Groups[0].Nulls[nullFreeThrows] = 5 },
+		job.Warned},
+	{"threes unknown", "2021-22", "threes_known", func(in *job.GateInput) { in.Groups[0].Nulls[nullThrees] = 7 },
+		job.Warned},
+	{"threes of idle rows", "2021-22", "threes_known", func(in *job.GateInput) { in.Groups[1].Nulls[nullThrees] = 0 },
+		job.Pass},
 	{"a game whose sources disagree", "2021-22", "source_disagreement", func(in *job.GateInput) {
 		in.Facts[gamedate.MustParse("2022-01-15")].Counts[CountDisagreement] = 1
 	}, job.Failed},
@@ -158,13 +171,15 @@ var gateCases = []struct {
 	{"facts that know no scores", "2022-23", "quality_score", func(in *job.GateInput) {
 		delete(in.Facts[gamedate.MustParse("2022-12-01")].Counts, CountQualityScore)
 	}, job.Shown},
-	{"a season without rows to score", "2022-23", "quality_score", func(in *job.GateInput) { dropDate(in, "2022-12-01") }, job.Pass},
+	{"a season without rows to score", "2022-23",
+		"quality_score", func(in *job.GateInput) { dropDate(in, "2022-12-01") }, job.Pass},
 	{"no usage", "", "usage_coverage", func(in *job.GateInput) {
 		for i := range in.Groups {
 			in.Groups[i].Nulls[nullUsage] = in.Groups[i].Rows
 		}
 	}, job.Failed},
-	{"nobody resolved", "", "unresolved", func(in *job.GateInput) { in.Groups[0].Nulls[nullID] = in.Groups[0].Rows }, job.Warned},
+	{"nobody resolved", "", "unresolved", func(in *job.GateInput) { in.Groups[0].Nulls[nullID] = in.Groups[0].Rows },
+		job.Warned},
 	{"an incomplete team", "", "incomplete_team_games", func(in *job.GateInput) {
 		in.Facts[in.Groups[0].Date].Counts[CountIncompleteTeams] = 1
 	}, job.Warned},
@@ -179,7 +194,8 @@ func TestJudgeRun(t *testing.T) {
 			t.Errorf("a good run: %+v", c)
 		}
 	}
-	if got := verdictOf(t, checks, "", "minutes_null"); got.Verdict != job.Shown || !strings.HasPrefix(got.Seen, "24 of 84 ") {
+	if got := verdictOf(t, checks, "", "minutes_null"); got.Verdict != job.Shown ||
+		!strings.HasPrefix(got.Seen, "24 of 84 ") {
 		t.Errorf("overall share %+v, want it shown only", got)
 	}
 	if diff := cmp.Diff(checks, judge(gateInput())); diff != "" {

@@ -14,16 +14,26 @@ const oneDate = "2022-01-15"
 
 // celtics is a complete team of ten with 110 points, a known line for each kind of rounding.
 var celtics = []struct{ name, minutes, line, want string }{
-	{"Abe Avery", "36:00", "27 10/18 3/7 4/5 3", "minutes_played=36.0 ts_pct=0.668 efg_pct=0.639 usage_rate_raw=29.55 usage_rate=29.60 starter_flag=true"},
-	{"Bo Barnes", "34:30", "22 8/15 2/5 4/6 2", "minutes_played=34.5 ts_pct=0.624 efg_pct=0.600 usage_rate_raw=26.10 usage_rate=26.10 starter_flag=true"},
-	{"Cy Cobb", "33:00", "16 7/12 0/1 2/2 1", "minutes_played=33.0 ts_pct=0.621 efg_pct=0.583 usage_rate_raw=19.29 usage_rate=19.30 starter_flag=true"},
-	{"Dov Dunn", "31:15", "12 4/9 2/6 2/2 2", "minutes_played=31.3 ts_pct=0.607 efg_pct=0.556 usage_rate_raw=17.43 usage_rate=17.40 starter_flag=true"},
-	{"Eli East", "28:03", "14 5/11 2/5 2/2 2", "minutes_played=28.1 ts_pct=0.589 efg_pct=0.545 usage_rate_raw=22.69 usage_rate=22.70 starter_flag=true"},
-	{"Fritz Ford", "24:12", "8 3/7 1/3 1/2 1", "minutes_played=24.2 ts_pct=0.508 efg_pct=0.500 usage_rate_raw=16.83 usage_rate=16.80 starter_flag=true"},
-	{"Gil Gray", "20:00", "5 2/6 1/4 0/0 1", "minutes_played=20.0 ts_pct=0.417 efg_pct=0.417 usage_rate_raw=16.05 usage_rate=16.00 starter_flag=false"},
-	{"Hal Hunt", "18:00", "4 2/4 0/0 0/1 1", "minutes_played=18.0 ts_pct=0.450 efg_pct=0.500 usage_rate_raw=13.86 usage_rate=13.90 starter_flag=false"},
-	{"Ike Irons", "14:58", "2 0/0 0/0 2/2 0", "minutes_played=15.0 ts_pct=1.136 efg_pct=NULL usage_rate_raw=2.70 usage_rate=2.70 starter_flag=false"},
-	{"Jon Jukes", "0:02", "0 0/0 0/0 0/0 0", "minutes_played=0.0 ts_pct=NULL efg_pct=NULL usage_rate_raw=0.00 usage_rate=0.00 starter_flag=false"},
+	{"Abe Avery", "36:00", "27 10/18 3/7 4/5 3", "minutes_played=36.0 ts_pct=0.668 efg_pct=0.639 usage_rate_raw=29.55 " +
+		"usage_rate=29.60 starter_flag=true"},
+	{"Bo Barnes", "34:30", "22 8/15 2/5 4/6 2", "minutes_played=34.5 ts_pct=0.624 efg_pct=0.600 usage_rate_raw=26.10 " +
+		"usage_rate=26.10 starter_flag=true"},
+	{"Cy Cobb", "33:00", "16 7/12 0/1 2/2 1", "minutes_played=33.0 ts_pct=0.621 efg_pct=0.583 usage_rate_raw=19.29 " +
+		"usage_rate=19.30 starter_flag=true"},
+	{"Dov Dunn", "31:15", "12 4/9 2/6 2/2 2", "minutes_played=31.3 ts_pct=0.607 efg_pct=0.556 usage_rate_raw=17.43 " +
+		"usage_rate=17.40 starter_flag=true"},
+	{"Eli East", "28:03", "14 5/11 2/5 2/2 2", "minutes_played=28.1 ts_pct=0.589 efg_pct=0.545 usage_rate_raw=22.69 " +
+		"usage_rate=22.70 starter_flag=true"},
+	{"Fritz Ford", "24:12", "8 3/7 1/3 1/2 1", "minutes_played=24.2 ts_pct=0.508 efg_pct=0.500 usage_rate_raw=16.83 " +
+		"usage_rate=16.80 starter_flag=true"},
+	{"Gil Gray", "20:00", "5 2/6 1/4 0/0 1", "minutes_played=20.0 ts_pct=0.417 efg_pct=0.417 usage_rate_raw=16.05 " +
+		"usage_rate=16.00 starter_flag=false"},
+	{"Hal Hunt", "18:00", "4 2/4 0/0 0/1 1", "minutes_played=18.0 ts_pct=0.450 efg_pct=0.500 usage_rate_raw=13.86 " +
+		"usage_rate=13.90 starter_flag=false"},
+	{"Ike Irons", "14:58", "2 0/0 0/0 2/2 0", "minutes_played=15.0 ts_pct=1.136 efg_pct=NULL usage_rate_raw=2.70 " +
+		"usage_rate=2.70 starter_flag=false"},
+	{"Jon Jukes", "0:02", "0 0/0 0/0 0/0 0", "minutes_played=0.0 ts_pct=NULL efg_pct=NULL usage_rate_raw=0.00 " +
+		"usage_rate=0.00 starter_flag=false"},
 }
 
 func (w *world) addCeltics(game string) {
@@ -47,13 +57,17 @@ func TestCompleteTeamGame(t *testing.T) {
 	for _, p := range celtics {
 		row := rowNamed(t, o, p.name)
 		wantCells(t, row, p.want)
-		wantCells(t, row, "game_id=20220115_BOS_CHI game_date=2022-01-15 team_abbr=BOS opponent_team_abbr=CHI season_year=2021 "+
-			"win_flag=true is_active=true is_dnp=false player_status=active usage_rate_valid=true usage_rate_anomaly_reason=NULL "+
-			"is_partial_game_data=false game_completeness_pct=100.00 data_quality_flag=complete game_status_at_processing=final "+
+		wantCells(t, row, "game_id=20220115_BOS_CHI game_date=2022-01-15 team_abbr=BOS opponent_team_abbr=CHI "+
+			"season_year=2021 "+
+			"win_flag=true is_active=true is_dnp=false player_status=active usage_rate_valid=true "+
+			"usage_rate_anomaly_reason=NULL "+
+			"is_partial_game_data=false game_completeness_pct=100.00 data_quality_flag=complete "+
+			"game_status_at_processing=final "+
 			"data_quality_tier=gold primary_source_used=nbac_gamebook quality_score=100 quality_issues=NULL "+
 			"is_production_ready=true processed_with_issues=false record_version=1 processing_context=backfill")
 	}
-	wantCells(t, rowNamed(t, o, playerOf("CHI", 0)), "win_flag=false opponent_team_abbr=BOS dedup_key=20220115_BOS_CHI|chiplayera")
+	wantCells(t, rowNamed(t, o, playerOf("CHI", 0)),
+		"win_flag=false opponent_team_abbr=BOS dedup_key=20220115_BOS_CHI|chiplayera")
 	if got := findings(o); len(got) != 0 {
 		t.Errorf("findings %v", o.Findings)
 	}
@@ -133,7 +147,8 @@ func TestOvertime(t *testing.T) {
 		w.addBDL(id, "BOS", playerOf("BOS", 1), "27", teamLine(110, 1), cells{"period": period})
 		o := w.build(t)
 		// One of ten equal lines: 100 * 10.88 * 3180 / (1590 * 108.8). A team time of 48 minutes would give 18.11.
-		wantCells(t, rowNamed(t, o, playerOf("BOS", 3)), "minutes_played=26.5 is_partial_game_data=false usage_rate_valid=true usage_rate_raw=20.00")
+		wantCells(t, rowNamed(t, o, playerOf("BOS", 3)),
+			"minutes_played=26.5 is_partial_game_data=false usage_rate_valid=true usage_rate_raw=20.00")
 		if n := o.Counts.Counts[CountIncompleteTeams]; n != 0 {
 			t.Errorf("period %v: %d incomplete teams, want 0", period, n)
 		}
@@ -149,13 +164,15 @@ func TestGarbageTimeRowIsKept(t *testing.T) {
 	w.addTeam(id, "BOS", 110)
 	w.addBook(id, "BOS", "Late Entry", "0:30", "3 1/2 1/2 0/0 0")
 	row := rowNamed(t, w.build(t), "Late Entry")
-	wantCells(t, row, "minutes_played=0.5 points=3 usage_rate_capped=50.00 usage_rate_valid=false usage_rate_anomaly_reason=exceeds_max data_quality_flag=partial")
+	wantCells(t, row, "minutes_played=0.5 points=3 usage_rate_capped=50.00 usage_rate_valid=false "+
+		"usage_rate_anomaly_reason=exceeds_max data_quality_flag=partial")
 }
 
 func TestStatuses(t *testing.T) {
 	t.Parallel()
 	const game = "20220115_BOS_CHI"
-	const idle = "is_active=false is_dnp=true minutes_played=NULL points=NULL assists=NULL plus_minus=NULL ts_pct=NULL usage_rate=NULL usage_rate_valid=NULL starter_flag=false "
+	const idle = "is_active=false is_dnp=true minutes_played=NULL points=NULL assists=NULL plus_minus=NULL ts_pct=NULL " +
+		"usage_rate=NULL usage_rate_valid=NULL starter_flag=false "
 	tests := []struct {
 		name string
 		add  func(w *world)
@@ -165,7 +182,8 @@ func TestStatuses(t *testing.T) {
 			idle + "player_status=dnp dnp_reason=NULL dnp_reason_category=NULL primary_source_used=bdl_boxscores"},
 		{"an appearance of no second", func(w *world) {
 			w.addBook(game, "CHI", "Some One", "0:00", "", cells{"plus_minus": -2})
-		}, "is_active=true is_dnp=false player_status=active minutes_played=0.0 points=0 ts_pct=NULL efg_pct=NULL usage_rate=NULL usage_rate_raw=NULL usage_rate_valid=NULL plus_minus=-2"},
+		}, "is_active=true is_dnp=false player_status=active minutes_played=0.0 points=0 ts_pct=NULL efg_pct=NULL " +
+			"usage_rate=NULL usage_rate_raw=NULL usage_rate_valid=NULL plus_minus=-2"},
 		{"coach's decision", func(w *world) {
 			w.addIdle(game, "CHI", "Some One", boxscore.DNP, cells{"dnp_reason": "DNP-Coach's-Decision"})
 		}, idle + "player_status=dnp dnp_reason=DNP-Coach's-Decision dnp_reason_category=coach_decision"},
@@ -237,7 +255,8 @@ func TestMergeFillsFieldsAndGaps(t *testing.T) {
 	t.Parallel()
 	w := bostonAtChicago()
 	id := w.id("BOS", "CHI")
-	w.addBook(id, "CHI", "Player One", "", "20 10/15 0/0 0/0 0", cells{"offensive_rebounds": 1, "defensive_rebounds": 4, "plus_minus": 7, "minutes": nil})
+	w.addBook(id, "CHI", "Player One", "", "20 10/15 0/0 0/0 0",
+		cells{"offensive_rebounds": 1, "defensive_rebounds": 4, "plus_minus": 7, "minutes": nil})
 	w.addBDL(id, "CHI", "Player One", "34", "20 10/15 0/0 0/0 0", cells{"offensive_rebounds": 1, "defensive_rebounds": 4})
 	w.addBDL(id, "CHI", "Player Two", "28:03", "14 7/9 0/0 0/0 0", cells{"offensive_rebounds": 2, "defensive_rebounds": 3})
 	o := w.build(t)
@@ -253,7 +272,8 @@ func TestOnePersonUnderTwoSpellings(t *testing.T) {
 	id := w.id("BOS", "CHI")
 	w.addBook(id, "CHI", "Nikola Jokić", "0:00", "")
 	w.addBDL(id, "CHI", "Nikola Jokić", "0", "", cells{"player_lookup": "nikolajoki"})
-	wantCells(t, rowNamed(t, w.build(t), "Nikola Jokic"), "player_lookup=nikolajokic universal_player_id=nikolajokic_001 primary_source_used=nbac_gamebook")
+	wantCells(t, rowNamed(t, w.build(t), "Nikola Jokic"),
+		"player_lookup=nikolajokic universal_player_id=nikolajokic_001 primary_source_used=nbac_gamebook")
 }
 
 func TestGameIDs(t *testing.T) {
@@ -262,7 +282,8 @@ func TestGameIDs(t *testing.T) {
 		t.Parallel()
 		w := newWorld("2024-01-04")
 		w.addFullGame("DEN", "GSW", 110, 104)
-		w.addBDL("20240104_GSW_DEN", "DEN", playerOf("DEN", 0), "24", teamLine(110, 0), cells{"home_team_abbr": "DEN", "away_team_abbr": "GSW"})
+		w.addBDL("20240104_GSW_DEN", "DEN", playerOf("DEN", 0), "24", teamLine(110, 0),
+			cells{"home_team_abbr": "DEN", "away_team_abbr": "GSW"})
 		w.addBDL("20240104_GS_DEN", "GS", playerOf("GSW", 0), "24", teamLine(104, 0))
 		o := w.build(t)
 		wantCells(t, rowNamed(t, o, playerOf("DEN", 0)), "game_id=20240104_DEN_GSW")
@@ -279,7 +300,8 @@ func TestGameIDs(t *testing.T) {
 		w.addGame("BKN", "PHX", 110, 104)
 		w.addTeam("20220115_BRK_PHO", "BRK", 110)
 		w.addTeam("20220115_BRK_PHO", "PHO", 104)
-		wantCells(t, rowNamed(t, w.build(t), playerOf("BRK", 0)), "game_id=20220115_BKN_PHX team_abbr=BKN opponent_team_abbr=PHX")
+		wantCells(t, rowNamed(t, w.build(t), playerOf("BRK", 0)),
+			"game_id=20220115_BKN_PHX team_abbr=BKN opponent_team_abbr=PHX")
 	})
 	t.Run("exhibitions are dropped before their codes are judged", func(t *testing.T) {
 		t.Parallel()
@@ -306,7 +328,8 @@ func TestGameIDs(t *testing.T) {
 		if got := o.Counts.Counts[CountNotInSchedule]; got != 1 {
 			t.Errorf("game_not_in_schedule %d, want 1", got)
 		}
-		wantCells(t, rowNamed(t, o, playerOf("NYK", 1)), "game_id=20220115_MIA_NYK opponent_team_abbr=MIA win_flag=false game_status_at_processing=NULL")
+		wantCells(t, rowNamed(t, o, playerOf("NYK", 1)),
+			"game_id=20220115_MIA_NYK opponent_team_abbr=MIA win_flag=false game_status_at_processing=NULL")
 	})
 	t.Run("same pair on the next day", func(t *testing.T) {
 		t.Parallel()
@@ -324,11 +347,13 @@ func TestIncompleteTeam(t *testing.T) {
 	w.addGame("BOS", "CHI", 110, 104)
 	id := w.id("BOS", "CHI")
 	w.addCeltics(id)
-	for i, line := range []string{"20 10/15 0/0 0/0 1", "18 9/15 0/0 0/0 1", "8 4/8 0/0 0/0 1", "6 3/5 0/0 0/0 1", "4 2/5 0/0 0/0 1", "2 1/2 0/0 0/0 1"} {
+	for i, line := range []string{"20 10/15 0/0 0/0 1", "18 9/15 0/0 0/0 1", "8 4/8 0/0 0/0 1", "6 3/5 0/0 0/0 1",
+		"4 2/5 0/0 0/0 1", "2 1/2 0/0 0/0 1"} {
 		w.addBook(id, "CHI", playerOf("CHI", i), "25:00", line)
 	}
 	o := w.build(t)
-	wantCells(t, rowNamed(t, o, playerOf("CHI", 0)), "usage_rate=NULL usage_rate_raw=NULL usage_rate_capped=NULL usage_rate_valid=false usage_rate_anomaly_reason=partial_team_data "+
+	wantCells(t, rowNamed(t, o, playerOf("CHI", 0)), "usage_rate=NULL usage_rate_raw=NULL usage_rate_capped=NULL "+
+		"usage_rate_valid=false usage_rate_anomaly_reason=partial_team_data "+
 		"is_partial_game_data=true game_completeness_pct=62.50 data_quality_flag=partial_no_team_stats ts_pct=0.667")
 	wantCells(t, rowNamed(t, o, "Abe Avery"), "usage_rate=29.60 is_partial_game_data=false")
 	for _, f := range o.Findings {
@@ -351,7 +376,8 @@ func TestWholeMinuteTeam(t *testing.T) {
 		w.addBDL(id, "CHI", playerOf("CHI", i), minutes, teamLine(104, i))
 	}
 	o := w.build(t)
-	wantCells(t, rowNamed(t, o, playerOf("CHI", 0)), "minutes_played=34.0 is_partial_game_data=false game_completeness_pct=100.00 data_quality_flag=complete")
+	wantCells(t, rowNamed(t, o, playerOf("CHI", 0)),
+		"minutes_played=34.0 is_partial_game_data=false game_completeness_pct=100.00 data_quality_flag=complete")
 	if n := o.Counts.Counts[CountIncompleteTeams]; n != 0 {
 		t.Errorf("%d incomplete teams, want 0: %s", n, messageOf(o, "team_incomplete"))
 	}
@@ -364,7 +390,8 @@ func TestSourceEmpty(t *testing.T) {
 		w.addGame(pair[0], pair[1], 100, 99)
 	}
 	_, err := w.tryBuild(t)
-	if !strings.Contains(errText(err), "2 games scheduled, source empty") || failure.ReasonOf(err) != "source_empty" || failure.ClassOf(err) != failure.Permanent {
+	if !strings.Contains(errText(err), "2 games scheduled, source empty") || failure.ReasonOf(err) != "source_empty" ||
+		failure.ClassOf(err) != failure.Permanent {
 		t.Errorf("got %v (%s)", err, failure.ReasonOf(err))
 	}
 }
@@ -388,7 +415,8 @@ func TestRowOfAnotherDate(t *testing.T) {
 	w := bostonAtChicago()
 	w.addBook(w.id("BOS", "CHI"), "CHI", "Day After", "20:00", "", cells{"game_date": "2022-01-16"})
 	_, err := w.tryBuild(t)
-	if failure.ClassOf(err) != failure.Permanent || failure.ReasonOf(err) != "row_of_another_date" || !strings.Contains(errText(err), "Day After") {
+	if failure.ClassOf(err) != failure.Permanent || failure.ReasonOf(err) != "row_of_another_date" ||
+		!strings.Contains(errText(err), "Day After") {
 		t.Errorf("got %v", err)
 	}
 }

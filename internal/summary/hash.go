@@ -17,12 +17,13 @@ var hashedFields = []string{
 	"player_lookup", "universal_player_id", "player_full_name", "game_id", "game_date", "team_abbr", "opponent_team_abbr",
 	"season_year",
 	"points", "minutes_played", "assists", "offensive_rebounds", "defensive_rebounds", "steals", "blocks", "turnovers",
-	"fg_attempts", "fg_makes", "three_pt_attempts", "three_pt_makes", "ft_attempts", "ft_makes", "plus_minus", "personal_fouls",
+	"fg_attempts", "fg_makes", "three_pt_attempts", "three_pt_makes", "ft_attempts", "ft_makes",
+	"plus_minus", "personal_fouls",
 	"paint_attempts", "paint_makes", "mid_range_attempts", "mid_range_makes", "paint_blocks", "mid_range_blocks",
 	"three_pt_blocks", "and1_count", "assisted_fg_makes", "unassisted_fg_makes",
 	"usage_rate", "ts_pct", "efg_pct", "starter_flag", "win_flag",
-	"points_line", "over_under_result", "margin", "opening_line", "line_movement", "points_line_source", "opening_line_source",
-	"is_active", "player_status",
+	"points_line", "over_under_result", "margin", "opening_line", "line_movement", "points_line_source",
+	"opening_line_source", "is_active", "player_status",
 }
 
 // jsonField is one key of a canonical JSON object, with the text before its value.

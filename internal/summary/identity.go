@@ -50,7 +50,8 @@ func newRegistry(players, aliases []table.Row) *registry {
 		canonical:  make(map[string][]string, len(aliases)),
 	}
 	s := boxscore.Registry
-	id, lookup, team, season := s.MustIndex("universal_player_id"), s.MustIndex("player_lookup"), s.MustIndex("team_abbr"), s.MustIndex("season")
+	id, lookup, team, season := s.MustIndex("universal_player_id"), s.MustIndex("player_lookup"), s.MustIndex("team_abbr"),
+		s.MustIndex("season")
 	activity := []int{
 		s.MustIndex("last_gamebook_activity_date"), s.MustIndex("last_roster_activity_date"), s.MustIndex("last_game_date"),
 	}

@@ -44,9 +44,12 @@ func TestIdentify(t *testing.T) {
 		{"a season of one", theKeyX(), "x", 2020, "MIA", identity{"x_001", sameSeason, false}},
 		{"a season after all", theKeyX(), "x", 2023, "CHI", identity{"x_001", earlierSeason, true}},
 		{"nobody", theKeyX(), "y", 2021, "CHI", identity{"", noRank, false}},
-		{"an alias", theKeyX(func(w *world) { w.alias("ex", "x", true) }), "ex", 2021, "MIA", identity{"x_002", sameTeam, false}},
-		{"an inactive alias", theKeyX(func(w *world) { w.alias("ex", "x", false) }), "ex", 2021, "MIA", identity{"", noRank, false}},
-		{"one hop only", theKeyX(func(w *world) { w.alias("ex", "x", true); w.alias("exx", "ex", true) }), "exx", 2021, "MIA", identity{"", noRank, false}},
+		{"an alias", theKeyX(func(w *world) { w.alias("ex", "x", true) }), "ex", 2021, "MIA",
+			identity{"x_002", sameTeam, false}},
+		{"an inactive alias", theKeyX(func(w *world) { w.alias("ex", "x", false) }), "ex", 2021, "MIA",
+			identity{"", noRank, false}},
+		{"one hop only", theKeyX(func(w *world) { w.alias("ex", "x", true); w.alias("exx", "ex", true) }), "exx", 2021, "MIA",
+			identity{"", noRank, false}},
 		{"two canonicals", theKeyX(func(w *world) {
 			w.know("z", "z_009", "BOS")
 			w.alias("ex", "x", true)
@@ -56,7 +59,8 @@ func TestIdentify(t *testing.T) {
 			w.know("q", "", "BOS", cells{"universal_player_id": nil})
 			w.alias("q", "x", true)
 		}), "q", 2021, "CHI", identity{"x_001", sameTeam, false}},
-		{"old team codes", theKeyX(func(w *world) { w.know("b", "b_001", "BRK") }), "b", 2021, "BKN", identity{"b_001", sameTeam, false}},
+		{"old team codes", theKeyX(func(w *world) { w.know("b", "b_001", "BRK") }), "b", 2021, "BKN",
+			identity{"b_001", sameTeam, false}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -78,7 +82,8 @@ func TestAliasJoinsTwoSources(t *testing.T) {
 	w.addBook(id, "CHI", "Marcus Morris", "0:00", "", cells{"personal_fouls": nil})
 	w.addBDL(id, "CHI", "Marcus Morris Sr.", "0", "", cells{"personal_fouls": 1})
 	wantCells(t, rowNamed(t, w.build(t), "Marcus Morris"),
-		"player_lookup=marcusmorris universal_player_id=marcusmorrissr_001 personal_fouls=1 primary_source_used=nbac_bdl_combined")
+		"player_lookup=marcusmorris universal_player_id=marcusmorrissr_001 personal_fouls=1 "+
+			"primary_source_used=nbac_bdl_combined")
 }
 
 func TestUnresolvedIsKeptAndQueued(t *testing.T) {
@@ -99,9 +104,11 @@ func TestUnresolvedIsKeptAndQueued(t *testing.T) {
 	}
 	var got []string
 	for _, u := range o.Unresolved {
-		got = append(got, strings.Join([]string{u.Source, u.Lookup, u.Season, u.Group, strings.Join(u.Examples, ","), fmt.Sprint(u.Unmatched)}, " "))
+		got = append(got, strings.Join([]string{u.Source, u.Lookup, u.Season, u.Group, strings.Join(u.Examples, ","),
+			fmt.Sprint(u.Unmatched)}, " "))
 	}
-	want := "player_game_summary brown 2021-22 BOS 20220115_BOS_CHI true|player_game_summary brown 2021-22 CHI 20220115_BOS_CHI true|" +
+	want := "player_game_summary brown 2021-22 BOS 20220115_BOS_CHI true|player_game_summary brown 2021-22 CHI " +
+		"20220115_BOS_CHI true|" +
 		"player_game_summary newface 2021-22 CHI 20220115_BOS_CHI false"
 	if strings.Join(got, "|") != want {
 		t.Errorf("queue\n got %v\nwant %v", strings.Join(got, "|"), want)
@@ -128,8 +135,10 @@ func TestNamesakesOfOneDate(t *testing.T) {
 	if len(rows) != 2 {
 		t.Fatalf("%d rows, want 2", len(rows))
 	}
-	wantCells(t, rows[0], "universal_player_id=rivers_001 team_abbr=BOS points=8 dedup_key=20220115_BOS_CHI|calrivers|BOS quality_issues=NULL")
-	wantCells(t, rows[1], "universal_player_id=rivers_002 team_abbr=CHI points=3 dedup_key=20220115_BOS_CHI|calrivers|CHI quality_issues=NULL")
+	wantCells(t, rows[0], "universal_player_id=rivers_001 team_abbr=BOS points=8 "+
+		"dedup_key=20220115_BOS_CHI|calrivers|BOS quality_issues=NULL")
+	wantCells(t, rows[1], "universal_player_id=rivers_002 team_abbr=CHI points=3 "+
+		"dedup_key=20220115_BOS_CHI|calrivers|CHI quality_issues=NULL")
 }
 
 // A name that played for a team the registry does not give it, while its only bearer played elsewhere, is a namesake.
@@ -199,12 +208,14 @@ func TestListedByTwoTeams(t *testing.T) {
 
 func TestTradedPlayerByDate(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct{ date, team, opponent string }{{"2016-01-10", "CHI", "BOS"}, {"2016-03-01", "ATL", "BOS"}} {
+	for _, tt := range []struct{ date, team, opponent string }{{"2016-01-10", "CHI", "BOS"},
+		{"2016-03-01", "ATL", "BOS"}} {
 		w := newWorld(tt.date)
 		w.know("movingman", "moving_001", "ATL") // the directory has the later team only
 		w.addFullGame(tt.opponent, tt.team, 110, 104)
 		w.addBook(w.id(tt.opponent, tt.team), tt.team, "Moving Man", "0:00", "")
-		wantCells(t, rowNamed(t, w.build(t), "Moving Man"), "universal_player_id=moving_001 team_abbr="+tt.team+" opponent_team_abbr=BOS season_year=2015")
+		wantCells(t, rowNamed(t, w.build(t), "Moving Man"), "universal_player_id=moving_001 team_abbr="+tt.team+
+			" opponent_team_abbr=BOS season_year=2015")
 	}
 }
 
@@ -225,7 +236,8 @@ func TestDuplicates(t *testing.T) {
 	w.addBook(id, "MIA", "Otis Grantham Jr.", "0:10", "")
 	w.addBook(id, "MIA", "Otis Grantham, Jr.", "0:20", "")
 	o := w.build(t)
-	wantCells(t, rowNamed(t, o, "Amari Cole-Benton"), "universal_player_id=cole_001 team_abbr=MIA points=14 dedup_key=20220115_MIA_NYK|amaricolebenton")
+	wantCells(t, rowNamed(t, o, "Amari Cole-Benton"),
+		"universal_player_id=cole_001 team_abbr=MIA points=14 dedup_key=20220115_MIA_NYK|amaricolebenton")
 	wantCells(t, rowNamed(t, o, "Devon Ruiz III"), "player_lookup=devonruiziii")
 	wantCells(t, rowNamed(t, o, "TJ Wexler"), "assists=2")
 	wantCells(t, rowNamed(t, o, "Otis Grantham Jr"), "minutes_played=0.3")
@@ -236,7 +248,8 @@ func TestDuplicates(t *testing.T) {
 	for _, r := range o.Rejections {
 		details[r.Detail]++
 	}
-	for _, want := range []string{detailDuplicateExact, detailDuplicateOlder, detailDuplicateOfTeam, detailDuplicateEqual} {
+	for _, want := range []string{detailDuplicateExact, detailDuplicateOlder, detailDuplicateOfTeam,
+		detailDuplicateEqual} {
 		if details[want] != 1 {
 			t.Errorf("details %v, want one %q", details, want)
 		}
@@ -316,13 +329,20 @@ func TestBetterLine(t *testing.T) {
 		name          string
 		better, worse *line
 	}{
-		{"newer", lineOf("CHI", "1:00", laterSeason, cells{"processed_at": later, "data_hash": "b"}), lineOf("BOS", "9:00", sameTeam, cells{"data_hash": "a"})},
-		{"longer", lineOf("CHI", "9:00", laterSeason, cells{"data_hash": "b"}), lineOf("BOS", "1:00", sameTeam, cells{"data_hash": "a"})},
-		{"no time, against none given", lineOf("CHI", "0:00", laterSeason, cells{"data_hash": "b"}), lineOf("BOS", "", sameTeam, cells{"data_hash": "a"})},
-		{"the registry's team", lineOf("CHI", "9:00", sameTeam, cells{"data_hash": "b"}), lineOf("BOS", "9:00", sameSeason, cells{"data_hash": "a"})},
-		{"lower hash, however near the other's season", lineOf("CHI", "9:00", laterSeason, cells{"data_hash": "a"}), lineOf("BOS", "9:00", sameSeason, cells{"data_hash": "b"})},
-		{"lower team", lineOf("BOS", "9:00", sameSeason, cells{"assists": 2}), lineOf("CHI", "9:00", sameSeason, cells{"assists": 1})},
-		{"lower content", lineOf("BOS", "9:00", sameSeason, cells{"assists": 1}), lineOf("BOS", "9:00", sameSeason, cells{"assists": 2})},
+		{"newer", lineOf("CHI", "1:00", laterSeason, cells{"processed_at": later, "data_hash": "b"}),
+			lineOf("BOS", "9:00", sameTeam, cells{"data_hash": "a"})},
+		{"longer", lineOf("CHI", "9:00", laterSeason, cells{"data_hash": "b"}),
+			lineOf("BOS", "1:00", sameTeam, cells{"data_hash": "a"})},
+		{"no time, against none given", lineOf("CHI", "0:00", laterSeason, cells{"data_hash": "b"}),
+			lineOf("BOS", "", sameTeam, cells{"data_hash": "a"})},
+		{"the registry's team", lineOf("CHI", "9:00", sameTeam, cells{"data_hash": "b"}),
+			lineOf("BOS", "9:00", sameSeason, cells{"data_hash": "a"})},
+		{"lower hash, however near the other's season", lineOf("CHI", "9:00", laterSeason, cells{"data_hash": "a"}),
+			lineOf("BOS", "9:00", sameSeason, cells{"data_hash": "b"})},
+		{"lower team", lineOf("BOS", "9:00", sameSeason, cells{"assists": 2}),
+			lineOf("CHI", "9:00", sameSeason, cells{"assists": 1})},
+		{"lower content", lineOf("BOS", "9:00", sameSeason, cells{"assists": 1}),
+			lineOf("BOS", "9:00", sameSeason, cells{"assists": 2})},
 	}
 	for _, tt := range tests {
 		if !tt.better.better(tt.worse) || tt.worse.better(tt.better) {

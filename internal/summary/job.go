@@ -29,8 +29,8 @@ func Job() job.Job {
 		Sources:    []*table.Schema{boxscore.Schedule, boxscore.Gamebook, boxscore.BDL},
 		References: []*table.Schema{boxscore.Registry, boxscore.Aliases},
 		Calendar: job.Calendar{
-			Table: boxscore.Schedule, Unit: "game", SeasonNote: "although seasons run to mid-June", Expect: expect, InSeason: inSeason, MaxQuietDays: maxQuietDays,
-			SeasonOf: gamedate.Date.Season, Link: boxScoreLink,
+			Table: boxscore.Schedule, Unit: "game", SeasonNote: "although seasons run to mid-June", Expect: expect,
+			InSeason: inSeason, MaxQuietDays: maxQuietDays, SeasonOf: gamedate.Date.Season, Link: boxScoreLink,
 		},
 		Settings: func(settings []byte) ([]byte, error) {
 			s, err := ParseSettings(settings)

@@ -33,19 +33,26 @@ func TestPostponedGames(t *testing.T) {
 		want       job.Expectation
 		says       string // an error finding's rule, "not ready", or ""
 	}{
-		{"one game has no rows", "2021-12-15", []entry{played("0022100401", "BOS", "CHI", 110, 104), played("0022100404", "MIA", "NYK", 95, 90)}, true,
+		{"one game has no rows", "2021-12-15",
+			[]entry{played("0022100401", "BOS", "CHI", 110, 104), played("0022100404", "MIA", "NYK", 95, 90)}, true,
 			job.Expectation{Units: 2, Names: []string{"20211215_BOS_CHI", "20211215_MIA_NYK"}}, "final_game_without_rows"},
-		{"postponed", "2021-12-16", []entry{{"0022100402", "DEN", "LAL", boxscore.Scheduled, "PPD", [2]int{}}}, false, job.Expectation{}, ""},
+		{"postponed", "2021-12-16", []entry{{"0022100402", "DEN", "LAL", boxscore.Scheduled, "PPD", [2]int{}}}, false,
+			job.Expectation{}, ""},
 		{"the same id, played later", "2022-02-10", []entry{played("0022100402", "DEN", "LAL", 99, 101)}, true,
 			job.Expectation{Units: 1, Names: []string{"20220210_DEN_LAL"}}, ""},
-		{"cancelled", "2021-12-17", []entry{{"0022100403", "UTA", "PHX", boxscore.Scheduled, "Cancelled", [2]int{}}}, false, job.Expectation{}, ""},
-		{"live", "2021-12-18", []entry{{"0022100405", "UTA", "PHX", boxscore.Live, "Q3 4:10", [2]int{}}}, false, job.Expectation{NotFinal: 1}, "not ready"},
+		{"cancelled", "2021-12-17", []entry{{"0022100403", "UTA", "PHX", boxscore.Scheduled, "Cancelled", [2]int{}}}, false,
+			job.Expectation{}, ""},
+		{"live", "2021-12-18", []entry{{"0022100405", "UTA", "PHX", boxscore.Live, "Q3 4:10", [2]int{}}}, false,
+			job.Expectation{NotFinal: 1}, "not ready"},
 		{"the newest of several rows", "2021-12-19", []entry{
-			{"0022100406", "UTA", "PHX", boxscore.Scheduled, "PPD", [2]int{}}, played("0022100406", "UTA", "PHX", 99, 98), played("22100406", "UTA", "PHX", 99, 98),
+			{"0022100406", "UTA", "PHX", boxscore.Scheduled, "PPD", [2]int{}}, played("0022100406", "UTA", "PHX", 99, 98),
+			played("22100406", "UTA", "PHX", 99, 98),
 		}, true, job.Expectation{Units: 1, Names: []string{"20211219_UTA_PHX"}}, ""},
-		{"exhibitions", "2021-12-20", []entry{played("0012100406", "UTA", "PHX", 99, 98), played("0022100407", "RMD", "PHX", 9, 98)}, false,
+		{"exhibitions", "2021-12-20",
+			[]entry{played("0012100406", "UTA", "PHX", 99, 98), played("0022100407", "RMD", "PHX", 9, 98)}, false,
 			job.Expectation{Excluded: 2}, ""},
-		{"play-in and cup final", "2021-12-21", []entry{played("0052100121", "UTA", "PHX", 99, 98), played("0062300001", "IND", "LAL", 99, 98)}, true,
+		{"play-in and cup final", "2021-12-21",
+			[]entry{played("0052100121", "UTA", "PHX", 99, 98), played("0062300001", "IND", "LAL", 99, 98)}, true,
 			job.Expectation{Units: 2, Names: []string{"20211221_IND_LAL", "20211221_UTA_PHX"}}, "final_game_without_rows"},
 	}
 	for _, tt := range tests {
@@ -53,7 +60,8 @@ func TestPostponedGames(t *testing.T) {
 			t.Parallel()
 			w := newWorld(tt.date)
 			for _, e := range tt.entries {
-				w.addGame(e.away, e.home, e.points[0], e.points[1], cells{"game_id": e.league, "game_status": e.status, "game_status_text": e.text})
+				w.addGame(e.away, e.home, e.points[0], e.points[1],
+					cells{"game_id": e.league, "game_status": e.status, "game_status_text": e.text})
 			}
 			if tt.rows {
 				e := tt.entries[0]
@@ -127,8 +135,10 @@ func TestTarget(t *testing.T) {
 		t.Errorf("%d unowned columns: %v", got, names[table.Unowned])
 	}
 	for name, want := range map[string]string{
-		"minutes_played": "NUMERIC(5, 1)", "usage_rate": "NUMERIC(6, 2)", "usage_rate_raw": "NUMERIC(6, 2)", "usage_rate_capped": "NUMERIC(5, 2)",
-		"ts_pct": "NUMERIC(5, 3)", "efg_pct": "NUMERIC(5, 3)", "margin": "NUMERIC(6, 2)", "points_line": "NUMERIC(4, 1)",
+		"minutes_played": "NUMERIC(5, 1)", "usage_rate": "NUMERIC(6, 2)", "usage_rate_raw": "NUMERIC(6, 2)",
+		"usage_rate_capped": "NUMERIC(5, 2)",
+		"ts_pct":            "NUMERIC(5, 3)", "efg_pct": "NUMERIC(5, 3)", "margin": "NUMERIC(6, 2)",
+		"points_line":                "NUMERIC(4, 1)",
 		"source_bp_completeness_pct": "NUMERIC(5, 2)", "source_team_last_updated": "TIMESTAMP", "game_date": "DATE",
 		"quality_score": "FLOAT64", "quality_issues": "ARRAY<STRING>", "record_version": "INT64",
 	} {

@@ -37,11 +37,16 @@ func TestTwoSourcesDisagree(t *testing.T) {
 		got = append(got, show(row, "player_lookup team_abbr player_status minutes_played points primary_source_used"))
 	}
 	want := []string{
-		"player_lookup=marekjovancic team_abbr=BOS player_status=active minutes_played=38.3 points=46 primary_source_used=nbac_gamebook",
-		"player_lookup=tjwexler team_abbr=BOS player_status=active minutes_played=31.5 points=12 primary_source_used=nbac_gamebook",
-		"player_lookup=amaricolebenton team_abbr=CHI player_status=active minutes_played=22.0 points=9 primary_source_used=bdl_boxscores",
-		"player_lookup=devonruiziii team_abbr=CHI player_status=active minutes_played=0.0 points=0 primary_source_used=nbac_gamebook",
-		"player_lookup=otisgranthamjr team_abbr=CHI player_status=dnp minutes_played=NULL points=NULL primary_source_used=nbac_gamebook",
+		"player_lookup=marekjovancic team_abbr=BOS player_status=active minutes_played=38.3 points=46 " +
+			"primary_source_used=nbac_gamebook",
+		"player_lookup=tjwexler team_abbr=BOS player_status=active minutes_played=31.5 points=12 " +
+			"primary_source_used=nbac_gamebook",
+		"player_lookup=amaricolebenton team_abbr=CHI player_status=active minutes_played=22.0 points=9 " +
+			"primary_source_used=bdl_boxscores",
+		"player_lookup=devonruiziii team_abbr=CHI player_status=active minutes_played=0.0 points=0 " +
+			"primary_source_used=nbac_gamebook",
+		"player_lookup=otisgranthamjr team_abbr=CHI player_status=dnp minutes_played=NULL points=NULL " +
+			"primary_source_used=nbac_gamebook",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
@@ -158,8 +163,10 @@ func TestWhoWon(t *testing.T) {
 	}{
 		{"the schedule says", nil, nil, "win_flag=true"},
 		{"the secondary source says", none, cells{"home_team_score": 104, "away_team_score": 110}, "win_flag=true"},
-		{"its sides are reversed", none, cells{"home_team_score": 110, "away_team_score": 104, "home_team_abbr": "BOS", "away_team_abbr": "CHI"}, "win_flag=true"},
-		{"a tie is unknown", cells{"away_team_score": 110, "home_team_score": 110}, cells{"home_team_score": 99, "away_team_score": 98}, "win_flag=false"},
+		{"its sides are reversed", none, cells{"home_team_score": 110, "away_team_score": 104, "home_team_abbr": "BOS",
+			"away_team_abbr": "CHI"}, "win_flag=true"},
+		{"a tie is unknown", cells{"away_team_score": 110, "home_team_score": 110},
+			cells{"home_team_score": 99, "away_team_score": 98}, "win_flag=false"},
 		{"the sums say", none, nil, "win_flag=true"},
 		{"0-0 is unknown", cells{"away_team_score": 0, "home_team_score": 0}, nil, "win_flag=true"},
 	}
@@ -192,7 +199,8 @@ func TestNoDivisionByZero(t *testing.T) {
 	w := bostonAtChicago()
 	w.addBook(bosChi, "CHI", "No Shots", "0:00", "")
 	o := w.build(t)
-	wantCells(t, rowNamed(t, o, "No Shots"), "ts_pct=NULL efg_pct=NULL usage_rate=NULL usage_rate_raw=NULL usage_rate_capped=NULL points=0 minutes_played=0.0")
+	wantCells(t, rowNamed(t, o, "No Shots"), "ts_pct=NULL efg_pct=NULL usage_rate=NULL usage_rate_raw=NULL "+
+		"usage_rate_capped=NULL points=0 minutes_played=0.0")
 	for _, row := range o.Rows {
 		if score, ok := row[out.score].Float64(); !ok || score < 0 || score > 100 {
 			t.Errorf("quality_score %v", row[out.score].Text())
@@ -205,8 +213,10 @@ func TestLineage(t *testing.T) {
 	w := twoSources()
 	w.addGame("MIA", "NYK", 99, 98) // final, without rows
 	row := rowNamed(t, w.build(t), "TJ Wexler")
-	wantCells(t, row, "source_nbac_last_updated=2022-01-16T10:00:00.000000Z source_nbac_rows_found=4 source_nbac_completeness_pct=50.00 "+
-		"source_bdl_rows_found=4 source_bdl_completeness_pct=50.00 source_team_rows_found=5 source_team_completeness_pct=50.00 "+
+	wantCells(t, row, "source_nbac_last_updated=2022-01-16T10:00:00.000000Z source_nbac_rows_found=4 "+
+		"source_nbac_completeness_pct=50.00 "+
+		"source_bdl_rows_found=4 source_bdl_completeness_pct=50.00 source_team_rows_found=5 "+
+		"source_team_completeness_pct=50.00 "+
 		"source_odds_rows_found=NULL source_bbd_hash=NULL shot_zones_estimated=NULL")
 	for _, name := range []string{"source_nbac_hash", "source_bdl_hash", "source_team_hash", "data_hash"} {
 		if got := row[Target.MustIndex(name)].Str(); len(got) != 16 || strings.Trim(got, "0123456789abcdef") != "" {
@@ -233,7 +243,8 @@ func messy() *world {
 		w.addBDL(bosChi, "BOS", playerOf("BOS", i), "29", teamLine(110, i))
 	}
 	w.addGame("BOS", "CHI", 110, 104, cells{"game_id": "0022100400", "processed_at": "2022-01-17T00:00:00Z"})
-	w.addGame("BOS", "CHI", 10, 4, cells{"game_id": "0022100400", "game_status": 2, "processed_at": "2022-01-18T00:00:00Z"})
+	w.addGame("BOS", "CHI", 10, 4,
+		cells{"game_id": "0022100400", "game_status": 2, "processed_at": "2022-01-18T00:00:00Z"})
 	foreign(3, "20220115_CHI_BOS", cells{"paint_makes": 2})(w)
 	w.in.Previous = append(w.in.Previous, w.in.Previous[0])
 	w.settings = `{"unowned":"carry"}`
@@ -293,7 +304,9 @@ func TestInputFingerprint(t *testing.T) {
 		{"nothing", func(*world) {}, true},
 		{"a stat", func(w *world) { w.book[0][columnsOf[gamebook].stats[assists]] = table.Int(9) }, false},
 		{"the load time", func(w *world) { w.book[0][columnsOf[gamebook].processed] = table.Null }, false},
-		{"a column not read", func(w *world) { w.book[0][boxscore.Gamebook.MustIndex("source_file_path")] = table.String("x") }, true},
+		{"a column not read", func(w *world) {
+			w.book[0][boxscore.Gamebook.MustIndex("source_file_path")] = table.String("x")
+		}, true},
 		{"a row of the schedule", func(w *world) { w.schedule = w.schedule[:len(w.schedule)-1] }, false},
 		{"a registry row of the date", func(w *world) { w.know("calrivers", "rivers_003", "MIA") }, false},
 		{"a registry row of nobody here", func(w *world) { w.know("elsewhere", "elsewhere_001", "MIA") }, true},

@@ -9,7 +9,8 @@ import (
 
 // Lookup is the normalised form of a display name: lower-case ASCII letters and digits only, accents folded, generation
 // suffixes kept ("Jaren Jackson Junior" is "jarenjacksonjr"). It is "" when nothing of the name remains. Both sources
-// are normalised by it, whatever lookup they store. Lookup(Lookup(s)) == Lookup(s) for names without a spelt-out suffix.
+// are normalised by it, whatever lookup they store. Lookup(Lookup(s)) == Lookup(s) for names without a spelt-out
+// suffix.
 func Lookup(name string) string {
 	if !isASCII(name) {
 		name = fold(name)
@@ -51,8 +52,8 @@ var transliterate = strings.NewReplacer(
 	"Æ", "AE", "æ", "ae", "Œ", "OE", "œ", "oe", "ß", "ss", "ẞ", "SS", "Þ", "Th", "þ", "th",
 )
 
-// fold turns a name into ASCII: compatibility forms unified, marks dropped, special letters spelt out, the rest dropped.
-// White space of any script stays a blank, so that suffixes are still found.
+// fold turns a name into ASCII: compatibility forms unified, marks dropped, special letters spelt out, the rest
+// dropped. White space of any script stays a blank, so that suffixes are still found.
 func fold(name string) string {
 	decomposed := norm.NFD.String(transliterate.Replace(norm.NFKC.String(name)))
 	bare := strings.Map(func(r rune) rune {

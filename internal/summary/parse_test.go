@@ -26,17 +26,18 @@ func TestLookup(t *testing.T) {
 		"oganunoby":             {"O.G. Anunoby", "OG Anunoby"},
 		"robertwilliamsiii":     {"Robert Williams III"},
 		"robertwilliams":        {"Robert Williams"},
-		"jarenjacksonjr":        {"Jaren Jackson Jr.", "Jaren Jackson Jr", "Jaren Jackson Junior", "Jaren Jackson, JR.", "jaren jackson\tjunior"},
-		"jarenjacksonsr":        {"Jaren Jackson Sr.", "Jaren Jackson Senior"},
-		"lukaszmadej":           {"Łukasz Madej"},
-		"dordedosen":            {"Đorđe Došen"},
-		"oysteinaebo":           {"Øystein Æbo"},
-		"thorweisssson":         {"Þor Weißsson"},
-		"jurgenost":             {"Jürgen Öst", "Jurgen Ost"},
-		"vanemarcus":            {"Vane, Marcus"},
-		"marcusvane":            {"Marcus Vane", "Marcus\u00a0Vane", "Ｍarcus Vane"},
-		"junior":                {"Junior"}, // a whole name is no ending
-		"":                      {"", "   ", "...", "张"},
+		"jarenjacksonjr": {"Jaren Jackson Jr.", "Jaren Jackson Jr", "Jaren Jackson Junior", "Jaren Jackson, JR.",
+			"jaren jackson\tjunior"},
+		"jarenjacksonsr": {"Jaren Jackson Sr.", "Jaren Jackson Senior"},
+		"lukaszmadej":    {"Łukasz Madej"},
+		"dordedosen":     {"Đorđe Došen"},
+		"oysteinaebo":    {"Øystein Æbo"},
+		"thorweisssson":  {"Þor Weißsson"},
+		"jurgenost":      {"Jürgen Öst", "Jurgen Ost"},
+		"vanemarcus":     {"Vane, Marcus"},
+		"marcusvane":     {"Marcus Vane", "Marcus\u00a0Vane", "Ｍarcus Vane"},
+		"junior":         {"Junior"}, // a whole name is no ending
+		"":               {"", "   ", "...", "张"},
 	}
 	for want, names := range tests {
 		for _, name := range names {
@@ -72,8 +73,8 @@ func TestTeam(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ code, want string }{
 		{"BRK", "BKN"}, {"PHO", "PHX"}, {"CHO", "CHA"}, {"GS", "GSW"}, {"SA", "SAS"}, {"NY", "NYK"}, {"NO", "NOP"},
-		{"NOH", "NOP"}, {"UTAH", "UTA"}, {"WSH", "WAS"}, {"BKN", "BKN"}, {"bkn", "BKN"}, {" LAL ", "LAL"}, {"\u00a0lal", "LAL"}, {"utah", "UTA"},
-		{"XXX", ""}, {"", ""}, {"Warriors", ""}, {"LBN", ""}, {"B K N", ""},
+		{"NOH", "NOP"}, {"UTAH", "UTA"}, {"WSH", "WAS"}, {"BKN", "BKN"}, {"bkn", "BKN"}, {" LAL ", "LAL"},
+		{"\u00a0lal", "LAL"}, {"utah", "UTA"}, {"XXX", ""}, {"", ""}, {"Warriors", ""}, {"LBN", ""}, {"B K N", ""},
 	}
 	for _, tt := range tests {
 		if got, ok := Team(tt.code); got != tt.want || ok != (tt.want != "") {
@@ -112,20 +113,23 @@ func TestParseMinutes(t *testing.T) {
 		{" 04 : 00 ", 240, 40, false}, {"48:00", 2880, 480, false}, {"PT34M56.00S", 2096, 349, false},
 		{"0:03", 3, 1, false}, {"0:02", 2, 0, false}, {"0:00", 0, 0, false}, {"00", 0, 0, true}, {"0", 0, 0, true},
 		{"53:00", 3180, 530, false}, {"12:03", 723, 121, false}, {"07:09", 429, 72, false}, {"34.5", 2070, 345, false},
-		{"31.45", 1887, 315, false}, {"31.333", 1880, 313, false}, {"PT24M01.00S", 1441, 240, false}, {"PT38M", 2280, 380, true},
+		{"31.45", 1887, 315, false}, {"31.333", 1880, 313, false}, {"PT24M01.00S", 1441, 240, false},
+		{"PT38M", 2280, 380, true},
 		{"PT00M00.00S", 0, 0, false}, {"PT56S", 56, 9, false}, {"PT34M55.5S", 2096, 349, false}, {"pt10m", 600, 100, true},
 		{" 21:30 ", 1290, 215, false}, {"53:12", 3192, 532, false}, {"39:57", 2397, 400, false}, {"80:00", 4800, 800, false},
 	}
 	for _, tt := range known {
 		want := Minutes{MinutesKnown, tt.seconds, tt.whole}
 		if got := ParseMinutes(tt.text); got != want || MinutesPlayed(got.Seconds) != tt.tenths {
-			t.Errorf("ParseMinutes(%q) = %+v, %d tenths, want %+v, %d", tt.text, got, MinutesPlayed(got.Seconds), want, tt.tenths)
+			t.Errorf("ParseMinutes(%q) = %+v, %d tenths, want %+v, %d", tt.text, got,
+				MinutesPlayed(got.Seconds), want, tt.tenths)
 		}
 	}
 	kinds := map[MinutesKind][]string{
 		MinutesAbsent:    {"", " ", "-", "null", "NULL"},
 		MinutesNotPlayed: {"DNP - Coach's Decision", "dnd - sick", "NWT", "Did Not Dress", "Inactive"},
-		MinutesBad: {"12:75", "abc", "1e3", "NaN", "inf", "-3", "-3:00", "1:02:03", "80:01", "81", "34.", ".5", "34.5.1", "PT", "PTM",
+		MinutesBad: {"12:75", "abc", "1e3", "NaN", "inf", "-3", "-3:00", "1:02:03", "80:01", "81", "34.", ".5",
+			"34.5.1", "PT", "PTM",
 			"PT34M60S", "PT34MS", "PT34", "PT1H", "12:3x", "：", "３４", "9999999999999999999", "+5", "12:-5", "0x10"},
 	}
 	for kind, texts := range kinds {

@@ -17,7 +17,8 @@ var (
 	inputTeams = strings.Fields("ATL BOS BKN CHA CHI CLE DAL DEN DET GSW HOU IND LAC LAL MEM MIA MIL MIN NOP NYK")
 )
 
-// rawInputs are two dates of two seasons, each with ten final games that both sources have in full, 20 active rows a game.
+// rawInputs are two dates of two seasons, each with ten final games that both sources have in full, 20 active rows a
+// game.
 func rawInputs(t *testing.T) *job.PreflightInput {
 	t.Helper()
 	settings, err := Job().Settings(nil)
@@ -25,7 +26,8 @@ func rawInputs(t *testing.T) *job.PreflightInput {
 		t.Fatal(err)
 	}
 	in := &job.PreflightInput{
-		Range: gamedate.Range{From: gamedate.MustParse("2021-10-01"), To: gamedate.MustParse("2023-06-30")}, Settings: settings,
+		Range:      gamedate.Range{From: gamedate.MustParse("2021-10-01"), To: gamedate.MustParse("2023-06-30")},
+		Settings:   settings,
 		Thresholds: job.Defaults(thresholds), Expected: map[gamedate.Date]job.Expectation{}, Queued: map[gamedate.Date]bool{},
 		Counts: map[string][]job.GroupCount{Target.Name: {}}, References: map[string][]table.Row{},
 	}
@@ -39,20 +41,24 @@ func rawInputs(t *testing.T) *job.PreflightInput {
 				job.GroupCount{Date: d, Keys: []string{id, boxscore.Active}, Rows: 20, Nulls: []int64{0}},
 				job.GroupCount{Date: d, Keys: []string{id, boxscore.DNP}, Rows: 10, Nulls: []int64{10}})
 			in.Counts[boxscore.BDL.Name] = append(in.Counts[boxscore.BDL.Name],
-				job.GroupCount{Date: d, Keys: []string{gameID(d, inputTeams[i+1], inputTeams[i])}, Rows: 30, Nulls: []int64{0}}) // the other order
+				// the other order
+				job.GroupCount{Date: d, Keys: []string{gameID(d, inputTeams[i+1], inputTeams[i])}, Rows: 30, Nulls: []int64{0}})
 		}
 		in.Expected[d] = e
 		in.Counts[nameCounts[gamebook].Key()] = append(in.Counts[nameCounts[gamebook].Key()], gamebookNames(d, "A", 300))
-		in.Counts[nameCounts[bdl].Key()] = append(in.Counts[nameCounts[bdl].Key()], job.GroupCount{Keys: []string{fmt.Sprint(d.SeasonYear()), "A"}, Rows: 300})
+		in.Counts[nameCounts[bdl].Key()] = append(in.Counts[nameCounts[bdl].Key()],
+			job.GroupCount{Keys: []string{fmt.Sprint(d.SeasonYear()), "A"}, Rows: 300})
 		in.References[boxscore.Registry.Name] = append(in.References[boxscore.Registry.Name],
-			rowOf(boxscore.Registry, cells{"season": d.Season(), "player_name": "A", "player_lookup": "a", "team_abbr": "BOS", "universal_player_id": "a_1"}))
+			rowOf(boxscore.Registry, cells{"season": d.Season(), "player_name": "A", "player_lookup": "a", "team_abbr": "BOS",
+				"universal_player_id": "a_1"}))
 	}
 	return in
 }
 
 // gamebookNames is a count of active gamebook rows with a name.
 func gamebookNames(d gamedate.Date, name string, rows int64) job.GroupCount {
-	return job.GroupCount{Keys: []string{fmt.Sprint(d.SeasonYear()), name, name, boxscore.Active, boxscore.Original}, Rows: rows}
+	return job.GroupCount{Keys: []string{fmt.Sprint(d.SeasonYear()), name, name, boxscore.Active, boxscore.Original},
+		Rows: rows}
 }
 
 // renamed gives n of the 300 gamebook rows of the first date a name that nobody knows.
@@ -118,10 +124,14 @@ var inputCases = []struct {
 	change             func(in *job.PreflightInput)
 	want               job.Verdict
 }{
-	{"a game in no source", "", "games_without_rows", func(in *job.PreflightInput) { lose(in, boxscore.Gamebook, 1); lose(in, boxscore.BDL, 1) }, job.Warned},
-	{"its own season", "2021-22", "games_without_rows", func(in *job.PreflightInput) { lose(in, boxscore.Gamebook, 1); lose(in, boxscore.BDL, 1) }, job.Warned},
-	{"the other season", "2022-23", "games_without_rows", func(in *job.PreflightInput) { lose(in, boxscore.Gamebook, 1); lose(in, boxscore.BDL, 1) }, job.Pass},
-	{"a game in one source", "", "games_without_rows", func(in *job.PreflightInput) { lose(in, boxscore.Gamebook, 1) }, job.Pass},
+	{"a game in no source", "", "games_without_rows",
+		func(in *job.PreflightInput) { lose(in, boxscore.Gamebook, 1); lose(in, boxscore.BDL, 1) }, job.Warned},
+	{"its own season", "2021-22", "games_without_rows",
+		func(in *job.PreflightInput) { lose(in, boxscore.Gamebook, 1); lose(in, boxscore.BDL, 1) }, job.Warned},
+	{"the other season", "2022-23", "games_without_rows",
+		func(in *job.PreflightInput) { lose(in, boxscore.Gamebook, 1); lose(in, boxscore.BDL, 1) }, job.Pass},
+	{"a game in one source", "", "games_without_rows", func(in *job.PreflightInput) { lose(in, boxscore.Gamebook, 1) },
+		job.Pass},
 	{"a source that is switched off", "", "bdl_games", func(in *job.PreflightInput) {
 		lose(in, boxscore.BDL, 20)
 		in.Settings = []byte(`{"sources":{"bdl_player_boxscores":{"off":true}}}`)
@@ -133,7 +143,8 @@ var inputCases = []struct {
 	{"a roster, and the other source has the game", "", "games_without_active", func(in *job.PreflightInput) {
 		in.Counts[boxscore.Gamebook.Name][0].Keys[1] = boxscore.Inactive
 	}, job.Pass},
-	{"all of them in one season", "2021-22", "gamebook_minutes_null", func(in *job.PreflightInput) { withoutMinutes(in, boxscore.Gamebook, 11) }, job.Failed},
+	{"all of them in one season", "2021-22",
+		"gamebook_minutes_null", func(in *job.PreflightInput) { withoutMinutes(in, boxscore.Gamebook, 11) }, job.Failed},
 	{"another bound", "", "bdl_minutes_null", func(in *job.PreflightInput) {
 		withoutMinutes(in, boxscore.BDL, 31)
 		in.Thresholds, _ = in.Thresholds.With(map[string]job.Bounds{"preflight.bdl_minutes_null": bounds(6, 10)})
@@ -145,13 +156,15 @@ var inputCases = []struct {
 		in.References[boxscore.Registry.Name] = in.References[boxscore.Registry.Name][:1]
 		delete(in.Expected, inputDates[1])
 	}, job.Pass},
-	{"2% of 1,200 rows with an unknown name", "", "unresolved", func(in *job.PreflightInput) { renamed(in, 24) }, job.Pass},
+	{"2% of 1,200 rows with an unknown name", "",
+		"unresolved", func(in *job.PreflightInput) { renamed(in, 24) }, job.Pass},
 	{"over 2%", "", "unresolved", func(in *job.PreflightInput) { renamed(in, 25) }, job.Warned},
 	{"2% of a season", "2021-22", "unresolved", func(in *job.PreflightInput) { renamed(in, 12) }, job.Pass},
 	{"over 2% of a season", "2021-22", "unresolved", func(in *job.PreflightInput) { renamed(in, 13) }, job.Warned},
 	{"names of another season", "2022-23", "unresolved", func(in *job.PreflightInput) { renamed(in, 300) }, job.Pass},
 	{"an alias", "", "unresolved", func(in *job.PreflightInput) { renamed(in, 300); aliased(in, true) }, job.Pass},
-	{"an alias that is not active", "", "unresolved", func(in *job.PreflightInput) { renamed(in, 300); aliased(in, false) }, job.Warned},
+	{"an alias that is not active", "",
+		"unresolved", func(in *job.PreflightInput) { renamed(in, 300); aliased(in, false) }, job.Warned},
 	{"a registry without ids", "", "unresolved", func(in *job.PreflightInput) {
 		for _, row := range in.References[boxscore.Registry.Name] {
 			row[boxscore.Registry.MustIndex("universal_player_id")] = table.Null
@@ -238,7 +251,8 @@ func TestUnknownNamesAreListed(t *testing.T) {
 	groups[3].Keys[2] = "Á" // the original name stands in: "a"
 	in.Counts[nameCounts[gamebook].Key()] = groups
 	c := verdictOf(t, judgeInputs(*in), "", "unresolved")
-	if c.Seen != "90 of 1257 (7.16%)" || !strings.HasSuffix(c.Advice, "most rows have José Ñ. (50 rows); Nobody (40 rows)") {
+	if c.Seen != "90 of 1257 (7.16%)" ||
+		!strings.HasSuffix(c.Advice, "most rows have José Ñ. (50 rows); Nobody (40 rows)") {
 		t.Errorf("got %q, %q", c.Seen, c.Advice)
 	}
 }
@@ -251,7 +265,8 @@ func TestRawMinutesAtTheEdges(t *testing.T) {
 		nulls, rows int64
 		want        job.Verdict
 	}{
-		{"t01", 99, 10_000, job.Pass}, {"t02", 100, 10_000, job.Pass}, {"t03", 101, 10_000, job.Warned}, {"t04", 10_004, 1_000_000, job.Warned},
+		{"t01", 99, 10_000, job.Pass}, {"t02", 100, 10_000, job.Pass}, {"t03", 101, 10_000, job.Warned},
+		{"t04", 10_004, 1_000_000, job.Warned},
 		{"t05", 500, 10_000, job.Warned}, {"t06", 50_004, 1_000_000, job.Failed}, {"t07", 9950, 10_000, job.Failed},
 	} {
 		totals := inputTotals{rows: [numSources]int64{tt.rows, tt.rows}, noMinutes: [numSources]int64{tt.nulls, tt.nulls}}

@@ -49,8 +49,8 @@ func readPrevious(date gamedate.Date, s *slate, rows []table.Row) (*previous, er
 	}
 	for _, row := range rows {
 		if len(row) != len(Target.Columns) {
-			return nil, fmt.Errorf("previous partition of %s: a row of %d values, want %d: read the table with its declared columns",
-				date, len(row), len(Target.Columns))
+			return nil, fmt.Errorf("previous partition of %s: a row of %d values, want %d: "+
+				"read the table with its declared columns", date, len(row), len(Target.Columns))
 		}
 	}
 	// The newest row first, so that its unowned values win over those of older copies.

@@ -31,10 +31,12 @@ func TestSecondRun(t *testing.T) {
 		t.Errorf("fingerprints %s and %s", a, b)
 	}
 	if len(second.Findings) != 0 || first.InputFingerprint != second.InputFingerprint {
-		t.Errorf("findings %v, input fingerprints %s and %s", second.Findings, first.InputFingerprint, second.InputFingerprint)
+		t.Errorf("findings %v, input fingerprints %s and %s", second.Findings, first.InputFingerprint,
+			second.InputFingerprint)
 	}
 	for i, row := range second.Rows {
-		wantCells(t, row, "record_version=1 processed_at=2024-07-01T00:00:00.000000Z created_at=2024-06-01T08:00:00.000000Z first_processed_at=2024-06-01T08:00:00.000000Z")
+		wantCells(t, row, "record_version=1 processed_at=2024-07-01T00:00:00.000000Z "+
+			"created_at=2024-06-01T08:00:00.000000Z first_processed_at=2024-06-01T08:00:00.000000Z")
 		if row[out.dataHash].Str() != first.Rows[i][out.dataHash].Str() {
 			t.Errorf("%s: data_hash changed", Target.Describe(row))
 		}
@@ -46,7 +48,8 @@ func TestSecondRun(t *testing.T) {
 	changed.book[0][columnsOf[gamebook].processed] = table.Timestamp(loadTime().Add(time.Hour))
 	var got []string
 	for i, row := range changed.build(t).Rows {
-		if version, _ := row[out.version].Int64(); version != 1 || row[out.dataHash].Str() != second.Rows[i][out.dataHash].Str() {
+		if version, _ := row[out.version].Int64(); version != 1 ||
+			row[out.dataHash].Str() != second.Rows[i][out.dataHash].Str() {
 			got = append(got, row[out.lookup].Str()+" "+row[out.version].Text())
 		}
 	}
@@ -86,8 +89,10 @@ func TestCarryOverFromTwins(t *testing.T) {
 	t.Parallel()
 	w := bostonAtChicago()
 	for _, c := range []cells{
-		{"game_id": "20220115_CHI_BOS", "created_at": "2022-01-20T00:00:00Z", "first_processed_at": "2022-01-19T00:00:00Z", "record_version": 4},
-		{"game_id": "20220115_BOS_CHI", "created_at": "2022-01-18T00:00:00Z", "first_processed_at": "2022-01-21T00:00:00Z", "record_version": 2},
+		{"game_id": "20220115_CHI_BOS", "created_at": "2022-01-20T00:00:00Z", "first_processed_at": "2022-01-19T00:00:00Z",
+			"record_version": 4},
+		{"game_id": "20220115_BOS_CHI", "created_at": "2022-01-18T00:00:00Z", "first_processed_at": "2022-01-21T00:00:00Z",
+			"record_version": 2},
 		{"game_id": "20220115_BOS_CHI", "created_at": nil, "first_processed_at": nil, "record_version": nil},
 	} {
 		w.in.Previous = append(w.in.Previous, rowOf(Target, with(cells{
@@ -96,7 +101,8 @@ func TestCarryOverFromTwins(t *testing.T) {
 		}, c)))
 	}
 	o := w.build(t)
-	wantCells(t, rowNamed(t, o, "Abe Avery"), "record_version=5 created_at=2022-01-18T00:00:00.000000Z first_processed_at=2022-01-19T00:00:00.000000Z")
+	wantCells(t, rowNamed(t, o, "Abe Avery"),
+		"record_version=5 created_at=2022-01-18T00:00:00.000000Z first_processed_at=2022-01-19T00:00:00.000000Z")
 	wantCells(t, rowNamed(t, o, "Bo Barnes"), "record_version=1 created_at=2024-06-01T08:00:00.000000Z")
 }
 
@@ -109,12 +115,13 @@ func TestUnownedColumns(t *testing.T) {
 		w.settings = settings
 		w.in.Previous = rows
 		o := w.build(t)
-		return messageOf(o, "would_erase_columns"), rowNamed(t, o, "Abe Avery"), rowNamed(t, o, "Abe Avery")[out.dataHash].Str()
+		return messageOf(o, "would_erase_columns"), rowNamed(t, o, "Abe Avery"),
+			rowNamed(t, o, "Abe Avery")[out.dataHash].Str()
 	}
 	previous := func(lookup string, changes ...cells) table.Row {
 		return rowOf(Target, with(cells{
-			"player_lookup": lookup, "game_id": bosChi, "game_date": "2022-01-15", "team_abbr": "BOS", "opponent_team_abbr": "CHI",
-			"season_year": 2021, "starter_flag": false, "win_flag": false, "is_active": true,
+			"player_lookup": lookup, "game_id": bosChi, "game_date": "2022-01-15", "team_abbr": "BOS",
+			"opponent_team_abbr": "CHI", "season_year": 2021, "starter_flag": false, "win_flag": false, "is_active": true,
 		}, changes...))
 	}
 	_, _, plain := build(`{}`)

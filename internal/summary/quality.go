@@ -28,7 +28,8 @@ const (
 
 var issueNames = [numIssues]string{
 	"ambiguous_identity", "backup_source_used", "bad_minutes", "missing_minutes", "missing_plus_minus", "points_mismatch",
-	"season_mismatch", "source_conflict", "source_disagreement", "two_games_one_date", "unknown_result", "unresolved_player",
+	"season_mismatch", "source_conflict", "source_disagreement", "two_games_one_date",
+	"unknown_result", "unresolved_player",
 }
 
 // issueSet is a set of issues.

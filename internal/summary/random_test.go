@@ -25,14 +25,16 @@ func anyWorld(rng *rand.Rand) *world {
 	names := []any{"Al Ax", "Al Ax Jr.", "Al Ax Junior", "Ál Ax", "Bo", "Bo Ba", "Cy", "  ", nil}
 	for range 12 {
 		w.players = append(w.players, rowOf(boxscore.Registry, cells{
-			"universal_player_id": of("a_1", "a_2", "b_1", nil), "player_name": "x", "player_lookup": of("alax", "alaxjr", "bo", "boba"),
-			"team_abbr": of("BOS", "CHI", "NYK"), "season": of("2021-22", "2021-22", "2020-21", "2023-24"),
+			"universal_player_id": of("a_1", "a_2", "b_1", nil), "player_name": "x",
+			"player_lookup": of("alax", "alaxjr", "bo", "boba"),
+			"team_abbr":     of("BOS", "CHI", "NYK"), "season": of("2021-22", "2021-22", "2020-21", "2023-24"),
 			"last_game_date": of(nil, "2022-01-01", "2022-01-02"),
 		}))
 	}
 	w.alias("cy", "bo", true)
 	w.alias("cy", "alax", rng.IntN(2) == 0)
-	games := []any{bosChi, bosChi, "20220115_CHI_BOS", miaNyk, "20220115_DEN_LAL", "20220115_LAL_DEN", "20220115_UTA_PHX", "20220115_XXX_CHI", "x"}
+	games := []any{bosChi, bosChi, "20220115_CHI_BOS", miaNyk, "20220115_DEN_LAL", "20220115_LAL_DEN", "20220115_UTA_PHX",
+		"20220115_XXX_CHI", "x"}
 	teams := []any{"BOS", "BOS", "CHI", "chi", "NYK", "MIA", "LAL", "", "ZZZ"}
 	minutes := []any{nil, "", "-", "0:00", "00", "12:00", "12", "34:59", "12:75", "DNP", "99:00"}
 	count := func(row table.Row, s source) {
@@ -46,8 +48,10 @@ func anyWorld(rng *rand.Rand) *world {
 		}
 	}
 	for range 30 {
-		b := cells{"game_id": of(games...), "team_abbr": of(append(teams, nil)...), "player_name": of(names...), "player_name_original": of(names[:8]...),
-			"player_status": of("active", "active", "active", "dnp", "inactive", "gone"), "minutes": of(minutes...), "dnp_reason": of(nil, "Rest", ""),
+		b := cells{"game_id": of(games...), "team_abbr": of(append(teams, nil)...), "player_name": of(names...),
+			"player_name_original": of(names[:8]...),
+			"player_status":        of("active", "active", "active", "dnp", "inactive", "gone"), "minutes": of(minutes...),
+			"dnp_reason":             of(nil, "Rest", ""),
 			"name_resolution_status": of(boxscore.Original, boxscore.NotFound, nil), "data_hash": of(nil, "a", "b"),
 			"processed_at": of(nil, loadedAt, "2022-01-17T00:00:00Z"), "season_year": of(2021, 2022)}
 		row := w.bookRow(bosChi, "BOS", "x", "", "", b)
@@ -56,8 +60,10 @@ func anyWorld(rng *rand.Rand) *world {
 		}
 		w.book = append(w.book, row)
 		name := of(names[:8]...)
-		w.addBDL(bosChi, "BOS", "x", "", "", cells{"game_id": of(games...), "team_abbr": of(teams...), "player_full_name": name, "minutes": of(minutes...),
-			"period": of(nil, 4, 5, 9, 0, -3), "home_team_score": of(nil, 104, 103), "away_team_score": of(nil, 110, 111), "game_status": of("Final", nil)})
+		w.addBDL(bosChi, "BOS", "x", "", "",
+			cells{"game_id": of(games...), "team_abbr": of(teams...), "player_full_name": name, "minutes": of(minutes...),
+				"period": of(nil, 4, 5, 9, 0, -3), "home_team_score": of(nil, 104, 103), "away_team_score": of(nil, 110, 111),
+				"game_status": of("Final", nil)})
 		if rng.IntN(3) > 0 {
 			count(w.bdl[len(w.bdl)-1], bdl)
 		}
@@ -101,10 +107,12 @@ func TestAnyInput(t *testing.T) {
 			if diff := cmp.Diff(o.Counts, again.Counts); diff != "" {
 				t.Errorf("counts (-first +again):\n%s", diff)
 			}
-			if a, b := Target.Fingerprint(o.Rows), Target.Fingerprint(again.Rows); a != b || o.InputFingerprint != again.InputFingerprint {
+			if a, b := Target.Fingerprint(o.Rows), Target.Fingerprint(again.Rows); a != b ||
+				o.InputFingerprint != again.InputFingerprint {
 				t.Errorf("fingerprints %s %s, again %s %s", a, o.InputFingerprint, b, again.InputFingerprint)
 			}
-			if diff := cmp.Diff([]any{o.Rejections, o.Unresolved, o.Findings}, []any{again.Rejections, again.Unresolved, again.Findings}); diff != "" {
+			if diff := cmp.Diff([]any{o.Rejections, o.Unresolved, o.Findings},
+				[]any{again.Rejections, again.Unresolved, again.Findings}); diff != "" {
 				t.Errorf("rejections, unresolved, findings (-first +again):\n%s", diff)
 			}
 			for _, row := range again.Rows {

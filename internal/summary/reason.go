@@ -17,7 +17,8 @@ var reasonWords = []struct {
 	phrases  [][]string
 }{
 	{ReasonInjury, phrases("injury", "injured", "illness", "sprain", "strain", "sore", "soreness", "pain", "surgery",
-		"concussion", "knee", "ankle", "back", "hamstring", "shoulder", "hip", "foot", "calf", "quad", "groin", "wrist", "elbow")},
+		"concussion", "knee", "ankle", "back", "hamstring", "shoulder", "hip", "foot", "calf", "quad",
+		"groin", "wrist", "elbow")},
 	{ReasonRest, phrases("rest", "load management", "recovery", "maintenance", "scheduled rest", "precautionary")},
 	{ReasonPersonal, phrases("personal", "family", "birth", "funeral", "bereavement")},
 	{ReasonCoach, phrases("coach", "coach's", "decision", "not with team", "suspension", "team decision", "disciplinary")},
@@ -45,7 +46,8 @@ func ReasonCategory(reason string) string {
 	return ReasonOther
 }
 
-// words splits lower-cased text at everything but letters, digits and apostrophes; a curly apostrophe is a straight one.
+// words splits lower-cased text at everything but letters, digits and apostrophes; a curly apostrophe is a straight
+// one.
 func words(s string) []string {
 	return strings.FieldsFunc(strings.ReplaceAll(strings.ToLower(s), "’", "'"), func(r rune) bool {
 		return !('a' <= r && r <= 'z' || '0' <= r && r <= '9' || r == '\'' || r > 127)

@@ -12,7 +12,8 @@ import (
 )
 
 // sampleWeek is the week that the old runbook begins with; its facts are known.
-var sampleWeek = gamedate.Range{From: gamedate.Date{Year: 2022, Month: 1, Day: 10}, To: gamedate.Date{Year: 2022, Month: 1, Day: 16}}
+var sampleWeek = gamedate.Range{From: gamedate.Date{Year: 2022, Month: 1, Day: 10},
+	To: gamedate.Date{Year: 2022, Month: 1, Day: 16}}
 
 // canary begins with the runbook's week, where it is among the dates, and with each season's first date of most games;
 // the busiest date of all is one of those.
@@ -44,8 +45,8 @@ func canary(expected map[gamedate.Date]job.Expectation) []gamedate.Date {
 // leaders is how many players of a date are looked at: those with the most minutes.
 const leaders = 5
 
-// spotCheck shows the players with the most minutes of one date and judges the mean of these minutes: "45:58" that became
-// nothing, or seconds that became minutes, show there at once.
+// spotCheck shows the players with the most minutes of one date and judges the mean of these minutes: "45:58" that
+// became nothing, or seconds that became minutes, show there at once.
 func spotCheck(rows []table.Row, by job.Thresholds) job.SpotCheck {
 	minutes := Target.MustIndex("minutes_played")
 	tenths := func(r table.Row) int64 { n, _, _ := r[minutes].Unscaled(); return n }
@@ -55,7 +56,8 @@ func spotCheck(rows []table.Row, by job.Thresholds) job.SpotCheck {
 		return cmp.Or(cmp.Compare(tenths(b), tenths(a)), a[name].Compare(b[name]))
 	})
 	top = top[:min(leaders, len(top))]
-	out := job.SpotCheck{Columns: []string{"player_full_name", "team_abbr", "minutes_played", "points", "assists", "usage_rate"}}
+	out := job.SpotCheck{Columns: []string{"player_full_name", "team_abbr", "minutes_played", "points",
+		"assists", "usage_rate"}}
 	sum := int64(0)
 	for _, r := range top {
 		sum += tenths(r)
@@ -65,11 +67,13 @@ func spotCheck(rows []table.Row, by job.Thresholds) job.SpotCheck {
 		}
 		out.Rows = append(out.Rows, cells)
 	}
-	out.Checks = []job.Check{judgeLeaders(by["sample.leading_minutes_least"], by["sample.leading_minutes_most"], sum, int64(len(top)))}
+	out.Checks = []job.Check{judgeLeaders(by["sample.leading_minutes_least"], by["sample.leading_minutes_most"],
+		sum, int64(len(top)))}
 	return out
 }
 
-// judgeLeaders judges the mean minutes of the leading players of a date, given in tenths. Nobody with minutes is a failure.
+// judgeLeaders judges the mean minutes of the leading players of a date, given in tenths. Nobody with minutes is a
+// failure.
 func judgeLeaders(least, most job.Threshold, tenths, n int64) job.Check {
 	c := job.Check{Name: "leading_minutes", Verdict: job.Failed, Seen: "nobody has minutes",
 		Bound: fmt.Sprintf("%s and %s", least.Bound(), most.Bound())}

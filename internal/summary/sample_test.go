@@ -19,10 +19,12 @@ func TestCanary(t *testing.T) {
 		want  []string
 	}{
 		{"nothing", nil, nil},
-		{"the runbook's week", map[string]int{"2022-01-09": 5, "2022-01-10": 5, "2022-01-13": 1, "2022-01-16": 8, "2022-01-17": 2},
+		{"the runbook's week",
+			map[string]int{"2022-01-09": 5, "2022-01-10": 5, "2022-01-13": 1, "2022-01-16": 8, "2022-01-17": 2},
 			[]string{"2022-01-10", "2022-01-13", "2022-01-16"}},
 		{"a week without games on one date", map[string]int{"2022-01-11": 0, "2022-01-12": 3}, []string{"2022-01-12"}},
-		{"the first of the busiest dates of each season", map[string]int{"2022-02-01": 4, "2022-02-03": 9, "2022-02-04": 9, "2022-11-01": 12, "2022-11-02": 3, "2024-01-01": 1},
+		{"the first of the busiest dates of each season", map[string]int{"2022-02-01": 4, "2022-02-03": 9, "2022-02-04": 9,
+			"2022-11-01": 12, "2022-11-02": 3, "2024-01-01": 1},
 			[]string{"2022-02-03", "2022-11-01", "2024-01-01"}},
 		{"a range without the week", map[string]int{"2023-01-10": 2}, []string{"2023-01-10"}},
 	}
@@ -67,7 +69,8 @@ func TestSpotCheck(t *testing.T) {
 	if len(got.Checks) != 1 || got.Checks[0].Seen != "32.8" || got.Checks[0].Verdict != job.Pass {
 		t.Errorf("checks: got %+v, want one that passes with 32.8 minutes", got.Checks)
 	}
-	if got := spotCheck(rows[len(rows)-1:], defaultThresholds).Checks; len(got) != 1 || got[0].Verdict != job.Failed || got[0].Advice == "" {
+	if got := spotCheck(rows[len(rows)-1:], defaultThresholds).Checks; len(got) != 1 || got[0].Verdict != job.Failed ||
+		got[0].Advice == "" {
 		t.Errorf("nobody with minutes: got %+v, want a failure that says what to do", got)
 	}
 }

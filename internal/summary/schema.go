@@ -91,7 +91,8 @@ func columns() []table.Column {
 		{"nbac", true}, {"bdl", true}, {"bbd", false}, {"nbac_pbp", false}, {"odds", false}, {"bp", false}, {"team", true},
 	} {
 		lineage := []table.Column{
-			{Name: "source_" + p.prefix + "_last_updated", Type: table.TIMESTAMP, Doc: "Newest processed_at among the rows used."},
+			{Name: "source_" + p.prefix + "_last_updated", Type: table.TIMESTAMP,
+				Doc: "Newest processed_at among the rows used."},
 			integer("source_"+p.prefix+"_rows_found", "Rows used on the date."),
 			numeric("source_"+p.prefix+"_completeness_pct", 5, 2, "Percent of the schedule's final games found."),
 			text("source_"+p.prefix+"_hash", "Hash over the rows used, 16 hex digits."),
@@ -119,7 +120,8 @@ func columns() []table.Column {
 	)
 	// Usage checks.
 	cols = append(cols,
-		boolean("usage_rate_valid", "Raw usage of at most 50 in a complete team; NULL for those who did not play or played no second."),
+		boolean("usage_rate_valid", "Raw usage of at most 50 in a complete team; NULL for those who did not play "+
+			"or played no second."),
 		numeric("usage_rate_capped", 5, 2, "The smaller of raw usage and 50."),
 		numeric("usage_rate_raw", 6, 2, "Usage as computed, at most 9999.99."),
 		text("usage_rate_anomaly_reason", "partial_team_data or exceeds_max; NULL when valid."),
@@ -135,7 +137,8 @@ func columns() []table.Column {
 	)
 	// Quality columns that the live DDL lacks.
 	cols = append(cols,
-		table.Column{Name: "quality_score", Type: table.FLOAT64, Doc: "Start score of the source minus 5 per deduction, 0 to 100."},
+		table.Column{Name: "quality_score", Type: table.FLOAT64,
+			Doc: "Start score of the source minus 5 per deduction, 0 to 100."},
 		table.Column{Name: "quality_issues", Type: table.STRINGS, Doc: "Names of the row's issues, sorted."},
 		boolean("is_production_ready", "Score of at least 50 and no disqualifying issue."),
 		text("data_quality_flag", "complete, partial or partial_no_team_stats."),

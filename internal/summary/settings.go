@@ -115,9 +115,9 @@ func (s Settings) Canonical() []byte {
 	return b
 }
 
-// rowSettings are the settings that decide rows: which sources are used and what is written to every row. Accepted rules,
-// thresholds and the treatment of unowned columns say whether a partition may be replaced; changing them makes no done
-// date stale.
+// rowSettings are the settings that decide rows: which sources are used and what is written to every row. Accepted
+// rules, thresholds and the treatment of unowned columns say whether a partition may be replaced; changing them makes
+// no done date stale.
 func rowSettings(canonical []byte) []byte {
 	s, err := ParseSettings(canonical)
 	if err != nil {

@@ -18,7 +18,8 @@ const maxDistance = 2
 
 var registryAt = struct{ id, name, lookup, team, season int }{
 	boxscore.Registry.MustIndex("universal_player_id"), boxscore.Registry.MustIndex("player_name"),
-	boxscore.Registry.MustIndex("player_lookup"), boxscore.Registry.MustIndex("team_abbr"), boxscore.Registry.MustIndex("season"),
+	boxscore.Registry.MustIndex("player_lookup"), boxscore.Registry.MustIndex("team_abbr"),
+	boxscore.Registry.MustIndex("season"),
 }
 
 // suggest finds registry rows that an unresolved name may mean: those whose lookup differs by at most maxDistance
@@ -39,7 +40,8 @@ func suggest(references map[string][]table.Row, u job.Unresolved, most int) []jo
 		if distance > maxDistance && !family {
 			continue
 		}
-		c := candidate{Suggestion: job.Suggestion{Lookup: lookup, Name: row[registryAt.name].Str(), ID: row[registryAt.id].Str()}, rank: 2, distance: distance}
+		c := candidate{Suggestion: job.Suggestion{Lookup: lookup, Name: row[registryAt.name].Str(),
+			ID: row[registryAt.id].Str()}, rank: 2, distance: distance}
 		c.Why = fmt.Sprintf("%d letters differ", distance)
 		if distance == 1 {
 			c.Why = "1 letter differs"

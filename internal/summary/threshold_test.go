@@ -23,16 +23,21 @@ type edge struct {
 
 // edges has every threshold of the job but the engine's own, which the publisher judges.
 var edges = []edge{
-	{"date.match_rate", "match_rate", 1000, ofRule(func(n int64) *judged { return &judged{merged: &merged{matchFound: n, matchOf: 1000}} })},
-	{"date.active_minutes_null", "active_minutes_null", 1000, ofRule(lineup(func(e *entry) { e.minutes.Kind = MinutesAbsent }))},
+	{"date.match_rate", "match_rate", 1000,
+		ofRule(func(n int64) *judged { return &judged{merged: &merged{matchFound: n, matchOf: 1000}} })},
+	{"date.active_minutes_null", "active_minutes_null", 1000,
+		ofRule(lineup(func(e *entry) { e.minutes.Kind = MinutesAbsent }))},
 	{"date.usage_coverage", "usage_coverage", 1000, ofRule(but(lineup(func(e *entry) { e.derived.usageShown = false })))},
 	{"date.shots_known", "shots_known", 1000, ofRule(but(lineup(func(e *entry) { e.stats.has &^= 1 << fga })))},
 	{"date.shots_known", "shots_known", 1000, ofRule(but(lineup(func(e *entry) { e.stats.has &^= 1 << fta })))},
 	{"date.threes_known", "threes_known", 1000, ofRule(but(lineup(func(e *entry) { e.stats.has &^= 1 << tpa })))},
-	{"date.points_mismatch", "points_mismatch", 1000, ofRule(lineup(func(e *entry) { e.issues.add(issuePointsMismatch) }))},
+	{"date.points_mismatch", "points_mismatch", 1000,
+		ofRule(lineup(func(e *entry) { e.issues.add(issuePointsMismatch) }))},
 	{"date.unresolved_share", "unresolved_share", 1000, ofRule(lineup(func(e *entry) { e.who.id = "" }))},
-	{"date.row_count_changed", "row_count_changed", 1000, ofRule(func(n int64) *judged { return rewritten(1000, 1000+n) })},
-	{"date.row_count_changed", "row_count_changed", 1000, ofRule(func(n int64) *judged { return rewritten(1000, 1000-n) })},
+	{"date.row_count_changed", "row_count_changed", 1000,
+		ofRule(func(n int64) *judged { return rewritten(1000, 1000+n) })},
+	{"date.row_count_changed", "row_count_changed", 1000,
+		ofRule(func(n int64) *judged { return rewritten(1000, 1000-n) })},
 	{"date.active_rows_lost", "active_rows_lost", 1000, ofRule(func(n int64) *judged {
 		j := sideOf(totals{players: 1000 - int(n)})
 		j.previous = &previous{active: map[string]map[rowKey]bool{bosChi: {}}}
@@ -41,26 +46,41 @@ var edges = []edge{
 		}
 		return j
 	})},
-	{"date.team_active_least", "team_few_active", 1, ofRule(func(n int64) *judged { return sideOf(totals{players: int(n)}) })},
-	{"date.game_active_least", "active_per_game", 1, ofRule(func(n int64) *judged { return sideOf(totals{players: int(n)}) })},
-	{"date.game_active_most", "active_per_game", 1, ofRule(func(n int64) *judged { return sideOf(totals{players: int(n)}) })},
+	{"date.team_active_least", "team_few_active", 1,
+		ofRule(func(n int64) *judged { return sideOf(totals{players: int(n)}) })},
+	{"date.game_active_least", "active_per_game", 1,
+		ofRule(func(n int64) *judged { return sideOf(totals{players: int(n)}) })},
+	{"date.game_active_most", "active_per_game", 1,
+		ofRule(func(n int64) *judged { return sideOf(totals{players: int(n)}) })},
 	{"date.game_rows_least", "rows_per_game", 1, ofRule(func(n int64) *judged { return sideOf(totals{rows: int(n)}) })},
 	{"date.game_rows_most", "rows_per_game", 1, ofRule(func(n int64) *judged { return sideOf(totals{rows: int(n)}) })},
 	{"date.team_points_least", "team_points", 1, ofRule(func(n int64) *judged { return sideOf(totals{pts: n}) })},
 	{"date.team_points_most", "team_points", 1, ofRule(func(n int64) *judged { return sideOf(totals{pts: n}) })},
-	{"date.player_points", "player_points", 1, ofRule(func(n int64) *judged { return lineup(func(e *entry) { e.stats.set(points, n) })(1) })},
-	{"date.player_minutes", "player_minutes", 60, ofRule(func(n int64) *judged { return lineup(func(e *entry) { e.minutes.Seconds = n })(1) })},
+	{"date.player_points", "player_points", 1,
+		ofRule(func(n int64) *judged { return lineup(func(e *entry) { e.stats.set(points, n) })(1) })},
+	{"date.player_minutes", "player_minutes", 60,
+		ofRule(func(n int64) *judged { return lineup(func(e *entry) { e.minutes.Seconds = n })(1) })},
 
-	{"range.active_minutes_null", "active_minutes_null", 10_000, ofRange(func(in *job.GateInput, n int64) { in.Groups[0].Nulls[nullMinutes] = n })},
-	{"range.active_row_count", "active_row_count", 10_000, ofRange(func(in *job.GateInput, n int64) { in.Groups[0].Rows += n })},
-	{"range.active_row_count", "active_row_count", 10_000, ofRange(func(in *job.GateInput, n int64) { in.Groups[0].Rows -= n })},
-	{"range.rows_per_game_least", "rows_per_game", 400, ofRange(func(in *job.GateInput, n int64) { in.Groups[0].Rows = n })},
-	{"range.rows_per_game_most", "rows_per_game", 400, ofRange(func(in *job.GateInput, n int64) { in.Groups[0].Rows = n })},
-	{"range.unresolved", "unresolved", 10_000, ofRange(func(in *job.GateInput, n int64) { in.Groups[0].Nulls[nullID] = n })},
-	{"range.usage_coverage", "usage_coverage", 10_000, ofRange(func(in *job.GateInput, n int64) { in.Groups[0].Nulls[nullUsage] = 10_000 - n })},
-	{"range.shots_known", "shots_known", 10_000, ofRange(func(in *job.GateInput, n int64) { in.Groups[0].Nulls[nullFieldGoals] = 10_000 - n })},
-	{"range.shots_known", "shots_known", 10_000, ofRange(func(in *job.GateInput, n int64) { in.Groups[0].Nulls[nullFreeThrows] = 10_000 - n })},
-	{"range.threes_known", "threes_known", 10_000, ofRange(func(in *job.GateInput, n int64) { in.Groups[0].Nulls[nullThrees] = 10_000 - n })},
+	{"range.active_minutes_null", "active_minutes_null", 10_000,
+		ofRange(func(in *job.GateInput, n int64) { in.Groups[0].Nulls[nullMinutes] = n })},
+	{"range.active_row_count", "active_row_count", 10_000,
+		ofRange(func(in *job.GateInput, n int64) { in.Groups[0].Rows += n })},
+	{"range.active_row_count", "active_row_count", 10_000,
+		ofRange(func(in *job.GateInput, n int64) { in.Groups[0].Rows -= n })},
+	{"range.rows_per_game_least", "rows_per_game", 400,
+		ofRange(func(in *job.GateInput, n int64) { in.Groups[0].Rows = n })},
+	{"range.rows_per_game_most", "rows_per_game", 400,
+		ofRange(func(in *job.GateInput, n int64) { in.Groups[0].Rows = n })},
+	{"range.unresolved", "unresolved", 10_000,
+		ofRange(func(in *job.GateInput, n int64) { in.Groups[0].Nulls[nullID] = n })},
+	{"range.usage_coverage", "usage_coverage", 10_000,
+		ofRange(func(in *job.GateInput, n int64) { in.Groups[0].Nulls[nullUsage] = 10_000 - n })},
+	{"range.shots_known", "shots_known", 10_000,
+		ofRange(func(in *job.GateInput, n int64) { in.Groups[0].Nulls[nullFieldGoals] = 10_000 - n })},
+	{"range.shots_known", "shots_known", 10_000,
+		ofRange(func(in *job.GateInput, n int64) { in.Groups[0].Nulls[nullFreeThrows] = 10_000 - n })},
+	{"range.threes_known", "threes_known", 10_000,
+		ofRange(func(in *job.GateInput, n int64) { in.Groups[0].Nulls[nullThrees] = 10_000 - n })},
 	{"range.quality_score", "quality_score", 10_000, ofRange(fact(CountQualityScore))},
 	{"range.production_ready", "production_ready", 10_000, ofRange(fact(CountProductionReady))},
 	{"range.source_disagreement", "source_disagreement", 400, ofRange(fact(CountDisagreement))},
@@ -73,12 +93,17 @@ var edges = []edge{
 		lose(in, boxscore.Gamebook, int(n))
 		lose(in, boxscore.BDL, int(n))
 	})},
-	{"preflight.gamebook_games", "gamebook_games", 20, ofInputs(func(in *job.PreflightInput, n int64) { lose(in, boxscore.Gamebook, 20-int(n)) })},
-	{"preflight.bdl_games", "bdl_games", 20, ofInputs(func(in *job.PreflightInput, n int64) { lose(in, boxscore.BDL, 20-int(n)) })},
-	{"preflight.games_without_active", "games_without_active", 20, ofInputs(func(in *job.PreflightInput, n int64) { rosterOnly(in, int(n)) })},
-	{"preflight.gamebook_minutes_null", "gamebook_minutes_null", 400, ofInputs(func(in *job.PreflightInput, n int64) { withoutMinutes(in, boxscore.Gamebook, n) })},
+	{"preflight.gamebook_games", "gamebook_games", 20,
+		ofInputs(func(in *job.PreflightInput, n int64) { lose(in, boxscore.Gamebook, 20-int(n)) })},
+	{"preflight.bdl_games", "bdl_games", 20,
+		ofInputs(func(in *job.PreflightInput, n int64) { lose(in, boxscore.BDL, 20-int(n)) })},
+	{"preflight.games_without_active", "games_without_active", 20,
+		ofInputs(func(in *job.PreflightInput, n int64) { rosterOnly(in, int(n)) })},
+	{"preflight.gamebook_minutes_null", "gamebook_minutes_null", 400,
+		ofInputs(func(in *job.PreflightInput, n int64) { withoutMinutes(in, boxscore.Gamebook, n) })},
 	{"preflight.unresolved", "unresolved", 1200, ofInputs(func(in *job.PreflightInput, n int64) { renamed(in, n) })},
-	{"preflight.bdl_minutes_null", "bdl_minutes_null", 600, ofInputs(func(in *job.PreflightInput, n int64) { withoutMinutes(in, boxscore.BDL, n) })},
+	{"preflight.bdl_minutes_null", "bdl_minutes_null", 600,
+		ofInputs(func(in *job.PreflightInput, n int64) { withoutMinutes(in, boxscore.BDL, n) })},
 }
 
 func ruleNamed(name string) rule {
@@ -106,7 +131,8 @@ func lineup(change func(e *entry)) func(n int64) *judged {
 		j := sideOf(totals{players: 1000})
 		j.merged = &merged{}
 		for i := range int64(1000) {
-			e := &entry{game: j.games[0], team: "BOS", key: fmt.Sprint(i), status: boxscore.Active, minutes: Minutes{Kind: MinutesKnown}}
+			e := &entry{game: j.games[0], team: "BOS", key: fmt.Sprint(i), status: boxscore.Active,
+				minutes: Minutes{Kind: MinutesKnown}}
 			e.who.id, e.stats.has, e.derived.usageShown = "known", 1<<numStats-1, true
 			if i < n {
 				change(e)
@@ -136,14 +162,16 @@ func rewritten(was, is int64) *judged {
 	return j
 }
 
-// ofRange asks the gates of a range about a date of 10,000 active rows and 400 games; its season is judged like the range.
+// ofRange asks the gates of a range about a date of 10,000 active rows and 400 games; its season is judged like the
+// range.
 func ofRange(change func(in *job.GateInput, n int64)) func(*testing.T, string, job.Thresholds, int64) job.Verdict {
 	return func(t *testing.T, gate string, by job.Thresholds, n int64) job.Verdict {
 		d := gamedate.MustParse("2022-01-15")
 		in := job.GateInput{
 			Range: gamedate.Range{From: d, To: d}, Thresholds: by, Baseline: 10_000,
 			Expected: map[gamedate.Date]job.Expectation{d: {Units: 400}},
-			Groups:   []job.GroupCount{{Date: d, Keys: []string{boxscore.Active}, Rows: 10_000, Nulls: make([]int64, len(Job().Gates.Nulls))}},
+			Groups: []job.GroupCount{{Date: d, Keys: []string{boxscore.Active}, Rows: 10_000,
+				Nulls: make([]int64, len(Job().Gates.Nulls))}},
 			Facts: map[gamedate.Date]job.Counts{d: {RowsOut: 10_000, Counts: map[string]int64{
 				CountGames: 400, CountQualityScore: 100 * 10_000, CountProductionReady: 10_000}}},
 		}
@@ -174,7 +202,9 @@ func fact(name string) func(in *job.GateInput, n int64) {
 }
 
 // ofInputs asks the checks before the first write about twenty games, changed for n.
-func ofInputs(change func(in *job.PreflightInput, n int64)) func(*testing.T, string, job.Thresholds, int64) job.Verdict {
+func ofInputs(
+	change func(in *job.PreflightInput, n int64),
+) func(*testing.T, string, job.Thresholds, int64) job.Verdict {
 	return func(t *testing.T, gate string, by job.Thresholds, n int64) job.Verdict {
 		in := rawInputs(t)
 		in.Thresholds = by
@@ -204,8 +234,9 @@ func (e *edge) step(t *testing.T, threshold job.Threshold, bound job.Amount) int
 	return int64(bound) * e.of / per
 }
 
-// TestThresholdEdges walks every threshold: on the first bound passes, a step beyond warns, on the second still warns, a
-// step beyond fails. A threshold without a second bound warns however far beyond, and fails beyond one that it is given.
+// TestThresholdEdges walks every threshold: on the first bound passes, a step beyond warns, on the second still warns,
+// a step beyond fails. A threshold without a second bound warns however far beyond, and fails beyond one that it is
+// given.
 func TestThresholdEdges(t *testing.T) {
 	t.Parallel()
 	for i, e := range edges {
@@ -272,7 +303,8 @@ func TestGatesAreTriedBothWays(t *testing.T) {
 			}
 		}
 	}
-	kinds := map[string]string{"date": "rule ", "range": "range check ", "sample": "sample check ", "preflight": "preflight check "}
+	kinds := map[string]string{"date": "rule ", "range": "range check ", "sample": "sample check ",
+		"preflight": "preflight check "}
 	for _, e := range edges {
 		scope, _, _ := strings.Cut(e.threshold, ".")
 		of(kinds[scope], e.gate, job.Pass, job.Failed)
