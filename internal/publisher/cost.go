@@ -38,8 +38,8 @@ const (
 // notMeasured is the basis of what only an earlier run can tell.
 const notMeasured = "no measurement yet"
 
-// Estimate says what the plan's dates will cost, by the newest finished runs that tell: of the rate, of the bytes that a date
-// uploads and of the queries.
+// Estimate says what the plan's dates will cost, by the newest finished runs that tell: of the rate, of the bytes that
+// a date uploads and of the queries.
 func (p *Publisher) Estimate(ctx context.Context, plan *Plan) (Estimate, error) {
 	e := Estimate{Writes: plan.Count(Queue)}
 	runs, err := p.ports.Ledger.ListRuns(ctx, p.job.Name, measuredRuns)
@@ -48,7 +48,8 @@ func (p *Publisher) Estimate(ctx context.Context, plan *Plan) (Estimate, error) 
 	}
 	runs = slices.DeleteFunc(runs, func(run ledger.Run) bool { return run.State != ledger.RunFinished })
 	for _, run := range runs {
-		attempts, err := p.ports.Ledger.Attempts(ctx, ledger.AttemptFilter{Job: p.job.Name, Run: run.ID, EndedOnly: true}, maxMeasured)
+		attempts, err := p.ports.Ledger.Attempts(ctx, ledger.AttemptFilter{Job: p.job.Name, Run: run.ID, EndedOnly: true},
+			maxMeasured)
 		if err != nil {
 			return e, fmt.Errorf("read attempts of run %s: %w", run.ID, err)
 		}
@@ -136,8 +137,8 @@ func (u *uploads) add(f *ledger.Facts) {
 	}
 }
 
-// expected is what so many dates will send, and keep of what they replace: what is kept is about as large as what replaces it,
-// where no kept date tells.
+// expected is what so many dates will send, and keep of what they replace: what is kept is about as large as what
+// replaces it, where no kept date tells.
 func (u *uploads) expected(dates, kept int64) int64 {
 	mean := u.bytes / u.dates
 	meanKept := mean
@@ -233,7 +234,8 @@ func (p *Publisher) expect(plan *Plan, e Estimate, up uploads, q asked) price.Bi
 		upload := price.Line{Item: itemUploaded, Unit: price.Bytes, Known: price.Unknown, Basis: notMeasured}
 		if up.run != "" {
 			upload.Quantity, upload.Known = up.expected(written, kept), price.Estimated
-			upload.Basis = fmt.Sprintf("%s a date, the mean of %d dates of run %s", price.Size(up.bytes/up.dates), up.dates, up.run)
+			upload.Basis = fmt.Sprintf("%s a date, the mean of %d dates of run %s", price.Size(up.bytes/up.dates),
+				up.dates, up.run)
 		}
 		b.Add(upload, price.Load)
 		b.Add(price.Line{Item: itemDeleted, Quantity: emptied, Unit: "partitions", Known: price.Estimated,
@@ -252,7 +254,8 @@ func (p *Publisher) expect(plan *Plan, e Estimate, up uploads, q asked) price.Bi
 			queued*(price.PublishWrites+price.AttemptWrites)+settled, basis)
 	}
 	if b.Services.Queue {
-		addMessages(&b, 2*queued, fmt.Sprintf("%d messages, published and delivered once, each as %s", queued, price.Size(price.MessageBytes)))
+		addMessages(&b, 2*queued, fmt.Sprintf("%d messages, published and delivered once, each as %s", queued,
+			price.Size(price.MessageBytes)))
 	}
 	if e.Measured == "" {
 		addWorkers(&b, 0, price.Unknown, notMeasured)
@@ -271,20 +274,23 @@ func addQueries(b *price.Bill, q warehouse.Queries, known price.Known, basis str
 }
 
 func addDocuments(b *price.Bill, reads, writes int64, basis string) {
-	b.Add(price.Line{Item: "Firestore reads", Quantity: reads, Unit: "documents", Known: price.Estimated, Basis: basis}, price.DocumentRead)
-	b.Add(price.Line{Item: "Firestore writes", Quantity: writes, Unit: "documents", Known: price.Estimated, Basis: basis}, price.DocumentWrite)
+	b.Add(price.Line{Item: "Firestore reads", Quantity: reads, Unit: "documents", Known: price.Estimated, Basis: basis},
+		price.DocumentRead)
+	b.Add(price.Line{Item: "Firestore writes", Quantity: writes, Unit: "documents", Known: price.Estimated, Basis: basis},
+		price.DocumentWrite)
 }
 
 func addMessages(b *price.Bill, requests int64, basis string) {
-	b.Show(price.Line{Item: "Pub/Sub requests", Quantity: requests, Unit: "requests", Known: price.Estimated, Basis: basis})
-	b.Add(price.Line{Item: "Pub/Sub bytes", Quantity: requests * price.MessageBytes, Unit: price.Bytes, Known: price.Estimated,
-		Basis: basis}, price.Throughput)
+	b.Show(price.Line{Item: "Pub/Sub requests", Quantity: requests, Unit: "requests",
+		Known: price.Estimated, Basis: basis})
+	b.Add(price.Line{Item: "Pub/Sub bytes", Quantity: requests * price.MessageBytes, Unit: price.Bytes,
+		Known: price.Estimated, Basis: basis}, price.Throughput)
 }
 
 // addWorkers bills busy workers, rounded up to a second, as a Cloud Run instance of 1 vCPU and 1 GiB each.
 func addWorkers(b *price.Bill, busy time.Duration, known price.Known, basis string) {
-	b.Add(price.Line{Item: "worker-seconds", Quantity: int64((busy + time.Second - 1) / time.Second), Unit: "seconds", Known: known,
-		Basis: basis + "; billed as Cloud Run with 1 vCPU and 1 GiB each"}, price.WorkerSecond)
+	b.Add(price.Line{Item: "worker-seconds", Quantity: int64((busy + time.Second - 1) / time.Second),
+		Unit: "seconds", Known: known, Basis: basis + "; billed as Cloud Run with 1 vCPU and 1 GiB each"}, price.WorkerSecond)
 }
 
 // EventQueries is the kind of the events that say what a command has queried for a run.
@@ -379,7 +385,8 @@ func (g *gathering) costs(r *report.Report, services price.Services) {
 		b.Add(price.Line{Item: itemLoads, Quantity: loads + kept, Unit: "jobs", Known: price.Measured,
 			Basis: fmt.Sprintf("attempts that wrote or may have, %d that kept rows first, and rollbacks; "+
 				"loads that were sent again within an attempt are not counted", kept)}, price.Load)
-		uploaded := price.Line{Item: itemUploaded, Quantity: up.bytes + up.keptBytes, Unit: price.Bytes, Known: price.Measured,
+		uploaded := price.Line{Item: itemUploaded, Quantity: up.bytes + up.keptBytes, Unit: price.Bytes,
+			Known: price.Measured,
 			Basis: fmt.Sprintf("recorded with %d of %d dates that were written, %s of it to keep what was there",
 				up.dates, len(written), price.Size(up.keptBytes))}
 		if up.dates == 0 && len(written) > 0 {
@@ -388,8 +395,10 @@ func (g *gathering) costs(r *report.Report, services price.Services) {
 		b.Add(uploaded, price.Load)
 		b.Add(price.Line{Item: itemDeleted, Quantity: deleted, Unit: "partitions", Known: price.Measured,
 			Basis: "dates without games that had rows, and rollbacks to nothing"}, price.Load)
-		b.Show(price.Line{Item: itemKept, Quantity: kept, Unit: "partitions", Known: price.Measured, Basis: "among the load jobs"})
-		q, known, basis := queriesOf(g.events), price.Measured, "recorded by publish, and by the validation that closed the run"
+		b.Show(price.Line{Item: itemKept, Quantity: kept, Unit: "partitions", Known: price.Measured,
+			Basis: "among the load jobs"})
+		q, known, basis := queriesOf(g.events), price.Measured,
+			"recorded by publish, and by the validation that closed the run"
 		if q.Jobs == 0 {
 			known, basis = price.Unknown, "not recorded; INFORMATION_SCHEMA.JOBS has them by the label statement"
 		}
@@ -398,9 +407,10 @@ func (g *gathering) costs(r *report.Report, services price.Services) {
 	if services.Ledger {
 		days, attempts, messages := int64(g.run.Range.Days()), int64(len(g.attempts)), int64(len(published))
 		control := int64(busy(g.attempts) / time.Second)
-		addDocuments(b, days*price.RangeReads+messages*price.PublishReads+attempts*price.AttemptReads+control*price.ControlReads,
-			messages*price.PublishWrites+attempts*price.AttemptWrites,
-			fmt.Sprintf("%d dates of the range, %d messages, %d attempts, %d s of control reads", days, messages, attempts, control))
+		addDocuments(b, days*price.RangeReads+messages*price.PublishReads+attempts*price.AttemptReads+
+			control*price.ControlReads, messages*price.PublishWrites+attempts*price.AttemptWrites,
+			fmt.Sprintf("%d dates of the range, %d messages, %d attempts, %d s of control reads", days,
+				messages, attempts, control))
 	}
 	if services.Queue {
 		addMessages(b, int64(len(published)+len(g.attempts)+2*len(g.letters)),

@@ -20,7 +20,8 @@ func TestMeasure(t *testing.T) {
 	attempts := func(n int, result string) (list []ledger.Attempt) {
 		for i := range n {
 			end := time.Date(2024, 5, 1, 12, 0, 10*i, 0, time.UTC)
-			list = append(list, ledger.Attempt{Result: result, StartedAt: end.Add(-time.Duration(i+1) * time.Second), EndedAt: end})
+			list = append(list,
+				ledger.Attempt{Result: result, StartedAt: end.Add(-time.Duration(i+1) * time.Second), EndedAt: end})
 		}
 		return list
 	}
@@ -33,8 +34,9 @@ func TestMeasure(t *testing.T) {
 		attempts []ledger.Attempt
 		want     Estimate
 	}{
-		{"five completions", attempts(5, ledger.ResultComplete), Estimate{Writes: 12, MedianDate: 3 * time.Second, DatesPerMinute: 6, Duration: 2 * time.Minute,
-			WorkerTime: 36 * time.Second}},
+		{"five completions", attempts(5, ledger.ResultComplete),
+			Estimate{Writes: 12, MedianDate: 3 * time.Second, DatesPerMinute: 6, Duration: 2 * time.Minute,
+				WorkerTime: 36 * time.Second}},
 		{"four are too few", attempts(4, ledger.ResultComplete), Estimate{Writes: 12}},
 		{"failures do not count", attempts(9, ledger.ResultFailed), Estimate{Writes: 12}},
 		{"all in one instant", same, Estimate{Writes: 12}},
@@ -70,7 +72,8 @@ func TestBusy(t *testing.T) {
 		{"none", nil, 0},
 		{"one after the other", []ledger.Attempt{attempt("a", 10, 20), attempt("a", 30, 35)}, 15 * time.Second},
 		{"two at once count once", []ledger.Attempt{attempt("a", 15, 25), attempt("a", 10, 20)}, 15 * time.Second},
-		{"one inside another", []ledger.Attempt{attempt("a", 10, 30), attempt("a", 15, 20), attempt("a", 25, 31)}, 21 * time.Second},
+		{"one inside another", []ledger.Attempt{attempt("a", 10, 30), attempt("a", 15, 20), attempt("a", 25, 31)},
+			21 * time.Second},
 		{"two workers", []ledger.Attempt{attempt("a", 10, 20), attempt("b", 10, 20)}, 20 * time.Second},
 		{"not ended", []ledger.Attempt{attempt("a", 10, 0)}, 0},
 	}
@@ -123,18 +126,23 @@ func TestExpect(t *testing.T) {
 	}{
 		{"nothing measured", all, Estimate{}, uploads{}, asked{}, map[string]string{
 			"load jobs": "4, estimated", "bytes uploaded": "not known, unknown", "partitions deleted": "1, estimated",
-			"query jobs": "5, estimated", "bytes billed for queries": "41.9 MB, estimated", "worker-seconds": "not known, unknown",
-			"Firestore reads": "33, estimated", "Firestore writes": "22, estimated", "Pub/Sub bytes": "6.0 kB, estimated", "Pub/Sub requests": "6, estimated",
+			"query jobs": "5, estimated", "bytes billed for queries": "41.9 MB, estimated",
+			"worker-seconds":  "not known, unknown",
+			"Firestore reads": "33, estimated", "Firestore writes": "22, estimated", "Pub/Sub bytes": "6.0 kB, estimated",
+			"Pub/Sub requests": "6, estimated",
 		}, 238 + 20 + 40},
-		{"measured", all, measured, uploads{"r1", 5, 5000, 1, 700}, asked{"r1", warehouse.Queries{Jobs: 9, Measured: 9, Billed: 90 << 20}}, map[string]string{
-			"load jobs": "4, estimated", "bytes uploaded": "3.4 kB, estimated", "partitions deleted": "1, estimated",
-			"query jobs": "9, estimated", "bytes billed for queries": "94.4 MB, estimated", "worker-seconds": "3, estimated",
-			"Firestore reads": "35, estimated", "Firestore writes": "22, estimated", "Pub/Sub bytes": "6.0 kB, estimated", "Pub/Sub requests": "6, estimated",
-		}, 536 + 21 + 40 + 60},
-		{"only the warehouse", price.Services{Warehouse: true}, measured, uploads{"r1", 5, 5000, 0, 0}, asked{"r1", warehouse.Queries{Jobs: 1, Measured: 1}}, map[string]string{
-			"load jobs": "4, estimated", "bytes uploaded": "4.0 kB, estimated", "partitions deleted": "1, estimated",
-			"query jobs": "1, estimated", "bytes billed for queries": "0 B, estimated", "worker-seconds": "3, estimated",
-		}, 60},
+		{"measured", all, measured, uploads{"r1", 5, 5000, 1, 700},
+			asked{"r1", warehouse.Queries{Jobs: 9, Measured: 9, Billed: 90 << 20}}, map[string]string{
+				"load jobs": "4, estimated", "bytes uploaded": "3.4 kB, estimated", "partitions deleted": "1, estimated",
+				"query jobs": "9, estimated", "bytes billed for queries": "94.4 MB, estimated", "worker-seconds": "3, estimated",
+				"Firestore reads": "35, estimated", "Firestore writes": "22, estimated", "Pub/Sub bytes": "6.0 kB, estimated",
+				"Pub/Sub requests": "6, estimated",
+			}, 536 + 21 + 40 + 60},
+		{"only the warehouse", price.Services{Warehouse: true}, measured, uploads{"r1", 5, 5000, 0, 0},
+			asked{"r1", warehouse.Queries{Jobs: 1, Measured: 1}}, map[string]string{
+				"load jobs": "4, estimated", "bytes uploaded": "4.0 kB, estimated", "partitions deleted": "1, estimated",
+				"query jobs": "1, estimated", "bytes billed for queries": "0 B, estimated", "worker-seconds": "3, estimated",
+			}, 60},
 		{"embedded", price.Services{}, measured, uploads{}, asked{}, map[string]string{"worker-seconds": "3, estimated"}, 60},
 	}
 	for _, tt := range tests {
@@ -163,7 +171,8 @@ func TestQueriesOf(t *testing.T) {
 	half := warehouse.Queries{Jobs: 6, Measured: 5, Billed: 1 << 39}
 	var events []ledger.Event
 	for _, q := range []warehouse.Queries{half, want.Less(half)} {
-		events = append(events, ledger.Event{Kind: EventQueries, Message: queriesText(q)}, ledger.Event{Kind: "finished", Message: queriesText(q)})
+		events = append(events, ledger.Event{Kind: EventQueries, Message: queriesText(q)},
+			ledger.Event{Kind: "finished", Message: queriesText(q)})
 	}
 	if got := queriesOf(append(events, ledger.Event{Kind: EventQueries, Message: "many"})); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
@@ -174,7 +183,8 @@ func TestCosts(t *testing.T) {
 	t.Parallel()
 	at := func(second int) time.Time { return time.Date(2024, 5, 1, 12, 0, second, 0, time.UTC) }
 	facts := func(outcome ledger.Outcome, sent, kept int64, before int) *ledger.Facts {
-		return &ledger.Facts{Run: "r", Outcome: outcome, UploadedBytes: sent, KeptBytes: kept, Kept: kept > 0, PreImageRows: before, PreImage: table.Empty}
+		return &ledger.Facts{Run: "r", Outcome: outcome, UploadedBytes: sent, KeptBytes: kept, Kept: kept > 0,
+			PreImageRows: before, PreImage: table.Empty}
 	}
 	day := func(n int) gamedate.Date { return tenth.AddDays(n) }
 	j := testjob.Job(nil)
@@ -183,7 +193,8 @@ func TestCosts(t *testing.T) {
 			day(0): {Run: "r", State: ledger.Complete, PublishedSeq: 1, Facts: facts(ledger.Replaced, 1000, 400, 3)},
 			day(1): {Run: "r", State: ledger.Complete, PublishedSeq: 1, Facts: facts(ledger.Emptied, 0, 300, 3)},
 			day(2): {Run: "r", State: ledger.RolledBack, PublishedSeq: 2, Facts: facts(ledger.Replaced, 2000, 0, 0)},
-			day(3): {Run: "later", State: ledger.Complete, PublishedSeq: 3, Facts: &ledger.Facts{Run: "later", Outcome: ledger.Replaced, UploadedBytes: 9000}},
+			day(3): {Run: "later", State: ledger.Complete, PublishedSeq: 3,
+				Facts: &ledger.Facts{Run: "later", Outcome: ledger.Replaced, UploadedBytes: 9000}},
 			day(4): {Run: "r", State: ledger.Pending, PublishedSeq: 1},
 		},
 		attempts: []ledger.Attempt{
@@ -193,7 +204,8 @@ func TestCosts(t *testing.T) {
 			{Date: day(2), Seq: 2, Owner: "b", StartedAt: at(4), EndedAt: at(8), Outcome: ledger.Replaced},
 			{Date: day(3), Seq: 1, Owner: "b", StartedAt: at(8), EndedAt: at(9), Outcome: ledger.Replaced},
 		},
-		events:  []ledger.Event{{Kind: EventQueries, Message: queriesText(warehouse.Queries{Jobs: 3, Measured: 3, Billed: 30 << 20})}},
+		events: []ledger.Event{{Kind: EventQueries,
+			Message: queriesText(warehouse.Queries{Jobs: 3, Measured: 3, Billed: 30 << 20})}},
 		letters: []ledger.DeadLetter{{ID: "m"}},
 	}
 	tests := []struct {
@@ -204,9 +216,10 @@ func TestCosts(t *testing.T) {
 	}{
 		{"Google Cloud", price.Services{Queue: true, Ledger: true, Warehouse: true}, map[string]string{
 			"load jobs": "6, measured", "bytes uploaded": "3.7 kB, measured", "partitions deleted": "2, measured",
-			"partitions kept for a rollback": "2, measured", "query jobs": "3, measured", "bytes billed for queries": "31.5 MB, measured",
-			"Firestore reads": "68, estimated", "Firestore writes": "37, estimated", "Pub/Sub bytes": "13.0 kB, estimated", "Pub/Sub requests": "13, estimated",
-			"worker-seconds": "21, estimated",
+			"partitions kept for a rollback": "2, measured", "query jobs": "3, measured",
+			"bytes billed for queries": "31.5 MB, measured",
+			"Firestore reads":          "68, estimated", "Firestore writes": "37, estimated",
+			"Pub/Sub bytes": "13.0 kB, estimated", "Pub/Sub requests": "13, estimated", "worker-seconds": "21, estimated",
 		}, 179 + 41 + 67 + 420},
 		{"embedded", price.Services{}, map[string]string{}, 0},
 	}

@@ -51,7 +51,8 @@ func Causes(letters []ledger.DeadLetter) []Cause {
 		causes = append(causes, *c)
 	}
 	slices.SortFunc(causes, func(a, b Cause) int {
-		return cmp.Or(cmp.Compare(b.Letters, a.Letters), cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Stage, b.Stage), cmp.Compare(a.Class, b.Class))
+		return cmp.Or(cmp.Compare(b.Letters, a.Letters), cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Stage, b.Stage),
+			cmp.Compare(a.Class, b.Class))
 	})
 	return causes
 }
@@ -85,10 +86,10 @@ type ReplayRequest struct {
 }
 
 // Replay queues the dates of open dead letters again, one message a date however many letters it has, and marks the
-// letters replayed. Only dates that the ledger holds as dead are replayed: a letter whose date is queued, in progress or
-// done is skipped and says so, as is one that no date can be read from. The dates join the job's open run; when none is
-// open, the run that gave up on them is opened again, so they are done with the settings and the reference snapshot that
-// it pins.
+// letters replayed. Only dates that the ledger holds as dead are replayed: a letter whose date is queued, in progress
+// or done is skipped and says so, as is one that no date can be read from. The dates join the job's open run; when none
+// is open, the run that gave up on them is opened again, so they are done with the settings and the reference snapshot
+// that it pins.
 //
 // Ledger first, then queue: a crash in between is healed by replaying again. Replaying twice queues nothing twice.
 func (p *Publisher) Replay(ctx context.Context, r ReplayRequest) (ReplayResult, error) {
@@ -119,7 +120,8 @@ func (p *Publisher) Replay(ctx context.Context, r ReplayRequest) (ReplayResult, 
 }
 
 // chooseDates finds the dead entries of the letters and sorts the letters into replayed, duplicate and skipped.
-func (p *Publisher) chooseDates(ctx context.Context, letters []ledger.DeadLetter, limit int, result *ReplayResult) (ids []string, err error) {
+func (p *Publisher) chooseDates(ctx context.Context, letters []ledger.DeadLetter, limit int,
+	result *ReplayResult) (ids []string, err error) {
 	skip := func(l ledger.DeadLetter, why string) {
 		result.Skipped = append(result.Skipped, SkippedLetter{l.ID, l.Date, why})
 	}
@@ -174,8 +176,8 @@ func tracesOf(letters []ledger.DeadLetter) map[gamedate.Date]string {
 }
 
 // replay opens the run, queues the dates, whose traces before are known, and marks the letters.
-func (p *Publisher) replay(ctx context.Context, r ReplayRequest, run ledger.Run, ids []string, before map[gamedate.Date]string,
-	result *ReplayResult) error {
+func (p *Publisher) replay(ctx context.Context, r ReplayRequest, run ledger.Run, ids []string,
+	before map[gamedate.Date]string, result *ReplayResult) error {
 	run, err := p.beginReplay(ctx, r, run.ID, result.Dates)
 	if err != nil {
 		return err
@@ -190,7 +192,9 @@ func (p *Publisher) replay(ctx context.Context, r ReplayRequest, run ledger.Run,
 		return fmt.Errorf("queue replayed dates: %w", err)
 	}
 	sent := Result{}
-	entries = slices.DeleteFunc(entries, func(e ledger.Entry) bool { return e.State != ledger.Pending || e.PublishedSeq >= e.Seq })
+	entries = slices.DeleteFunc(entries, func(e ledger.Entry) bool {
+		return e.State != ledger.Pending || e.PublishedSeq >= e.Seq
+	})
 	if err := p.send(ctx, entries, before, &sent, func(string, int, int) {}); err != nil {
 		return err
 	}
@@ -201,7 +205,8 @@ func (p *Publisher) replay(ctx context.Context, r ReplayRequest, run ledger.Run,
 	if len(sent.Failed) > 0 {
 		return &UnsentError{sent.Failed}
 	}
-	event := ledger.Event{Kind: "replayed", Actor: r.Actor, Message: terminal.Plural(len(result.Dates), "date", "dates") + ": " + r.Reason}
+	event := ledger.Event{Kind: "replayed", Actor: r.Actor,
+		Message: terminal.Plural(len(result.Dates), "date", "dates") + ": " + r.Reason}
 	if _, err := p.ports.Ledger.UpdateRun(ctx, run.ID, event, func(run *ledger.Run) error {
 		if run.State == ledger.RunPlanning {
 			return run.Move(run.WorkingState())
@@ -229,18 +234,21 @@ func (p *Publisher) runToReplay(ctx context.Context, dates []gamedate.Date) (led
 			return run, fmt.Errorf("read run %s: %w", entries[0].Run, err)
 		}
 		if run.State == ledger.RunCancelled {
-			return run, fmt.Errorf("run %s, which gave up on the dates, is cancelled: `publisher publish --dates …` makes a new run of them", run.ID)
+			return run, fmt.Errorf("run %s, which gave up on the dates, is cancelled: `publisher publish --dates …` makes a "+
+				"new run of them", run.ID)
 		}
 	}
 	if run.Version != p.job.Version {
-		return run, fmt.Errorf("run %s pins transform version %s and this build is %s: publish the dates instead", run.ID, run.Version, p.job.Version)
+		return run, fmt.Errorf("run %s pins transform version %s and this build is %s: publish the dates instead", run.ID,
+			run.Version, p.job.Version)
 	}
 	probe := run
 	return run, backToPlanning(&probe)
 }
 
 // beginReplay takes a run back to planning, wide enough for the dates.
-func (p *Publisher) beginReplay(ctx context.Context, r ReplayRequest, id string, dates []gamedate.Date) (ledger.Run, error) {
+func (p *Publisher) beginReplay(ctx context.Context, r ReplayRequest, id string,
+	dates []gamedate.Date) (ledger.Run, error) {
 	event := ledger.Event{Kind: "replay_begun", Actor: r.Actor, Message: r.Reason}
 	run, err := p.ports.Ledger.UpdateRun(ctx, id, event, func(run *ledger.Run) error {
 		for _, d := range dates {

@@ -48,8 +48,8 @@ type DiffOptions struct {
 }
 
 // Diff builds every date of the request as a worker would, done or not, and compares it with the partition in the
-// warehouse. It writes nothing, neither to the warehouse nor to ledger or queue. A date that cannot be built does not end
-// it: see DateDiff.Failure.
+// warehouse. It writes nothing, neither to the warehouse nor to ledger or queue. A date that cannot be built does not
+// end it: see DateDiff.Failure.
 //
 // Errors: those of Plan, and a cancelled ctx. progress may be nil.
 func (p *Publisher) Diff(ctx context.Context, r Request, o DiffOptions, progress Progress) (*Diff, error) {
@@ -57,8 +57,8 @@ func (p *Publisher) Diff(ctx context.Context, r Request, o DiffOptions, progress
 	if err != nil {
 		return nil, err
 	}
-	d := &Diff{Job: plan.Job, Range: plan.Range, Target: plan.Target, Version: plan.Version, SettingsHash: plan.SettingsHash,
-		ReferenceHash: plan.ReferenceHash, OpenRun: plan.OpenRun}
+	d := &Diff{Job: plan.Job, Range: plan.Range, Target: plan.Target, Version: plan.Version,
+		SettingsHash: plan.SettingsHash, ReferenceHash: plan.ReferenceHash, OpenRun: plan.OpenRun}
 	reference := plan.reference
 	if plan.OpenRun != "" {
 		run, err := p.ports.Ledger.Run(ctx, plan.OpenRun)
@@ -119,7 +119,8 @@ func (p *Publisher) Diff(ctx context.Context, r Request, o DiffOptions, progress
 }
 
 // compare builds one date and compares it with its partition. A panic is a failure of the date alone.
-func (p *Publisher) compare(ctx context.Context, inputs *rebuild.Inputs, r rebuild.Request) (compared diff.Partition, failed *ledger.Failure) {
+func (p *Publisher) compare(ctx context.Context, inputs *rebuild.Inputs,
+	r rebuild.Request) (compared diff.Partition, failed *ledger.Failure) {
 	stage := ""
 	fail := func(err error) *ledger.Failure {
 		return &ledger.Failure{Class: failure.ClassOf(err), Reason: failure.ReasonOf(err), Stage: stage, Message: err.Error()}

@@ -82,7 +82,8 @@ type InputState struct {
 	Changed  bool            `json:"changed"`
 }
 
-// Explain gathers the story of a date. A date that nobody planned has a story too: what the calendar and the tables say.
+// Explain gathers the story of a date. A date that nobody planned has a story too: what the calendar and the tables
+// say.
 func (p *Publisher) Explain(ctx context.Context, date gamedate.Date) (Story, error) {
 	one := gamedate.Range{From: date, To: date}
 	s := Story{Date: date, Season: p.job.Calendar.SeasonOf(date)}
@@ -97,7 +98,8 @@ func (p *Publisher) Explain(ctx context.Context, date gamedate.Date) (Story, err
 	}
 	if len(entries) == 1 {
 		e := entries[0]
-		s.State, s.Run, s.Seq, s.Reason, s.Owner, s.Until, s.NotBefore, s.Failure, s.Facts = e.State, e.Run, e.Seq, e.Reason, e.Owner, e.LeaseUntil, e.NotBefore, e.Failure, e.Facts
+		s.State, s.Run, s.Seq, s.Reason, s.Owner, s.Until, s.NotBefore, s.Failure, s.Facts = e.State, e.Run, e.Seq, e.Reason,
+			e.Owner, e.LeaseUntil, e.NotBefore, e.Failure, e.Facts
 		s.Write = e.Write
 	}
 	if s.Facts != nil {
@@ -227,7 +229,8 @@ func (p *Publisher) Unresolved(ctx context.Context, r gamedate.Range, suggestion
 		return nil, err
 	}
 	for i := range out {
-		u := job.Unresolved{Source: out[i].Source, Name: out[i].Name, Lookup: out[i].Lookup, Season: out[i].Seasons[0], Group: out[i].Groups[0]}
+		u := job.Unresolved{Source: out[i].Source, Name: out[i].Name, Lookup: out[i].Lookup, Season: out[i].Seasons[0],
+			Group: out[i].Groups[0]}
 		out[i].Suggestions = p.job.Suggest(references, u, suggestions)
 	}
 	return out, nil

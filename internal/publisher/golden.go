@@ -27,9 +27,9 @@ type Golden struct {
 	Columns []int
 }
 
-// ReadGolden reads golden rows of t: CSV with a header line, or JSON objects, one a line, as `publisher export` writes them. The
-// file may have any of t's columns, but MUST have the partition column and those of the key that may not be NULL, which tell
-// the rows apart. An empty CSV field is NULL; for the empty text there is JSON.
+// ReadGolden reads golden rows of t: CSV with a header line, or JSON objects, one a line, as `publisher export` writes
+// them. The file may have any of t's columns, but MUST have the partition column and those of the key that may not be
+// NULL, which tell the rows apart. An empty CSV field is NULL; for the empty text there is JSON.
 func ReadGolden(r io.Reader, t *table.Schema) ([]Golden, error) {
 	buffered := bufio.NewReader(r)
 	first, err := buffered.Peek(1)
@@ -167,8 +167,10 @@ const goldenRows = "golden rows"
 // namedGolden is how many differences a check names.
 const namedGolden = 5
 
-// checkGolden compares golden rows with what was built for the dates of a sample. built are the dates that are complete.
-func (p *Publisher) checkGolden(ctx context.Context, golden []Golden, built map[gamedate.Date]job.Counts) (job.Check, error) {
+// checkGolden compares golden rows with what was built for the dates of a sample. built are the dates that are
+// complete.
+func (p *Publisher) checkGolden(ctx context.Context, golden []Golden,
+	built map[gamedate.Date]job.Counts) (job.Check, error) {
 	c := job.Check{Name: goldenRows, Bound: "all are there and equal", Verdict: job.Pass}
 	partitions := map[gamedate.Date][]table.Row{}
 	var wrong []string
@@ -211,8 +213,8 @@ func (g *Golden) name(t *table.Schema) string {
 	return strings.Join(parts, " ")
 }
 
-// compare says what is wrong with the row of the golden row's key, "" for nothing. Clocks and lineage are not compared: they differ
-// between two runs, or with other rows of the date.
+// compare says what is wrong with the row of the golden row's key, "" for nothing. Clocks and lineage are not compared:
+// they differ between two runs, or with other rows of the date.
 func (g *Golden) compare(t *table.Schema, rows []table.Row) string {
 	keys := identity(t)
 	var found []table.Row

@@ -13,7 +13,8 @@ import (
 // Both forms of a file, with any columns, are the same rows; what cannot be a row of the table is named by its line.
 func TestReadGolden(t *testing.T) {
 	t.Parallel()
-	two := []string{"2: 2022-05-01 north day=2022-05-01 station=north region=hills tenths=12", "3: 2022-05-02 south day=2022-05-02 station=south region= tenths=30"}
+	two := []string{"2: 2022-05-01 north day=2022-05-01 station=north region=hills tenths=12",
+		"3: 2022-05-02 south day=2022-05-02 station=south region= tenths=30"}
 	lines := func(texts []string, less int) []string { // JSON has no header line
 		out := make([]string, len(texts))
 		for i, text := range texts {

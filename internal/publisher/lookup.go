@@ -16,9 +16,9 @@ type LookUp struct {
 	Link   string        `json:"link"`
 }
 
-// lookUps chooses what to compare by hand: of each season's complete dates the first, the middle and the last, and of each
-// the calendar's first unit that has a page. The same range gives the same choice; nothing is named in advance, since a
-// date known by heart may have no such game.
+// lookUps chooses what to compare by hand: of each season's complete dates the first, the middle and the last, and of
+// each the calendar's first unit that has a page. The same range gives the same choice; nothing is named in advance,
+// since a date known by heart may have no such game.
 func (p *Publisher) lookUps(expected map[gamedate.Date]job.Expectation, entries []ledger.Entry) []LookUp {
 	if p.job.Calendar.Link == nil {
 		return nil

@@ -120,8 +120,8 @@ type Request struct {
 	Force bool
 	// Undone queues the dates that were rolled back.
 	Undone bool
-	// Stale plans no other dates than those that are done and have become stale: by another version of the transform, other
-	// settings, or changed inputs. It excludes Force.
+	// Stale plans no other dates than those that are done and have become stale: by another version of the transform,
+	// other settings, or changed inputs. It excludes Force.
 	Stale bool
 	// StopOnFirstFailure pauses the run at its first failure; a run that is joined keeps it from then on.
 	StopOnFirstFailure bool
@@ -135,8 +135,8 @@ type Request struct {
 	Preflight *Preflight
 	// SkipPreflight: the operator does not want it to be asked, and says in Reason why; recorded with the run.
 	SkipPreflight bool
-	// LiveWindow is how many days back from Today another pipeline may still write: dates to do that lie within are refused
-	// unless IncludeLive, which is recorded with the run. 0: today and later alone.
+	// LiveWindow is how many days back from Today another pipeline may still write: dates to do that lie within are
+	// refused unless IncludeLive, which is recorded with the run. 0: today and later alone.
 	LiveWindow  int
 	IncludeLive bool
 	// Today is the current date in New York; zero: by the clock. No part of a plan depends on it.
@@ -257,7 +257,8 @@ func (p *Publisher) Plan(ctx context.Context, r Request) (*Plan, error) {
 		return nil, err
 	}
 	plan := &Plan{Job: p.job.Name, Range: r.Range, Target: p.target, Version: p.job.Version,
-		StopOnFirstFailure: r.StopOnFirstFailure, SettingsHash: settingsHash(settings, r.Accept), settings: settings, rowSettings: p.job.RowSettingsHash(settings)}
+		StopOnFirstFailure: r.StopOnFirstFailure, SettingsHash: settingsHash(settings, r.Accept), settings: settings,
+		rowSettings: p.job.RowSettingsHash(settings)}
 	bound, err := p.ports.Ledger.Target(ctx, p.job.Name)
 	if err != nil {
 		return nil, fmt.Errorf("read the ledger's target: %w", err)
@@ -345,7 +346,8 @@ func (p *Publisher) planDates(ctx context.Context, r Request, plan *Plan) error 
 }
 
 // sourceTokens reads the tokens of every source over a range; the function returns those of one date by table name.
-func (p *Publisher) sourceTokens(ctx context.Context, r gamedate.Range) (func(gamedate.Date) map[string]warehouse.Token, error) {
+func (p *Publisher) sourceTokens(ctx context.Context,
+	r gamedate.Range) (func(gamedate.Date) map[string]warehouse.Token, error) {
 	sources := map[string]map[gamedate.Date]warehouse.Token{}
 	for _, t := range p.job.Sources {
 		var err error
@@ -362,20 +364,23 @@ func (p *Publisher) sourceTokens(ctx context.Context, r gamedate.Range) (func(ga
 	}, nil
 }
 
-// forcedAlready reports whether the open run is a forced one and has done the date: the same command again goes on, and does
-// not begin anew.
+// forcedAlready reports whether the open run is a forced one and has done the date: the same command again goes on, and
+// does not begin anew.
 func forcedAlready(e *ledger.Entry, plan *Plan) bool {
-	return plan.OpenRun != "" && plan.open.Force && e.State == ledger.Complete && e.Facts != nil && e.Facts.Run == plan.OpenRun
+	return plan.OpenRun != "" && plan.open.Force && e.State == ledger.Complete && e.Facts != nil &&
+		e.Facts.Run == plan.OpenRun
 }
 
-// stale reports whether the date was done before and is to be done again because of what it was done from, or is queued for it.
+// stale reports whether the date was done before and is to be done again because of what it was done from, or is queued
+// for it.
 func (d *DatePlan) stale() bool {
 	return (d.Verdict == Queue || d.Verdict == Known) &&
 		slices.Contains([]string{ledger.ReasonStale, ledger.ReasonSettings, ledger.ReasonChanged}, d.Reason)
 }
 
 // judge plans one date from what the calendar expects, the ledger remembers and the tables hold now.
-func judge(d gamedate.Date, expect job.Expectation, e *ledger.Entry, sources map[string]warehouse.Token, target warehouse.Token, r Request, plan *Plan) DatePlan {
+func judge(d gamedate.Date, expect job.Expectation, e *ledger.Entry, sources map[string]warehouse.Token,
+	target warehouse.Token, r Request, plan *Plan) DatePlan {
 	out := DatePlan{Date: d, Units: expect.Units, Expected: expect, Target: target, Sources: tokenText(sources)}
 	out.Inputs = out.inputs()
 	if e != nil {
@@ -462,7 +467,8 @@ func tokenText(tokens map[string]warehouse.Token) string {
 // calendar reads what the calendar expects of every date, and the silences that are too long and touch the range. It
 // looks past both ends of the range, so that a short range inside a long silence is judged like the long one; what lies
 // outside the range altogether is no concern of it.
-func (p *Publisher) calendar(ctx context.Context, r gamedate.Range) (map[gamedate.Date]job.Expectation, []Silence, map[gamedate.Date]bool, error) {
+func (p *Publisher) calendar(ctx context.Context,
+	r gamedate.Range) (map[gamedate.Date]job.Expectation, []Silence, map[gamedate.Date]bool, error) {
 	c := p.job.Calendar
 	margin := c.MaxQuietDays + 1
 	wide := gamedate.Range{From: r.From.AddDays(-margin), To: r.To.AddDays(margin)}
@@ -481,7 +487,8 @@ func (p *Publisher) calendar(ctx context.Context, r gamedate.Range) (map[gamedat
 
 // findSilences returns the stretches without a unit that contain more than MaxQuietDays consecutive in-season dates,
 // and those in-season dates.
-func findSilences(r gamedate.Range, c job.Calendar, expected map[gamedate.Date]job.Expectation) ([]Silence, map[gamedate.Date]bool) {
+func findSilences(r gamedate.Range, c job.Calendar,
+	expected map[gamedate.Date]job.Expectation) ([]Silence, map[gamedate.Date]bool) {
 	var silences []Silence
 	quiet := map[gamedate.Date]bool{}
 	var stretch, inSeason []gamedate.Date

@@ -25,7 +25,8 @@ type MovedError struct {
 
 // Error names both plans and what has moved.
 func (e *MovedError) Error() string {
-	return fmt.Sprintf("plan %.12s does not hold any more, it would be %.12s now; nothing was published\n%s", e.Asked, e.Now, strings.Join(e.Moved, "\n"))
+	return fmt.Sprintf("plan %.12s does not hold any more, it would be %.12s now; nothing was published\n%s", e.Asked,
+		e.Now, strings.Join(e.Moved, "\n"))
 }
 
 // IsPlanHash reports whether text is a plan's hash or at least the first 12 digits of one.

@@ -15,10 +15,11 @@ var tenth = gamedate.MustParse("2022-01-10")
 func TestHoldsAs(t *testing.T) {
 	t.Parallel()
 	before := func() *Plan {
-		return &Plan{Job: "j", Target: "t", Version: "1", SettingsHash: "s", ReferenceHash: "r", Hash: "before", Dates: []DatePlan{
-			{Date: tenth, Verdict: Queue, Reason: ledger.ReasonNew, Inputs: "a"},
-			{Date: tenth.AddDays(1), Verdict: NoGames, Inputs: "b"},
-		}}
+		return &Plan{Job: "j", Target: "t", Version: "1", SettingsHash: "s", ReferenceHash: "r",
+			Hash: "before", Dates: []DatePlan{
+				{Date: tenth, Verdict: Queue, Reason: ledger.ReasonNew, Inputs: "a"},
+				{Date: tenth.AddDays(1), Verdict: NoGames, Inputs: "b"},
+			}}
 	}
 	tests := []struct {
 		name   string
@@ -31,7 +32,8 @@ func TestHoldsAs(t *testing.T) {
 		{"target", func(p *Plan) { p.Target = "x" }, []string{"target: was t, is x"}},
 		{"verdict", func(p *Plan) { p.Dates[0].Verdict, p.Dates[0].Reason = Left, "" },
 			[]string{"then and now: was 1 no_games, 1 queue, is 1 left, 1 no_games", "2022-01-10: was queue (new), is left"}},
-		{"tokens", func(p *Plan) { p.Dates[1].Inputs = "x" }, []string{"2022-01-11: its sources or its target were written since"}},
+		{"tokens", func(p *Plan) { p.Dates[1].Inputs = "x" },
+			[]string{"2022-01-11: its sources or its target were written since"}},
 		{"other dates", func(p *Plan) { p.Dates[0].Date = tenth.AddDays(5) },
 			[]string{"2022-01-15: was not planned, is queue (new)", "2022-01-10: was queue (new), is not planned"}},
 	}
@@ -59,12 +61,14 @@ func TestHoldsAs(t *testing.T) {
 func TestHolds(t *testing.T) {
 	t.Parallel()
 	p := &Plan{Hash: strings.Repeat("0123456789abcdef", 4)}
-	for hash, want := range map[string]bool{p.Hash: true, p.Hash[:12]: true, p.Hash[:11]: false, "": false, "1" + p.Hash[1:]: false, p.Hash + "0": false} {
+	for hash, want := range map[string]bool{p.Hash: true, p.Hash[:12]: true, p.Hash[:11]: false, "": false,
+		"1" + p.Hash[1:]: false, p.Hash + "0": false} {
 		if got := p.Holds(hash) == nil; got != want {
 			t.Errorf("holds %q: got %v, want %v", hash, got, want)
 		}
 	}
-	for text, want := range map[string]bool{p.Hash: true, p.Hash[:12]: true, p.Hash[:11]: false, "plan.json": false, "plan-of-today.json": false, p.Hash + "0": false} {
+	for text, want := range map[string]bool{p.Hash: true, p.Hash[:12]: true, p.Hash[:11]: false, "plan.json": false,
+		"plan-of-today.json": false, p.Hash + "0": false} {
 		if got := IsPlanHash(text); got != want {
 			t.Errorf("%q is a hash: got %v, want %v", text, got, want)
 		}

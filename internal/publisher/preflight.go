@@ -232,7 +232,8 @@ func unseen(name, scope string, err error) job.Check {
 		c.Verdict = job.Failed
 	}
 	if failure.ReasonOf(err) == "no_dataset" {
-		c.Advice = "`publisher init` makes no dataset, since its location is for good: deploy/terraform does, or `bq mk --dataset`"
+		c.Advice = "`publisher init` makes no dataset, since its location is for good: deploy/terraform does, " +
+			"or `bq mk --dataset`"
 	}
 	return c
 }
@@ -355,7 +356,8 @@ func judgeTable(l liveTable, isTarget bool, r gamedate.Range, now time.Time) (ch
 	}
 	if isTarget && d.TimeTravel > 0 && d.TimeTravel < wantedTimeTravel {
 		add("time travel", job.Warned, hours(d.TimeTravel), hours(wantedTimeTravel)+" or more",
-			"what was overwritten can be read back for so long where no kept copy is left: raise the dataset's time travel window")
+			"what was overwritten can be read back for so long where no kept copy is left: "+
+				"raise the dataset's time travel window")
 	}
 	if isTarget && d.NewTableExpiration > 0 && d.NewTableExpiration < keptFor {
 		add("nothing expires", job.Failed, fmt.Sprintf("new tables of the dataset are deleted after %d days",
@@ -377,7 +379,8 @@ func checkRun(open ledger.Run, planErr error) (job.Check, error) {
 		c.Verdict, c.Seen, c.Advice = job.Failed, otherTarget.Error(), "check the addresses"
 	case isOpen:
 		c.Verdict, c.Seen = job.Failed, otherRun.Error()
-		c.Advice = fmt.Sprintf("end it with `publisher validate` when its dates are settled, or with `publisher cancel --run %s`", otherRun.Open.ID)
+		c.Advice = fmt.Sprintf("end it with `publisher validate` when its dates are settled, "+
+			"or with `publisher cancel --run %s`", otherRun.Open.ID)
 	case planErr != nil:
 		return c, planErr
 	case open.State == ledger.RunPaused:

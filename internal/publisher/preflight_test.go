@@ -126,7 +126,8 @@ func TestPreflightWithoutTable(t *testing.T) {
 	}
 	if verdicts["table exists"] != job.Failed || verdicts["dates can be planned"] != job.Failed ||
 		verdicts["calendar is final"] != job.Pass || f.Verdict == job.Pass {
-		t.Errorf("got %s, checks %v, want the table that does not exist, a plan that was not made, and the calendar all the same", f.Verdict, verdicts)
+		t.Errorf("got %s, checks %v, want the table that does not exist, a plan that was not made, "+
+			"and the calendar all the same", f.Verdict, verdicts)
 	}
 
 	j = testjob.Job(nil)

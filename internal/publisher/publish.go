@@ -65,7 +65,8 @@ const batch = 100
 // opens the run. Ledger first, then queue. A crash at any point is healed by publishing the same request again: a run
 // that is still planning is taken up, recorded dates are known, unpublished ones are published.
 //
-// Errors: those of Plan and Plan.Refused; *UnsentError when messages could not be published, the run then stays planning.
+// Errors: those of Plan and Plan.Refused; *UnsentError when messages could not be published, the run then stays
+// planning.
 func (p *Publisher) Publish(ctx context.Context, r Request, plan *Plan, progress Progress) (Result, error) {
 	if progress == nil {
 		progress = func(string, int, int) {}
@@ -153,7 +154,8 @@ func (p *Publisher) Publish(ctx context.Context, r Request, plan *Plan, progress
 	if len(result.Failed) > 0 {
 		return result, &UnsentError{result.Failed}
 	}
-	event := ledger.Event{Kind: "run_opened", Actor: r.Actor, Message: fmt.Sprintf("%d queued, %d known, %d without games", result.Queued, result.Known, result.Settled)}
+	event := ledger.Event{Kind: "run_opened", Actor: r.Actor,
+		Message: fmt.Sprintf("%d queued, %d known, %d without games", result.Queued, result.Known, result.Settled)}
 	result.Run, err = p.ports.Ledger.UpdateRun(ctx, run.ID, event, func(run *ledger.Run) error {
 		run.PlanHash = plan.Hash
 		switch {
@@ -178,7 +180,8 @@ func (p *Publisher) Publish(ctx context.Context, r Request, plan *Plan, progress
 	return result, nil
 }
 
-// errPausedMeanwhile keeps a run paused that was stopped while its dates were being published: opening it would undo that.
+// errPausedMeanwhile keeps a run paused that was stopped while its dates were being published: opening it would undo
+// that.
 var errPausedMeanwhile = errors.New("the run was paused meanwhile")
 
 // Kinds of the events that say what is known of a run's pre-flight.
@@ -187,7 +190,8 @@ const (
 	EventPreflightSkipped = "preflight_skipped"
 )
 
-// recordPreflight tells the audit trail what the checks before the first write came to, or that they were skipped and why.
+// recordPreflight tells the audit trail what the checks before the first write came to, or that they were skipped and
+// why.
 func (p *Publisher) recordPreflight(ctx context.Context, run string, r Request) error {
 	event := ledger.Event{Job: p.job.Name, Run: run, Actor: r.Actor}
 	switch {
@@ -205,7 +209,8 @@ func (p *Publisher) recordPreflight(ctx context.Context, run string, r Request) 
 }
 
 // openRun creates the run, or takes the open one back to planning; both leave it in state planning.
-func (p *Publisher) openRun(ctx context.Context, r Request, plan *Plan, approval *ledger.Approval) (run ledger.Run, joined bool, err error) {
+func (p *Publisher) openRun(ctx context.Context, r Request, plan *Plan,
+	approval *ledger.Approval) (run ledger.Run, joined bool, err error) {
 	if plan.OpenRun != "" {
 		event := ledger.Event{Kind: "dates_join", Actor: r.Actor, Message: plan.Range.String()}
 		run, err = p.ports.Ledger.UpdateRun(ctx, plan.OpenRun, event, func(run *ledger.Run) error {
@@ -235,7 +240,8 @@ func (p *Publisher) openRun(ctx context.Context, r Request, plan *Plan, approval
 		}
 		return run, true, nil
 	}
-	run = ledger.Run{ID: NewRunID(time.Now()), Job: p.job.Name, Range: plan.Range, State: ledger.RunPlanning, Target: p.target,
+	run = ledger.Run{ID: NewRunID(time.Now()), Job: p.job.Name, Range: plan.Range,
+		State: ledger.RunPlanning, Target: p.target,
 		Version: plan.Version, Settings: plan.settings, SettingsHash: plan.SettingsHash, ReferenceHash: plan.ReferenceHash,
 		PlanHash: plan.Hash, Accept: r.Accept, Force: r.Force, Reason: r.Reason, Actor: r.Actor,
 		StopOnFirstFailure: r.StopOnFirstFailure, Approval: approval}
@@ -280,7 +286,8 @@ func NewRunID(now time.Time) string {
 }
 
 // record writes the plans to the ledger and returns the entries whose message is not known to be on the queue.
-func (p *Publisher) record(ctx context.Context, run string, plans []ledger.Plan, plan *Plan, result *Result, progress Progress) ([]ledger.Entry, error) {
+func (p *Publisher) record(ctx context.Context, run string, plans []ledger.Plan, plan *Plan, result *Result,
+	progress Progress) ([]ledger.Entry, error) {
 	known := map[gamedate.Date]bool{}
 	for _, d := range plan.Dates {
 		known[d.Date] = d.Verdict == Known
@@ -317,7 +324,8 @@ func (p *Publisher) record(ctx context.Context, run string, plans []ledger.Plan,
 
 // unpublished returns those of a run's dates under way whose message is not known to be on the queue. They are only
 // looked at: recorded again, a date that a worker has settled since the plan would be done a second time.
-func (p *Publisher) unpublished(ctx context.Context, run string, r gamedate.Range, underWay map[gamedate.Date]bool) ([]ledger.Entry, error) {
+func (p *Publisher) unpublished(ctx context.Context, run string, r gamedate.Range,
+	underWay map[gamedate.Date]bool) ([]ledger.Entry, error) {
 	if len(underWay) == 0 {
 		return nil, nil
 	}
@@ -341,7 +349,8 @@ const stageMessage = "message"
 // settleLetters marks the open dead letters of a range whose dates have been queued again since as replayed, so that an
 // open letter always asks for something. What a crash leaves out, the next publish makes up for.
 func (p *Publisher) settleLetters(ctx context.Context, actor string, r gamedate.Range) error {
-	letters, err := p.ports.Ledger.DeadLetters(ctx, ledger.DeadLetterFilter{Job: p.job.Name, Range: r, State: ledger.LetterOpen})
+	letters, err := p.ports.Ledger.DeadLetters(ctx,
+		ledger.DeadLetterFilter{Job: p.job.Name, Range: r, State: ledger.LetterOpen})
 	if err != nil {
 		return fmt.Errorf("read open dead letters of %s: %w", r, err)
 	}
@@ -365,14 +374,16 @@ func (p *Publisher) settleLetters(ctx context.Context, actor string, r gamedate.
 	if len(old) == 0 {
 		return nil
 	}
-	if _, err := p.ports.Ledger.SettleDeadLetters(ctx, old, ledger.LetterReplayed, actor, "the date was published again"); err != nil {
+	if _, err := p.ports.Ledger.SettleDeadLetters(ctx, old, ledger.LetterReplayed, actor,
+		"the date was published again"); err != nil {
 		return fmt.Errorf("settle dead letters of %s: %w", r, err)
 	}
 	return nil
 }
 
 // send publishes messages and records which are on the queue. before are the traces of the letters that they replay.
-func (p *Publisher) send(ctx context.Context, entries []ledger.Entry, before map[gamedate.Date]string, result *Result, progress Progress) error {
+func (p *Publisher) send(ctx context.Context, entries []ledger.Entry, before map[gamedate.Date]string, result *Result,
+	progress Progress) error {
 	for done := 0; done < len(entries); {
 		part := entries[done:min(done+batch, len(entries))]
 		messages := make([]queue.Message, len(part))
@@ -401,21 +412,22 @@ func (p *Publisher) send(ctx context.Context, entries []ledger.Entry, before map
 	return nil
 }
 
-// Pause stops new claims; dates in flight finish. A run that is paused already stays as it is, with its first reason. One
-// that is being published stays paused when all its dates are.
+// Pause stops new claims; dates in flight finish. A run that is paused already stays as it is, with its first reason.
+// One that is being published stays paused when all its dates are.
 func (p *Publisher) Pause(ctx context.Context, run, reason, actor string) (ledger.Run, error) {
 	now, err := p.ports.Ledger.Run(ctx, run)
 	if err != nil || now.State == ledger.RunPaused {
 		return now, err
 	}
-	return p.ports.Ledger.UpdateRun(ctx, run, ledger.Event{Kind: "paused", Actor: actor, Message: reason}, func(r *ledger.Run) error {
-		if r.State == ledger.RunAwaitingApproval {
-			return fmt.Errorf("run %s waits for the rest of its dates to be published: no date of it is worked on, so there is nothing to pause; "+
-				"`publisher cancel --reason …` ends it", r.ID)
-		}
-		r.Cause, r.CauseKind = reason, "operator"
-		return r.Move(ledger.RunPaused)
-	})
+	return p.ports.Ledger.UpdateRun(ctx, run,
+		ledger.Event{Kind: "paused", Actor: actor, Message: reason}, func(r *ledger.Run) error {
+			if r.State == ledger.RunAwaitingApproval {
+				return fmt.Errorf("run %s waits for the rest of its dates to be published: no date of it is worked on, "+
+					"so there is nothing to pause; `publisher cancel --reason …` ends it", r.ID)
+			}
+			r.Cause, r.CauseKind = reason, "operator"
+			return r.Move(ledger.RunPaused)
+		})
 }
 
 // Idle returns the entries of a run that are still leased, after ending the leases that have expired: their workers are
@@ -434,14 +446,17 @@ func (p *Publisher) Resume(ctx context.Context, run, reason, actor string) (ledg
 	if err != nil {
 		return ledger.Run{}, fmt.Errorf("read entries of run %s: %w", run, err)
 	}
-	waiting = slices.DeleteFunc(waiting, func(e ledger.Entry) bool { return e.PublishedSeq >= e.Seq || !e.NotBefore.IsZero() })
-	resumed, err := p.ports.Ledger.UpdateRun(ctx, run, ledger.Event{Kind: "resumed", Actor: actor, Message: reason}, func(r *ledger.Run) error {
-		if r.State != ledger.RunPaused {
-			return fmt.Errorf("run %s is %s, not paused", r.ID, r.State)
-		}
-		r.Cause, r.CauseKind, r.HoldWrites = "", "", false
-		return r.Move(r.WorkingState())
+	waiting = slices.DeleteFunc(waiting, func(e ledger.Entry) bool {
+		return e.PublishedSeq >= e.Seq || !e.NotBefore.IsZero()
 	})
+	resumed, err := p.ports.Ledger.UpdateRun(ctx, run,
+		ledger.Event{Kind: "resumed", Actor: actor, Message: reason}, func(r *ledger.Run) error {
+			if r.State != ledger.RunPaused {
+				return fmt.Errorf("run %s is %s, not paused", r.ID, r.State)
+			}
+			r.Cause, r.CauseKind, r.HoldWrites = "", "", false
+			return r.Move(r.WorkingState())
+		})
 	if err != nil {
 		return resumed, err
 	}
@@ -457,10 +472,11 @@ func (p *Publisher) Resume(ctx context.Context, run, reason, actor string) (ledg
 
 // Cancel ends a run for good: dates that wait are cancelled, dates in flight stop before their write.
 func (p *Publisher) Cancel(ctx context.Context, run, reason, actor string) (ledger.Run, error) {
-	return p.ports.Ledger.UpdateRun(ctx, run, ledger.Event{Kind: "cancelled", Actor: actor, Message: reason}, func(r *ledger.Run) error {
-		r.Cause, r.CauseKind, r.HoldWrites = reason, "operator", true
-		return r.Move(ledger.RunCancelled)
-	})
+	return p.ports.Ledger.UpdateRun(ctx, run,
+		ledger.Event{Kind: "cancelled", Actor: actor, Message: reason}, func(r *ledger.Run) error {
+			r.Cause, r.CauseKind, r.HoldWrites = reason, "operator", true
+			return r.Move(ledger.RunCancelled)
+		})
 }
 
 // ErrNoOpenRun: a verb that defaults to the job's open run found none.

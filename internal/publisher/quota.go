@@ -9,9 +9,9 @@ import (
 	"gamefill/internal/ledger"
 )
 
-// quotaPeriod is how far back writes count against a daily quota. Source: BigQuery documentation, "Quotas and limits", quota
-// replenishment: daily quotas come back at intervals throughout the day, not at one hour of it; so no write of the last 24
-// hours is taken for forgotten.
+// quotaPeriod is how far back writes count against a daily quota. Source: BigQuery documentation, "Quotas and limits",
+// quota replenishment: daily quotas come back at intervals throughout the day, not at one hour of it; so no write of
+// the last 24 hours is taken for forgotten.
 const quotaPeriod = 24 * time.Hour
 
 const (
@@ -28,9 +28,9 @@ type Attempted interface {
 	Attempts(ctx context.Context, f ledger.AttemptFilter, limit int) ([]ledger.Attempt, error)
 }
 
-// RecentWrites is how many partitions of the target a job's attempts have written in the 24 hours before now, as far as the
-// ledger knows: those that reached their write, and of a run 30,001 at most. Writes of a rollback and of other programs are
-// not among them. read is how many runs and attempts were read for it.
+// RecentWrites is how many partitions of the target a job's attempts have written in the 24 hours before now, as far as
+// the ledger knows: those that reached their write, and of a run 30,001 at most. Writes of a rollback and of other
+// programs are not among them. read is how many runs and attempts were read for it.
 func RecentWrites(ctx context.Context, l Attempted, jobName string, now time.Time) (written, read int, err error) {
 	since := now.Add(-quotaPeriod)
 	runs, err := l.ListRuns(ctx, jobName, usedRuns)
@@ -57,7 +57,8 @@ func RecentWrites(ctx context.Context, l Attempted, jobName string, now time.Tim
 }
 
 // attemptsSince are a run's newest attempts that ended since, maxUsed at most, and how many were read for it.
-func attemptsSince(ctx context.Context, l Attempted, jobName, run string, since time.Time) (recent []ledger.Attempt, read int, err error) {
+func attemptsSince(ctx context.Context, l Attempted, jobName, run string,
+	since time.Time) (recent []ledger.Attempt, read int, err error) {
 	for limit := usedAttempts; ; limit = maxUsed {
 		attempts, err := l.Attempts(ctx, ledger.AttemptFilter{Job: jobName, Run: run, EndedOnly: true}, limit)
 		if err != nil {

@@ -55,11 +55,15 @@ func TestRecentWrites(t *testing.T) {
 		}}}, 4, 7},
 		{"a day and no longer", attempted{[]ledger.Run{open}, map[string][]ledger.Attempt{"open": {
 			ended(day, ledger.Replaced, ""), ended(day+time.Second, ledger.Replaced, "")}}}, 1, 3},
-		{"all runs", attempted{[]ledger.Run{open, recent}, map[string][]ledger.Attempt{"open": many(2, 0), "recent": many(3, time.Hour)}}, 5, 7},
-		{"a run that ended before is not read", attempted{[]ledger.Run{old}, map[string][]ledger.Attempt{"old": many(3, 0)}}, 0, 1},
-		{"more than are read at first", attempted{[]ledger.Run{open}, map[string][]ledger.Attempt{"open": append(many(1500, 0), many(9, 2*day)...)}},
+		{"all runs", attempted{[]ledger.Run{open, recent},
+			map[string][]ledger.Attempt{"open": many(2, 0), "recent": many(3, time.Hour)}}, 5, 7},
+		{"a run that ended before is not read",
+			attempted{[]ledger.Run{old}, map[string][]ledger.Attempt{"old": many(3, 0)}}, 0, 1},
+		{"more than are read at first",
+			attempted{[]ledger.Run{open}, map[string][]ledger.Attempt{"open": append(many(1500, 0), many(9, 2*day)...)}},
 			1500, 1 + 1000 + 1509},
-		{"more than any quota", attempted{[]ledger.Run{open}, map[string][]ledger.Attempt{"open": many(40_000, 0)}}, 30_001, 1 + 1000 + 30_001},
+		{"more than any quota", attempted{[]ledger.Run{open}, map[string][]ledger.Attempt{"open": many(40_000, 0)}},
+			30_001, 1 + 1000 + 30_001},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

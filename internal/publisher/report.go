@@ -20,16 +20,18 @@ import (
 	"gamefill/internal/warehouse"
 )
 
-// Report gathers what became of a run, from the ledger and the warehouse; it changes nothing. A finished run is reported
-// with the checks that closed it, any other is judged now. What the run replaced is known where its rows were kept, where
-// there were none, and where nothing was written. Errors: ledger.ErrNoRun, those of Validate. progress may be nil.
+// Report gathers what became of a run, from the ledger and the warehouse; it changes nothing. A finished run is
+// reported with the checks that closed it, any other is judged now. What the run replaced is known where its rows were
+// kept, where there were none, and where nothing was written. Errors: ledger.ErrNoRun, those of Validate. progress may
+// be nil.
 func (p *Publisher) Report(ctx context.Context, id string, progress Progress) (*report.Report, error) {
 	run, err := p.ports.Ledger.Run(ctx, id)
 	if err != nil {
 		return nil, fmt.Errorf("report run %s: %w", id, err)
 	}
 	g := gathering{job: &p.job, run: run, entries: map[gamedate.Date]ledger.Entry{}}
-	r := &report.Report{MadeAt: time.Now().UTC(), Unit: p.job.Calendar.Unit, Column: nullColumn(&p.job), Run: reportedRun(run)}
+	r := &report.Report{MadeAt: time.Now().UTC(), Unit: p.job.Calendar.Unit, Column: nullColumn(&p.job),
+		Run: reportedRun(run)}
 	r.Verdict, r.Checks, r.JudgedAt = run.Verdict, run.Checks, run.FinishedAt
 	if run.State != ledger.RunFinished || len(run.Checks) == 0 {
 		judgement, err := p.Validate(ctx, run.Range, nil, "", Judging{Settings: run.Settings}, progress)
@@ -55,7 +57,8 @@ func (p *Publisher) Report(ctx context.Context, id string, progress Progress) (*
 		r.Events = append(r.Events, report.Event{At: e.At, Date: e.Date, Kind: e.Kind, Actor: e.Actor, Message: e.Message})
 	}
 	for _, l := range g.letters {
-		r.Letters = append(r.Letters, report.Letter{ID: l.ID, Date: l.Date, State: string(l.State), Class: l.Failure.Class.String(), Reason: l.Failure.Reason,
+		r.Letters = append(r.Letters, report.Letter{ID: l.ID, Date: l.Date, State: string(l.State),
+			Class: l.Failure.Class.String(), Reason: l.Failure.Reason,
 			Stage: l.Failure.Stage, Attempts: l.Attempts, Message: l.Failure.Message, Note: l.Note})
 	}
 	r.Checklist = g.checklist(r)
@@ -64,9 +67,11 @@ func (p *Publisher) Report(ctx context.Context, id string, progress Progress) (*
 }
 
 func reportedRun(run ledger.Run) report.Run {
-	return report.Run{ID: run.ID, Job: run.Job, Target: run.Target, Range: run.Range, State: string(run.State), Cause: run.Cause,
+	return report.Run{ID: run.ID, Job: run.Job, Target: run.Target, Range: run.Range,
+		State: string(run.State), Cause: run.Cause,
 		CausedBy: run.CauseKind, Reason: run.Reason, Actor: run.Actor, Version: run.Version, Settings: string(run.Settings),
-		SettingsHash: run.SettingsHash, ReferenceHash: run.ReferenceHash, PlanHash: run.PlanHash, Accept: run.Accept, Force: run.Force,
+		SettingsHash: run.SettingsHash, ReferenceHash: run.ReferenceHash, PlanHash: run.PlanHash,
+		Accept: run.Accept, Force: run.Force,
 		StopOnFirstFailure: run.StopOnFirstFailure, CreatedAt: run.CreatedAt, FinishedAt: run.FinishedAt}
 }
 
@@ -87,8 +92,9 @@ type gathering struct {
 	tokens    map[gamedate.Date]warehouse.Token
 }
 
-// Months compares the target before a run and now, month by month, as its report does; column is the one whose NULLs are
-// counted, "" when the job counts none. It counts the target and what the run kept of it, which in BigQuery is a query each.
+// Months compares the target before a run and now, month by month, as its report does; column is the one whose NULLs
+// are counted, "" when the job counts none. It counts the target and what the run kept of it, which in BigQuery is a
+// query each.
 func (p *Publisher) Months(ctx context.Context, run ledger.Run) (months []report.Month, column string, err error) {
 	g := gathering{job: &p.job, run: run, entries: map[gamedate.Date]ledger.Entry{}}
 	if err := p.gatherTable(ctx, &g); err != nil {
@@ -112,14 +118,16 @@ func (p *Publisher) gather(ctx context.Context, g *gathering) (err error) {
 	if g.expected, _, _, err = p.calendar(ctx, g.run.Range); err != nil {
 		return err
 	}
-	if g.attempts, err = p.ports.Ledger.Attempts(ctx, ledger.AttemptFilter{Job: p.job.Name, Run: g.run.ID}, 0); err != nil {
+	if g.attempts, err = p.ports.Ledger.Attempts(ctx, ledger.AttemptFilter{Job: p.job.Name, Run: g.run.ID},
+		0); err != nil {
 		return fmt.Errorf("read attempts of run %s: %w", g.run.ID, err)
 	}
 	if g.events, err = p.ports.Ledger.Events(ctx, p.job.Name, g.run.ID, 0); err != nil {
 		return fmt.Errorf("read events of run %s: %w", g.run.ID, err)
 	}
 	slices.Reverse(g.events)
-	if g.letters, err = p.ports.Ledger.DeadLetters(ctx, ledger.DeadLetterFilter{Job: p.job.Name, Run: g.run.ID}); err != nil {
+	if g.letters, err = p.ports.Ledger.DeadLetters(ctx,
+		ledger.DeadLetterFilter{Job: p.job.Name, Run: g.run.ID}); err != nil {
 		return fmt.Errorf("read dead letters of run %s: %w", g.run.ID, err)
 	}
 	return p.gatherTable(ctx, g)
@@ -160,7 +168,8 @@ func (p *Publisher) gatherTable(ctx context.Context, g *gathering) error {
 }
 
 // countByDate counts a table's rows, grouped as the job's gates group them.
-func (p *Publisher) countByDate(ctx context.Context, t *table.Schema, r gamedate.Range) (map[gamedate.Date][]warehouse.Group, error) {
+func (p *Publisher) countByDate(ctx context.Context, t *table.Schema,
+	r gamedate.Range) (map[gamedate.Date][]warehouse.Group, error) {
 	groups, err := p.ports.Store.Count(ctx, t, r, warehouse.Grouping{By: p.job.Gates.By, Nulls: p.job.Gates.Nulls})
 	if err != nil {
 		return nil, fmt.Errorf("count %s: %w", t.FullName(), err)
@@ -183,8 +192,8 @@ func countsOf(groups []warehouse.Group) (c report.Counts) {
 	return c
 }
 
-// before is what the partition of a date held before the run. NULLs are known whenever nullsKnown is; the number of rows
-// may be known without them.
+// before is what the partition of a date held before the run. NULLs are known whenever nullsKnown is; the number of
+// rows may be known without them.
 func (g *gathering) before(d gamedate.Date) (c report.Counts, rowsKnown, nullsKnown bool) {
 	e, ok := g.entries[d]
 	switch {
@@ -213,7 +222,8 @@ func (g *gathering) compare(r *report.Report) {
 	for d := range g.run.Range.Dates() {
 		e := g.entries[d]
 		now := countsOf(g.now[d])
-		line := report.Date{Date: d, Units: g.expected[d].Units, State: string(e.State), Attempts: attempts[d], RowsNow: now.Rows}
+		line := report.Date{Date: d, Units: g.expected[d].Units, State: string(e.State),
+			Attempts: attempts[d], RowsNow: now.Rows}
 		if e.Run == g.run.ID {
 			line.Reason = e.Reason
 		}
@@ -292,8 +302,10 @@ const maxIntervals = 60
 
 // intervals are the lengths that the throughput is told in: the shortest that gives at most maxIntervals is taken.
 var intervals = []time.Duration{
-	10 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond, 500 * time.Millisecond, time.Second, 5 * time.Second, 10 * time.Second,
-	30 * time.Second, time.Minute, 5 * time.Minute, 10 * time.Minute, 30 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour,
+	10 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond, 500 * time.Millisecond, time.Second,
+	5 * time.Second, 10 * time.Second,
+	30 * time.Second, time.Minute, 5 * time.Minute, 10 * time.Minute, 30 * time.Minute, time.Hour,
+	6 * time.Hour, 24 * time.Hour,
 }
 
 // work tallies attempts and tells when dates were completed.
@@ -348,7 +360,8 @@ func (g *gathering) failures(r *report.Report) {
 		}
 		k := kind{a.Failure.Class.String(), a.Failure.Reason, a.Failure.Stage}
 		if found[k] == nil {
-			found[k] = &report.Failure{Class: k.class, Reason: k.reason, Stage: k.stage, Example: a.Date, Message: a.Failure.Message}
+			found[k] = &report.Failure{Class: k.class, Reason: k.reason, Stage: k.stage, Example: a.Date,
+				Message: a.Failure.Message}
 			dates[k] = map[gamedate.Date]bool{}
 		}
 		found[k].Attempts++
@@ -359,7 +372,8 @@ func (g *gathering) failures(r *report.Report) {
 		r.Failures = append(r.Failures, *f)
 	}
 	slices.SortFunc(r.Failures, func(a, b report.Failure) int {
-		return cmp.Or(cmp.Compare(a.Class, b.Class), cmp.Compare(b.Attempts, a.Attempts), cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Stage, b.Stage))
+		return cmp.Or(cmp.Compare(a.Class, b.Class), cmp.Compare(b.Attempts, a.Attempts), cmp.Compare(a.Reason, b.Reason),
+			cmp.Compare(a.Stage, b.Stage))
 	})
 }
 
@@ -436,7 +450,8 @@ func (g *gathering) durations(r *report.Report) {
 	}
 	for stage, took := range byStage {
 		slices.Sort(took)
-		r.Stages = append(r.Stages, report.Stage{Stage: stage, Dates: len(took), Median: rank(took, 50), P95: rank(took, 95), Max: took[len(took)-1]})
+		r.Stages = append(r.Stages, report.Stage{Stage: stage, Dates: len(took), Median: rank(took, 50), P95: rank(took, 95),
+			Max: took[len(took)-1]})
 	}
 	slices.SortFunc(r.Stages, func(a, b report.Stage) int {
 		return cmp.Or(cmp.Compare(place(a.Stage), place(b.Stage)), cmp.Compare(a.Stage, b.Stage))
@@ -572,7 +587,8 @@ func (g *gathering) spotCheck(r *report.Report) report.Item {
 	item := report.Item{Name: "spot check by a person", Verdict: job.NotChecked, Note: "nothing is complete"}
 	if len(done) > 0 {
 		sample := slices.Compact([]string{done[0], done[len(done)/2], done[len(done)-1]})
-		item.Note = fmt.Sprintf("compare a %s of %s with what others publish about it", g.job.Calendar.Unit, strings.Join(sample, ", "))
+		item.Note = fmt.Sprintf("compare a %s of %s with what others publish about it", g.job.Calendar.Unit,
+			strings.Join(sample, ", "))
 	}
 	return item
 }

@@ -74,11 +74,12 @@ func (r *RolledBack) Count(o RollbackOutcome) int {
 // rollers is how many dates are put back at once: a date is mostly waiting for the store.
 const rollers = 4
 
-// Rollback puts back what a run replaced, date by date: every date that the run completed and left with another content.
-// A date is refused unless the partition is what the run wrote. What became of a date is in the result, refusals and
-// failures too. Nothing is queued: a date that was put back is left by later plans until it is asked for.
+// Rollback puts back what a run replaced, date by date: every date that the run completed and left with another
+// content. A date is refused unless the partition is what the run wrote. What became of a date is in the result,
+// refusals and failures too. Nothing is queued: a date that was put back is left by later plans until it is asked for.
 //
-// It is safe to repeat: what is back already is left, and what a crash interrupted is finished. Errors: ledger.ErrNoRun,
+// It is safe to repeat: what is back already is left, and what a crash interrupted is finished. Errors:
+// ledger.ErrNoRun,
 // *UsageError, *ledger.OtherTargetError, a run that is at work, and a cancelled ctx. progress may be nil.
 func (p *Publisher) Rollback(ctx context.Context, r RollbackRequest, progress Progress) (*RolledBack, error) {
 	if strings.TrimSpace(r.Reason) == "" {
@@ -137,19 +138,20 @@ func (p *Publisher) atRest(ctx context.Context, run ledger.Run) error {
 	case run.State.Closed():
 		return nil
 	case run.State != ledger.RunPaused && run.State != ledger.RunAwaitingApproval:
-		return fmt.Errorf("run %s is %s and its workers may write: pause it first (publisher pause --run %s --wait --reason …), cancel it, or let it finish",
-			run.ID, run.State, run.ID)
+		return fmt.Errorf("run %s is %s and its workers may write: pause it first (publisher pause --run %s --wait "+
+			"--reason …), cancel it, or let it finish", run.ID, run.State, run.ID)
 	}
 	held, err := p.ports.Ledger.RunEntries(ctx, run.Job, run.ID, ledger.Leased)
 	if err == nil && len(held) > 0 {
-		err = fmt.Errorf("%s in flight in run %s, the first is %s: wait for the end (publisher pause --run %s --wait --reason …)",
-			terminal.Plural(len(held), "date is", "dates are"), run.ID, held[0].Date, run.ID)
+		err = fmt.Errorf("%s in flight in run %s, the first is %s: wait for the end (publisher pause --run "+
+			"%s --wait --reason …)", terminal.Plural(len(held), "date is", "dates are"), run.ID, held[0].Date, run.ID)
 	}
 	return err
 }
 
 // rollbackDates returns the entries to look at, and adds to out what can be said without the warehouse.
-func (p *Publisher) rollbackDates(ctx context.Context, run ledger.Run, r RollbackRequest, out *RolledBack) (todo []ledger.Entry, err error) {
+func (p *Publisher) rollbackDates(ctx context.Context, run ledger.Run, r RollbackRequest,
+	out *RolledBack) (todo []ledger.Entry, err error) {
 	list, err := p.ports.Ledger.Entries(ctx, p.job.Name, r.Range)
 	if err != nil {
 		return nil, fmt.Errorf("read entries: %w", err)
@@ -229,7 +231,8 @@ func movedOn() error { return refuse("somebody has taken it meanwhile: a worker,
 
 // rollBack puts one date back.
 func (p *Publisher) rollBack(ctx context.Context, r RollbackRequest, e ledger.Entry) DateRollback {
-	d := DateRollback{Date: e.Date, Outcome: PutBack, Rows: e.Facts.PreImageRows, Fingerprint: e.Facts.PreImage, Replaced: e.Facts.Fingerprint}
+	d := DateRollback{Date: e.Date, Outcome: PutBack, Rows: e.Facts.PreImageRows, Fingerprint: e.Facts.PreImage,
+		Replaced: e.Facts.Fingerprint}
 	err := p.tryRollBack(ctx, r, e)
 	if err == nil {
 		return d
@@ -258,7 +261,8 @@ func (p *Publisher) tryRollBack(ctx context.Context, r RollbackRequest, e ledger
 	if write.ID, err = p.ports.Store.Prepare(ctx, write); err != nil {
 		return fmt.Errorf("prepare write: %w", err)
 	}
-	step := ledger.Rollback{Job: e.Job, Date: e.Date, Run: e.Run, Generation: e.Generation, ID: write.ID, Fingerprint: e.Facts.PreImage}
+	step := ledger.Rollback{Job: e.Job, Date: e.Date, Run: e.Run, Generation: e.Generation, ID: write.ID,
+		Fingerprint: e.Facts.PreImage}
 	if err := p.ports.Ledger.BeginRollback(ctx, step); err != nil {
 		return explainMoved(err)
 	}
@@ -283,7 +287,8 @@ func (p *Publisher) tryRollBack(ctx context.Context, r RollbackRequest, e ledger
 		}
 	}
 	faultinject.Point(faultinject.AfterRollback)
-	return explainMoved(p.ports.Ledger.FinishRollback(ctx, step, ledger.Event{Kind: "rolled_back", Actor: r.Actor, Message: r.Reason}))
+	return explainMoved(p.ports.Ledger.FinishRollback(ctx, step,
+		ledger.Event{Kind: "rolled_back", Actor: r.Actor, Message: r.Reason}))
 }
 
 // explainMoved makes a lost race a refusal.
@@ -317,8 +322,8 @@ func (p *Publisher) kept(ctx context.Context, e ledger.Entry) ([]table.Row, erro
 	return partition.Rows, nil
 }
 
-// isBack reports whether the partition holds the kept rows already. If it holds neither these nor what the run wrote, the
-// date is refused: somebody else wrote it.
+// isBack reports whether the partition holds the kept rows already. If it holds neither these nor what the run wrote,
+// the date is refused: somebody else wrote it.
 func (p *Publisher) isBack(ctx context.Context, e ledger.Entry, kept []table.Row) (bool, error) {
 	t, f := p.job.Target, e.Facts
 	live, err := p.ports.Store.Read(ctx, t, e.Date)
@@ -330,11 +335,12 @@ func (p *Publisher) isBack(ctx context.Context, e ledger.Entry, kept []table.Row
 		return true, nil
 	}
 	if found := t.Fingerprint(live.Rows); found != f.Fingerprint {
-		return false, refuse("somebody wrote it since: the partition has fingerprint %.12s, the run wrote %.12s", found, f.Fingerprint)
+		return false, refuse("somebody wrote it since: the partition has fingerprint %.12s, the run wrote %.12s",
+			found, f.Fingerprint)
 	}
 	if f.ContentFingerprint != "" && content != f.ContentFingerprint {
-		return false, refuse("somebody filled columns since that gamefill does not fill: the content has fingerprint %.12s, the run wrote %.12s",
-			content, f.ContentFingerprint)
+		return false, refuse("somebody filled columns since that gamefill does not fill: the content has fingerprint "+
+			"%.12s, the run wrote %.12s", content, f.ContentFingerprint)
 	}
 	return false, nil
 }

@@ -19,7 +19,8 @@ type ApprovalError struct{ Problem string }
 // Error says what is missing and what to do.
 func (e *ApprovalError) Error() string { return e.Problem }
 
-// EventApproved is the kind of the events that say who let a run begin; EventSampled of those that say what a sample came to.
+// EventApproved is the kind of the events that say who let a run begin; EventSampled of those that say what a sample
+// came to.
 const (
 	EventApproved = "approved"
 	EventSampled  = "sampled"
@@ -28,7 +29,8 @@ const (
 // approvedRuns is how many of the newest runs are looked through for a sample that has passed.
 const approvedRuns = 50
 
-// NeedsSample reports whether Publish would refuse the plan until a sample has passed, or go on with one that is under way.
+// NeedsSample reports whether Publish would refuse the plan until a sample has passed, or go on with one that is under
+// way.
 func (p *Publisher) NeedsSample(ctx context.Context, r Request, plan *Plan) (bool, error) {
 	_, err := p.admit(ctx, r, plan)
 	if _, missing := errors.AsType[*ApprovalError](err); missing {
@@ -49,11 +51,13 @@ func (p *Publisher) admit(ctx context.Context, r Request, plan *Plan) (*ledger.A
 	switch {
 	case r.Sample:
 		if plan.OpenRun != "" && !plan.open.Sampling() && plan.open.State != ledger.RunAwaitingApproval {
-			return nil, fmt.Errorf("run %s is %s: a sample comes before a run; wait until it has ended", plan.OpenRun, plan.open.State)
+			return nil, fmt.Errorf("run %s is %s: a sample comes before a run; wait until it has ended",
+				plan.OpenRun, plan.open.State)
 		}
 		if len(r.Golden) == 0 && failedGolden(plan.open) {
 			return nil, &ApprovalError{fmt.Sprintf("run %s lacks golden rows: repeat `publisher sample` with --golden, "+
-				"or let the run begin all the same with `publisher approve --reason TEXT`; `publisher cancel` ends it", plan.OpenRun)}
+				"or let the run begin all the same with `publisher approve --reason TEXT`; `publisher cancel` ends it",
+				plan.OpenRun)}
 		}
 		return nil, nil
 	case plan.open.Sampling() && r.SkipSample:
@@ -71,7 +75,8 @@ func (p *Publisher) admit(ctx context.Context, r Request, plan *Plan) (*ledger.A
 	}
 	for _, run := range runs {
 		a := run.Approval
-		if a != nil && !a.Override && run.State != ledger.RunCancelled && a.Version == plan.Version && a.SettingsHash == plan.SettingsHash {
+		if a != nil && !a.Override && run.State != ledger.RunCancelled && a.Version == plan.Version &&
+			a.SettingsHash == plan.SettingsHash {
 			earned := *a
 			if run.ID != plan.OpenRun {
 				earned.Reason = fmt.Sprintf("a sample passed in run %s", run.ID)
@@ -79,12 +84,14 @@ func (p *Publisher) admit(ctx context.Context, r Request, plan *Plan) (*ledger.A
 			return &earned, nil
 		}
 	}
-	return nil, &ApprovalError{fmt.Sprintf("%d dates are to be done, and no sample has passed with transform version %s and these settings: "+
-		"`publisher sample` over the same range does a few dates first and judges them; --no-sample --reason TEXT goes without", n, plan.Version)}
+	return nil, &ApprovalError{fmt.Sprintf("%d dates are to be done, and no sample has passed with transform version %s "+
+		"and these settings: "+
+		"`publisher sample` over the same range does a few dates first and judges them; --no-sample --reason TEXT "+
+		"goes without", n, plan.Version)}
 }
 
-// Refused says why nothing can be published now, nil when it can: a paused run takes no dates, nor begins a sample. A plan
-// that leaves everything as it is joins no run.
+// Refused says why nothing can be published now, nil when it can: a paused run takes no dates, nor begins a sample. A
+// plan that leaves everything as it is joins no run.
 func (p *Plan) Refused(sample bool) error {
 	joins := func(d DatePlan) bool {
 		return d.Verdict == Queue || d.Verdict == Known || d.Verdict == NoGames && d.State != ledger.NoGames ||
@@ -107,7 +114,8 @@ func resumeFirst(run ledger.Run) error {
 
 // isPaused says why a run is paused, and what ends that.
 func isPaused(run ledger.Run) string {
-	return fmt.Sprintf("run %s is paused (%s: %s): `publisher resume --reason …` lets it go on", run.ID, run.CauseKind, run.Cause)
+	return fmt.Sprintf("run %s is paused (%s: %s): `publisher resume --reason …` lets it go on", run.ID,
+		run.CauseKind, run.Cause)
 }
 
 // sampling says what a run that is not approved waits for.
@@ -120,8 +128,8 @@ func sampling(run ledger.Run) error {
 	return &ApprovalError{fmt.Sprintf("run %s %s; `publisher cancel` ends it", run.ID, what)}
 }
 
-// sampled is the part of a plan that is done first: the dates asked for, or what the job chooses. Its hash stays the whole
-// plan's.
+// sampled is the part of a plan that is done first: the dates asked for, or what the job chooses. Its hash stays the
+// whole plan's.
 func (p *Publisher) sampled(r Request, plan *Plan) (*Plan, error) {
 	chosen := r.Canary
 	if len(chosen) == 0 {
@@ -144,7 +152,8 @@ func (p *Publisher) sampled(r Request, plan *Plan) (*Plan, error) {
 		return d.Units == 0 || !slices.Contains(chosen, d.Date)
 	})
 	if len(part.Dates) == 0 {
-		return nil, &UsageError{fmt.Sprintf("none of the dates of %s has a %s that is final: there is nothing to sample", plan.Range, p.job.Calendar.Unit)}
+		return nil, &UsageError{fmt.Sprintf("none of the dates of %s has a %s that is final: there is nothing to sample",
+			plan.Range, p.job.Calendar.Unit)}
 	}
 	return &part, nil
 }
@@ -163,7 +172,8 @@ func (p *Plan) begin(run *ledger.Run) {
 	run.Sample, run.Approval = sample, nil
 }
 
-// failedGolden reports whether a sample was judged to lack golden rows. Those who do not have the rows cannot judge it again.
+// failedGolden reports whether a sample was judged to lack golden rows. Those who do not have the rows cannot judge it
+// again.
 func failedGolden(run ledger.Run) bool {
 	return run.Sample != nil && slices.ContainsFunc(run.Sample.Checks, func(c job.Check) bool {
 		return c.Name == goldenRows && c.Verdict == job.Failed
@@ -190,15 +200,17 @@ type Spot struct {
 }
 
 // ErrSampleUnderWay: dates of the sample are not settled yet; nothing was judged.
-var ErrSampleUnderWay = errors.New("dates of the sample are not settled yet: start workers, and judge it again when they are done")
+var ErrSampleUnderWay = errors.New("dates of the sample are not settled yet: start workers, " +
+	"and judge it again when they are done")
 
-// JudgeSample judges the settled dates of a sampled run, one by one: dead dates, failed attempts, findings, the job's gates,
-// its spot check and the golden rows, where there are any. The run then waits for the rest of its dates; a sample without
-// a failed check approves them. What somebody else has judged since it was begun is returned as it was recorded, without
-// spots, unless there are golden rows that he did not have.
+// JudgeSample judges the settled dates of a sampled run, one by one: dead dates, failed attempts, findings, the job's
+// gates, its spot check and the golden rows, where there are any. The run then waits for the rest of its dates; a
+// sample without a failed check approves them. What somebody else has judged since it was begun is returned as it was
+// recorded, without spots, unless there are golden rows that he did not have.
 //
 // Errors: ErrSampleUnderWay; those of reading.
-func (p *Publisher) JudgeSample(ctx context.Context, run ledger.Run, golden []Golden, actor string) (SampleResult, error) {
+func (p *Publisher) JudgeSample(ctx context.Context, run ledger.Run, golden []Golden,
+	actor string) (SampleResult, error) {
 	out := SampleResult{Run: run.ID, State: run.State}
 	if judged(run) && len(golden) == 0 {
 		return recordedSample(run), nil
@@ -225,7 +237,8 @@ func (p *Publisher) JudgeSample(ctx context.Context, run ledger.Run, golden []Go
 		out.Verdict = job.Worse(out.Verdict, c.Verdict)
 	}
 	out.Approved = passed(out.Verdict)
-	event := ledger.Event{Kind: EventSampled, Actor: actor, Message: fmt.Sprintf("%s: %s", out.Verdict, terminal.Plural(len(out.Dates), "date", "dates"))}
+	event := ledger.Event{Kind: EventSampled, Actor: actor,
+		Message: fmt.Sprintf("%s: %s", out.Verdict, terminal.Plural(len(out.Dates), "date", "dates"))}
 	updated, err := p.ports.Ledger.UpdateRun(ctx, run.ID, event, func(r *ledger.Run) error {
 		if judged(*r) && len(golden) == 0 {
 			return errJudgedMeanwhile
@@ -284,7 +297,8 @@ func (p *Publisher) judgeSample(ctx context.Context, run ledger.Run, golden []Go
 		return fmt.Errorf("read attempts of run %s: %w", run.ID, err)
 	}
 	var judged Judgement
-	out.Checks = []job.Check{checkDead(entries, &judged), checkAttempts(attempts), checkRows(entries), checkFindings(entries)}
+	out.Checks = []job.Check{checkDead(entries, &judged), checkAttempts(attempts), checkRows(entries),
+		checkFindings(entries)}
 	out.DeadDates = judged.DeadDates
 	expected, _, _, err := p.calendar(ctx, whole)
 	if err != nil {
@@ -334,7 +348,8 @@ func (p *Publisher) sampleDate(ctx context.Context, d gamedate.Date, in job.Gate
 		}
 	}
 	var spot *Spot
-	if _, built := in.Facts[d]; built && p.job.Sampling.SpotCheck != nil { // a dead date has its old rows, which say nothing of the sample
+	// a dead date has its old rows, which say nothing of the sample
+	if _, built := in.Facts[d]; built && p.job.Sampling.SpotCheck != nil {
 		part, err := p.ports.Store.Read(ctx, p.job.Target, d)
 		if err != nil {
 			return nil, nil, fmt.Errorf("read %s of %s: %w", p.job.Target.FullName(), d, err)
@@ -372,17 +387,18 @@ func (p *Publisher) Approve(ctx context.Context, run, reason, actor string) (led
 	if strings.TrimSpace(reason) == "" {
 		return ledger.Run{}, &UsageError{Problem: "say why with --reason"}
 	}
-	return p.ports.Ledger.UpdateRun(ctx, run, ledger.Event{Kind: EventApproved, Actor: actor, Message: reason}, func(r *ledger.Run) error {
-		switch {
-		case r.Approval != nil:
-			return fmt.Errorf("run %s is approved: %s", r.ID, r.Approval.Reason)
-		case r.State == ledger.RunPaused:
-			return resumeFirst(*r)
-		case r.State != ledger.RunAwaitingApproval:
-			return fmt.Errorf("run %s is %s and does not wait for an approval", r.ID, r.State)
-		}
-		r.Approval = &ledger.Approval{Actor: actor, Reason: reason, PlanHash: r.Sample.PlanHash, Version: r.Version,
-			SettingsHash: r.SettingsHash, Override: true}
-		return nil
-	})
+	return p.ports.Ledger.UpdateRun(ctx, run,
+		ledger.Event{Kind: EventApproved, Actor: actor, Message: reason}, func(r *ledger.Run) error {
+			switch {
+			case r.Approval != nil:
+				return fmt.Errorf("run %s is approved: %s", r.ID, r.Approval.Reason)
+			case r.State == ledger.RunPaused:
+				return resumeFirst(*r)
+			case r.State != ledger.RunAwaitingApproval:
+				return fmt.Errorf("run %s is %s and does not wait for an approval", r.ID, r.State)
+			}
+			r.Approval = &ledger.Approval{Actor: actor, Reason: reason, PlanHash: r.Sample.PlanHash, Version: r.Version,
+				SettingsHash: r.SettingsHash, Override: true}
+			return nil
+		})
 }

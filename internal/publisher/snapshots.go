@@ -49,7 +49,8 @@ func (p *Publisher) snapshots(ctx context.Context, wanted func(ledger.Run) bool)
 		if !d.Exists {
 			continue
 		}
-		s := Snapshot{Run: run.ID, State: run.State, Range: run.Range, Table: d.Table, Rows: d.Rows, Ended: run.FinishedAt, Expires: d.Expires}
+		s := Snapshot{Run: run.ID, State: run.State, Range: run.Range, Table: d.Table, Rows: d.Rows, Ended: run.FinishedAt,
+			Expires: d.Expires}
 		if s.Expires.IsZero() && !s.Ended.IsZero() {
 			s.KeptUntil = s.Ended.Add(snapshot.Retention)
 		}
@@ -82,7 +83,8 @@ func (p *Publisher) drop(ctx context.Context, snapshots []Snapshot, actor string
 			return snapshots[:i], err
 		}
 		event := ledger.Event{Job: p.job.Name, Run: s.Run, Kind: "snapshot_dropped", Actor: actor,
-			Message: fmt.Sprintf("%s with %s; the run cannot be rolled back any more", s.Table, terminal.Plural(s.Rows, "row", "rows"))}
+			Message: fmt.Sprintf("%s with %s; the run cannot be rolled back any more", s.Table,
+				terminal.Plural(s.Rows, "row", "rows"))}
 		if err := p.ports.Ledger.AddEvent(ctx, event); err != nil {
 			return snapshots[:i+1], err
 		}
@@ -90,9 +92,9 @@ func (p *Publisher) drop(ctx context.Context, snapshots []Snapshot, actor string
 	return snapshots, nil
 }
 
-// dropExpired drops what has been kept for longer than the retention, before a new run, where the store does not do so by
-// itself. What had expired when the run before was made is gone, so only what expired since is looked at, however many
-// runs there have been.
+// dropExpired drops what has been kept for longer than the retention, before a new run, where the store does not do so
+// by itself. What had expired when the run before was made is gone, so only what expired since is looked at, however
+// many runs there have been.
 func (p *Publisher) dropExpired(ctx context.Context, actor string) error {
 	last, err := p.ports.Ledger.ListRuns(ctx, p.job.Name, 1)
 	if err != nil || len(last) == 0 {

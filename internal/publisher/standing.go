@@ -80,9 +80,10 @@ const (
 	nineOfTen = 1.645
 )
 
-// StandingOf is the standing of a run at a moment. unsettled holds its Pending, Leased and Dead entries, attempts the newest
-// of its attempts in any order, running ones included.
-func StandingOf(run ledger.Run, counts map[ledger.State]int, unsettled []ledger.Entry, attempts []ledger.Attempt, now time.Time) Standing {
+// StandingOf is the standing of a run at a moment. unsettled holds its Pending, Leased and Dead entries, attempts the
+// newest of its attempts in any order, running ones included.
+func StandingOf(run ledger.Run, counts map[ledger.State]int, unsettled []ledger.Entry, attempts []ledger.Attempt,
+	now time.Time) Standing {
 	s := Standing{States: counts}
 	for state, n := range counts {
 		s.Total += n
@@ -126,8 +127,8 @@ type Outdated struct {
 	Range gamedate.Range `json:"range"` // the smallest that holds them
 }
 
-// Outdated counts the dates of every run that are complete by another version of the transform than the job's; nil when there are
-// none. What other settings or changed inputs have made stale is not among them: only a plan looks at those.
+// Outdated counts the dates of every run that are complete by another version of the transform than the job's; nil when
+// there are none. What other settings or changed inputs have made stale is not among them: only a plan looks at those.
 func (p *Publisher) Outdated(ctx context.Context) (*Outdated, error) {
 	entries, err := p.ports.Ledger.Entries(ctx, p.job.Name, gamedate.Range{From: gamedate.Earliest, To: gamedate.Latest})
 	if err != nil {
@@ -147,8 +148,8 @@ func (p *Publisher) Outdated(ctx context.Context) (*Outdated, error) {
 	return out, nil
 }
 
-// Writes judges the partition writes of the last 24 hours and those that a run may still make, by the run's threshold; nil where
-// the warehouse limits none.
+// Writes judges the partition writes of the last 24 hours and those that a run may still make, by the run's threshold;
+// nil where the warehouse limits none.
 func (p *Publisher) Writes(ctx context.Context, run ledger.Run, counts map[ledger.State]int) (*job.Check, error) {
 	if !p.ports.Services.Warehouse {
 		return nil, nil
@@ -169,8 +170,8 @@ func (p *Publisher) Writes(ctx context.Context, run ledger.Run, counts map[ledge
 	return &c, nil
 }
 
-// rate takes the gaps between completions, the newer ones weighing more, and what they say of the time left. The time since
-// the last completion is a gap too when it is longer than they are, so that a standstill shows.
+// rate takes the gaps between completions, the newer ones weighing more, and what they say of the time left. The time
+// since the last completion is a gap too when it is longer than they are, so that a standstill shows.
 func (s *Standing) rate(ends []time.Time, now time.Time) {
 	if len(ends) < enoughEnds {
 		return
@@ -192,7 +193,8 @@ func (s *Standing) rate(ends []time.Time, now time.Time) {
 	if left == 0 {
 		return
 	}
-	spread := nineOfTen * math.Sqrt(left*variance+left*left*variance/n) // of the gaps to come, and of their mean as it is known
+	// of the gaps to come, and of their mean as it is known
+	spread := nineOfTen * math.Sqrt(left*variance+left*left*variance/n)
 	seconds := func(f float64) time.Duration {
 		return time.Duration(max(0, f) * float64(time.Second)).Round(time.Millisecond)
 	}
@@ -203,7 +205,8 @@ func (s *Standing) rate(ends []time.Time, now time.Time) {
 	}
 }
 
-// weighted is the mean and variance of values, the later ones weighing more, and of how many equal weights they are worth.
+// weighted is the mean and variance of values, the later ones weighing more, and of how many equal weights they are
+// worth.
 func weighted(values []float64) (mean, variance, n float64) {
 	var sum, squares float64
 	weight := make([]float64, len(values))
@@ -247,7 +250,8 @@ func (s *Standing) entry(e ledger.Entry, attempt ledger.Attempt, now time.Time) 
 			w.Reason = e.Failure.Message
 		}
 		s.Waiting = append(s.Waiting, w)
-	case e.State == ledger.Pending && e.PublishedSeq == e.Seq && (s.OldestWaiting == nil || e.PublishedAt.Before(s.OldestWaiting.Since)):
+	case e.State == ledger.Pending && e.PublishedSeq == e.Seq &&
+		(s.OldestWaiting == nil || e.PublishedAt.Before(s.OldestWaiting.Since)):
 		s.OldestWaiting = &OldestWaiting{Date: e.Date, Since: e.PublishedAt, Age: max(0, now.Sub(e.PublishedAt))}
 	}
 }

@@ -30,7 +30,8 @@ type Judgement struct {
 	Rows    int                  `json:"rows"`
 	// TableFingerprint is SHA-256 over the sorted (date, fingerprint) of the partitions as they are in the warehouse.
 	TableFingerprint string `json:"table_fingerprint"`
-	// Overwritten are the dates whose partition is not what the ledger recorded, and those with rows that it knows nothing of.
+	// Overwritten are the dates whose partition is not what the ledger recorded, and those with rows that it knows nothing
+	// of.
 	Overwritten []gamedate.Date `json:"overwritten,omitempty"`
 	// LookUps are for a person to compare with what others publish.
 	LookUps []LookUp `json:"look_up,omitempty"`
@@ -60,7 +61,8 @@ type DeadDate struct {
 // Validate reads every partition of a range back, compares it with what the ledger recorded, and runs the job's gates.
 // With a run whose dates are all settled it also closes the run with the verdict; a run that cannot be closed yet is
 // left as it is.
-func (p *Publisher) Validate(ctx context.Context, r gamedate.Range, run *ledger.Run, actor string, by Judging, progress Progress) (Judgement, error) {
+func (p *Publisher) Validate(ctx context.Context, r gamedate.Range, run *ledger.Run, actor string, by Judging,
+	progress Progress) (Judgement, error) {
 	if progress == nil {
 		progress = func(string, int, int) {}
 	}
@@ -163,7 +165,8 @@ func (p *Publisher) finish(ctx context.Context, run ledger.Run, out *Judgement, 
 }
 
 // checkSettled judges whether anything is left to do; openRun is the job's open run, zero when there is none.
-func checkSettled(r gamedate.Range, expected map[gamedate.Date]job.Expectation, entries map[gamedate.Date]*ledger.Entry, openRun ledger.Run) job.Check {
+func checkSettled(r gamedate.Range, expected map[gamedate.Date]job.Expectation, entries map[gamedate.Date]*ledger.Entry,
+	openRun ledger.Run) job.Check {
 	c := job.Check{Name: "every date settled", Bound: "all dates"}
 	var open, notFinal []gamedate.Date
 	settled := 0
@@ -192,7 +195,8 @@ func checkSettled(r gamedate.Range, expected map[gamedate.Date]job.Expectation, 
 		c.Advice = fmt.Sprintf("%s not done: %s; %s", terminal.Plural(len(open), "date is", "dates are"), some(open), next)
 	case len(notFinal) > 0:
 		c.Verdict = job.Warned
-		c.Advice = fmt.Sprintf("%s not final: %s; publish again when they are", terminal.Plural(len(notFinal), "date is", "dates are"), some(notFinal))
+		c.Advice = fmt.Sprintf("%s not final: %s; publish again when they are",
+			terminal.Plural(len(notFinal), "date is", "dates are"), some(notFinal))
 	default:
 		c.Verdict = job.Pass
 	}
@@ -215,7 +219,8 @@ func checkDead(entries []ledger.Entry, out *Judgement) job.Check {
 	if n := len(out.DeadDates); n > 0 {
 		c.Verdict = job.Failed
 		first := out.DeadDates[0]
-		c.Advice = fmt.Sprintf("%s: %s (%s); mend the cause and publish the date again", first.Date, first.Reason, first.Class)
+		c.Advice = fmt.Sprintf("%s: %s (%s); mend the cause and publish the date again", first.Date,
+			first.Reason, first.Class)
 	}
 	return c
 }
@@ -250,7 +255,8 @@ func checkSilence(silences []Silence) job.Check {
 	}
 	if len(seen) > 0 {
 		c.Verdict, c.Seen = job.Warned, fmt.Sprint(len(seen))
-		c.Advice = fmt.Sprintf("nothing that counts %s; load the missing part of the calendar and publish again, or accept the gap", strings.Join(seen, ", "))
+		c.Advice = fmt.Sprintf("nothing that counts %s; load the missing part of the calendar and publish again, "+
+			"or accept the gap", strings.Join(seen, ", "))
 	}
 	return c
 }
@@ -259,14 +265,16 @@ func checkSilence(silences []Silence) job.Check {
 const readers = 2
 
 // checkContent compares every partition with what the ledger recorded.
-func (p *Publisher) checkContent(ctx context.Context, r gamedate.Range, entries map[gamedate.Date]*ledger.Entry, out *Judgement, progress Progress) ([]job.Check, error) {
+func (p *Publisher) checkContent(ctx context.Context, r gamedate.Range, entries map[gamedate.Date]*ledger.Entry,
+	out *Judgement, progress Progress) ([]job.Check, error) {
 	tokens, err := p.ports.Store.Tokens(ctx, p.job.Target, r)
 	if err != nil {
 		return nil, err
 	}
 	var dates []gamedate.Date
 	for d := range r.Dates() {
-		if e := entries[d]; tokens[d] != warehouse.NoToken || e != nil && (e.State == ledger.Complete || e.State == ledger.RolledBack) {
+		if e := entries[d]; tokens[d] != warehouse.NoToken ||
+			e != nil && (e.State == ledger.Complete || e.State == ledger.RolledBack) {
 			dates = append(dates, d)
 		}
 	}
@@ -292,7 +300,8 @@ func (p *Publisher) checkContent(ctx context.Context, r gamedate.Range, entries 
 				if !isRecorded(e, m.Fingerprint) {
 					overwritten = append(overwritten, d)
 				}
-			case m.Fingerprint != table.Empty && (e == nil || e.State == ledger.NoGames || e.State == ledger.NoSchedule || e.State == ledger.Complete):
+			case m.Fingerprint != table.Empty &&
+				(e == nil || e.State == ledger.NoGames || e.State == ledger.NoSchedule || e.State == ledger.Complete):
 				strangers = append(strangers, d)
 			}
 			measured++
@@ -356,7 +365,8 @@ func checkRows(entries []ledger.Entry) job.Check {
 
 // checkFindings says which acceptance rules warned, and which errors the run's overrides let through.
 func checkFindings(entries []ledger.Entry) job.Check {
-	c := job.Check{Name: "acceptance without warnings", Bound: "no warnings, no overrides", Verdict: job.Pass, Seen: "none"}
+	c := job.Check{Name: "acceptance without warnings", Bound: "no warnings, no overrides",
+		Verdict: job.Pass, Seen: "none"}
 	rules := map[string]int64{}
 	var dates []gamedate.Date
 	for _, e := range entries {
@@ -410,7 +420,8 @@ func counted(m map[string]int64) string {
 }
 
 // gates gathers the grouped counts and lets the job judge them.
-func (p *Publisher) gates(ctx context.Context, r gamedate.Range, expected map[gamedate.Date]job.Expectation, entries []ledger.Entry, baseline int64, thresholds job.Thresholds) ([]job.Check, error) {
+func (p *Publisher) gates(ctx context.Context, r gamedate.Range, expected map[gamedate.Date]job.Expectation,
+	entries []ledger.Entry, baseline int64, thresholds job.Thresholds) ([]job.Check, error) {
 	g := p.job.Gates
 	if g.Judge == nil {
 		return nil, nil
@@ -424,7 +435,8 @@ func (p *Publisher) gates(ctx context.Context, r gamedate.Range, expected map[ga
 }
 
 // gateInput gathers what the job's gates judge. Dates that were rolled back are none of it.
-func (p *Publisher) gateInput(ctx context.Context, r gamedate.Range, expected map[gamedate.Date]job.Expectation, entries []ledger.Entry, thresholds job.Thresholds) (job.GateInput, error) {
+func (p *Publisher) gateInput(ctx context.Context, r gamedate.Range, expected map[gamedate.Date]job.Expectation,
+	entries []ledger.Entry, thresholds job.Thresholds) (job.GateInput, error) {
 	g := p.job.Gates
 	in := job.GateInput{Range: r, Repeats: map[gamedate.Date]int64{}, Expected: map[gamedate.Date]job.Expectation{},
 		Facts: map[gamedate.Date]job.Counts{}, Thresholds: thresholds}
