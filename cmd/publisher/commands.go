@@ -39,7 +39,8 @@ type Settings struct {
 func (s *Settings) Validate() error { return s.addresses().Validate() }
 
 func (s *Settings) addresses() backend.Addresses {
-	return backend.Addresses{Queue: s.Queue, Ledger: s.Ledger, Warehouse: s.Warehouse, AllowMixedEmulators: s.AllowMixedEmulators}
+	return backend.Addresses{Queue: s.Queue, Ledger: s.Ledger, Warehouse: s.Warehouse,
+		AllowMixedEmulators: s.AllowMixedEmulators}
 }
 
 // commands is the grammar of the program.
@@ -131,8 +132,9 @@ func (e *environment) publisher(a access) (*publisher.Publisher, error) {
 	if err != nil {
 		return nil, err
 	}
-	return publisher.New(e.ctx, summary.Job(), publisher.Ports{Queue: e.queue(), Ledger: b.Ledger, Store: b.Store, Setup: b.CheckSetup,
-		Emulated: e.settings.addresses().Emulated(), Services: e.settings.addresses().Services()})
+	return publisher.New(e.ctx, summary.Job(),
+		publisher.Ports{Queue: e.queue(), Ledger: b.Ledger, Store: b.Store, Setup: b.CheckSetup,
+			Emulated: e.settings.addresses().Emulated(), Services: e.settings.addresses().Services()})
 }
 
 // queue is the queue to publish on and to receive from.
@@ -238,7 +240,8 @@ func (f rangeFlags) resolve() (gamedate.Range, []gamedate.Date, error) {
 			problems = append(problems, fmt.Sprintf("--to %s is before --from %s", r.To, r.From))
 		}
 	case len(dates) > 0:
-		r = gamedate.Range{From: slices.MinFunc(dates, gamedate.Date.Compare), To: slices.MaxFunc(dates, gamedate.Date.Compare)}
+		r = gamedate.Range{From: slices.MinFunc(dates, gamedate.Date.Compare),
+			To: slices.MaxFunc(dates, gamedate.Date.Compare)}
 	case f.Dates == "":
 		problems = append(problems, "which dates? give --from and --to, --season or --dates")
 	}

@@ -19,7 +19,8 @@ type verbFlags struct {
 }
 
 // change finds the run and applies the verb.
-func (f *verbFlags) change(e *environment, a access, apply func(p *publisher.Publisher, run string) (ledger.Run, error)) (ledger.Run, error) {
+func (f *verbFlags) change(e *environment, a access,
+	apply func(p *publisher.Publisher, run string) (ledger.Run, error)) (ledger.Run, error) {
 	if strings.TrimSpace(f.Reason) == "" {
 		return ledger.Run{}, &publisher.UsageError{Problem: "say why with --reason"}
 	}
@@ -51,7 +52,8 @@ func (f *verbFlags) report(e *environment, verb string, run ledger.Run, note str
 	}
 	return e.print(view, func() {
 		if f.DryRun {
-			fmt.Fprintf(e.out, "Would %s run %s, which is %s over %s. Nothing was changed (--dry-run).\n", verb, run.ID, run.State, run.Range)
+			fmt.Fprintf(e.out, "Would %s run %s, which is %s over %s. Nothing was changed (--dry-run).\n", verb, run.ID,
+				run.State, run.Range)
 			return
 		}
 		fmt.Fprintf(e.out, "Run %s is %s. %s\n", run.ID, run.State, note)
@@ -85,8 +87,8 @@ func (c *pauseCommand) Run(e *environment) error {
 	return c.report(e, "pause", run, "No date is claimed any more; `publisher resume --reason …` lets it go on.")
 }
 
-// waitIdle returns when no entry of the run is leased. Leases of dead workers end here when they expire, since no worker
-// may be left to end them.
+// waitIdle returns when no entry of the run is leased. Leases of dead workers end here when they expire, since no
+// worker may be left to end them.
 func waitIdle(e *environment, run ledger.Run) error {
 	p, err := e.publisher(looks)
 	if err != nil {
@@ -106,7 +108,8 @@ func waitIdle(e *environment, run ledger.Run) error {
 		}
 		most = max(most, n)
 		first := held[0]
-		progress.Set("dates in flight finish", most-n, most, fmt.Sprintf("waiting for %s, held by %s until %s", first.Date, first.Owner, first.LeaseUntil.Format(time.TimeOnly)))
+		progress.Set("dates in flight finish", most-n, most,
+			fmt.Sprintf("waiting for %s, held by %s until %s", first.Date, first.Owner, first.LeaseUntil.Format(time.TimeOnly)))
 		select {
 		case <-e.ctx.Done():
 			return e.ctx.Err()
@@ -130,7 +133,8 @@ func (c *resumeCommand) Run(e *environment) error {
 	if err != nil {
 		return err
 	}
-	return c.report(e, "resume", run, "Workers claim dates again; a `worker --drain` that ended at the pause is to be started again.")
+	return c.report(e, "resume", run, "Workers claim dates again; a `worker --drain` that ended at the pause is "+
+		"to be started again.")
 }
 
 type cancelCommand struct {

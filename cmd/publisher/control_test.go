@@ -17,8 +17,8 @@ func TestPausedRunIsJoinedLater(t *testing.T) {
 	d.document(exitDone, &published, "publish", "--dates", first)
 	d.want(exitDone, "pause", "--reason", "lunch")
 	for _, args := range [][]string{
-		d.spanOf("publish"), d.spanOf("publish", "--skip-preflight", "--reason", "known"), d.spanOf("run"), d.spanOf("sample"),
-		d.spanOf("publish", "--dates", first),
+		d.spanOf("publish"), d.spanOf("publish", "--skip-preflight", "--reason", "known"),
+		d.spanOf("run"), d.spanOf("sample"), d.spanOf("publish", "--dates", first),
 	} {
 		r := d.want(exitError, args...)
 		contains(t, r.errout, "is paused (operator: lunch)", "publisher resume --reason")
@@ -27,7 +27,8 @@ func TestPausedRunIsJoinedLater(t *testing.T) {
 		}
 	}
 	r := d.want(exitFailed, "validate")
-	contains(t, r.out, "1 date is not done: "+first, "is paused (operator: lunch)", "publisher resume --reason …` lets it go on, then run workers")
+	contains(t, r.out, "1 date is not done: "+first, "is paused (operator: lunch)",
+		"publisher resume --reason …` lets it go on, then run workers")
 	if strings.Contains(r.out, "publish the range") {
 		t.Errorf("advice on a paused run: got\n%s\nwant it without publishing, which is refused", r.out)
 	}
@@ -43,7 +44,8 @@ func TestStoppedSampleSaysTheWayOut(t *testing.T) {
 	sample := d.spanOf("sample", "--stop-on-first-failure")
 	contains(t, d.want(exitError, sample...).errout, "is paused (breaker")
 	for _, r := range []result{
-		d.want(exitError, "approve", "--reason", "known gap"), d.want(exitError, d.spanOf("publish")...), d.want(exitError, d.spanOf("run")...),
+		d.want(exitError, "approve", "--reason", "known gap"), d.want(exitError, d.spanOf("publish")...),
+		d.want(exitError, d.spanOf("run")...),
 	} {
 		contains(t, r.errout, "publisher resume --reason", "then the same `publisher sample` again")
 	}
@@ -56,7 +58,8 @@ func TestPauseSaysWhatElse(t *testing.T) {
 	t.Parallel()
 	d := loaded(t, league.Options{Dates: 4})
 	d.want(exitDone, d.spanOf("sample")...)
-	contains(t, d.want(exitError, "pause", "--reason", "lunch").errout, "no date of it is worked on", "publisher cancel --reason")
+	contains(t, d.want(exitError, "pause", "--reason", "lunch").errout, "no date of it is worked on",
+		"publisher cancel --reason")
 	contains(t, d.want(exitFailed, "validate").out, "publish the range")
 	d.want(exitDone, d.spanOf("run")...)
 	contains(t, d.want(exitError, "pause", "--reason", "lunch").errout, "no run is open")

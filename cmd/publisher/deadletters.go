@@ -37,7 +37,8 @@ func (f *letterFlags) filter() (filter ledger.DeadLetterFilter, dates []gamedate
 		}
 	}
 	if f.Stage != "" && !slices.Contains(stages, f.Stage) {
-		return filter, nil, &publisher.UsageError{Problem: fmt.Sprintf("--stage %q: want one of %s", f.Stage, strings.Join(stages, ", "))}
+		return filter, nil,
+			&publisher.UsageError{Problem: fmt.Sprintf("--stage %q: want one of %s", f.Stage, strings.Join(stages, ", "))}
 	}
 	if f.given() {
 		filter.Range, dates, err = f.resolve()
@@ -75,7 +76,9 @@ func (f *letterFlags) letters(e *environment, state ledger.LetterState) ([]ledge
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(letters, func(l ledger.DeadLetter) bool { return len(dates) > 0 && !slices.Contains(dates, l.Date) }), nil
+	return slices.DeleteFunc(letters, func(l ledger.DeadLetter) bool {
+		return len(dates) > 0 && !slices.Contains(dates, l.Date)
+	}), nil
 }
 
 // fold copies the dead letters that wait on the topic into the ledger; after that the ledger is their only store.
@@ -114,9 +117,10 @@ type letterView struct {
 }
 
 func viewLetter(l ledger.DeadLetter) letterView {
-	return letterView{ID: l.ID, State: l.State, Job: l.Job, Date: l.Date, Run: l.Run, Seq: l.Seq, Class: l.Failure.Class.String(), Stage: l.Failure.Stage,
-		Reason: l.Failure.Reason, Message: l.Failure.Message, Attempts: l.Attempts, PublishedAt: l.PublishedAt, SettledAt: l.SettledAt,
-		Actor: l.Actor, Note: l.Note, Body: string(l.Body), Attributes: l.Attributes}
+	return letterView{ID: l.ID, State: l.State, Job: l.Job, Date: l.Date, Run: l.Run, Seq: l.Seq,
+		Class: l.Failure.Class.String(), Stage: l.Failure.Stage,
+		Reason: l.Failure.Reason, Message: l.Failure.Message, Attempts: l.Attempts, PublishedAt: l.PublishedAt,
+		SettledAt: l.SettledAt, Actor: l.Actor, Note: l.Note, Body: string(l.Body), Attributes: l.Attributes}
 }
 
 func viewLetters(letters []ledger.DeadLetter) []letterView {
@@ -182,14 +186,16 @@ func (c *lettersList) Run(e *environment) error {
 			if !l.Date.IsZero() {
 				date = l.Date.String()
 			}
-			t.Row(l.ID, date, l.State, l.Failure.Class, l.Failure.Reason, l.Attempts, l.PublishedAt.Format(time.DateTime), clip(l.Failure.Message, 80))
+			t.Row(l.ID, date, l.State, l.Failure.Class, l.Failure.Reason, l.Attempts, l.PublishedAt.Format(time.DateTime),
+				clip(l.Failure.Message, 80))
 		}
 		t.Write(e.out)
 		if c.Limit > 0 && len(letters) > c.Limit {
 			fmt.Fprintf(e.out, "… %d more; --limit 0 lists all\n", len(letters)-c.Limit)
 		}
 		if state == ledger.LetterOpen {
-			fmt.Fprintln(e.out, "Next: `publisher explain DATE` says more; mend the cause, then `publisher replay --dates DATE --reason …`; `publisher resolve ID --reason …` closes one that needs nothing.")
+			fmt.Fprintln(e.out, "Next: `publisher explain DATE` says more; mend the cause, "+
+				"then `publisher replay --dates DATE --reason …`; `publisher resolve ID --reason …` closes one that needs nothing.")
 		}
 	})
 }
@@ -225,8 +231,10 @@ func (c *lettersShow) Run(e *environment) error {
 	}
 	v := viewLetter(letters[i])
 	return e.print(v, func() {
-		fmt.Fprintf(e.out, "Dead letter %s: %s\n  job       %s\n  date      %s\n  run       %s, seq %d\n  failed    %s in stage %s after %s: %s\n  message   %s\n  since     %s\n  body      %s\n",
-			v.ID, v.State, v.Job, textOf(v.Date), v.Run, v.Seq, v.Class, v.Stage, terminal.Plural(v.Attempts, "attempt", "attempts"), v.Reason, v.Message, v.PublishedAt.Format(time.RFC3339), v.Body)
+		fmt.Fprintf(e.out, "Dead letter %s: %s\n  job       %s\n  date      %s\n  run       %s, seq %d\n  failed    %s in "+
+			"stage %s after %s: %s\n  message   %s\n  since     %s\n  body      %s\n",
+			v.ID, v.State, v.Job, textOf(v.Date), v.Run, v.Seq, v.Class, v.Stage,
+			terminal.Plural(v.Attempts, "attempt", "attempts"), v.Reason, v.Message, v.PublishedAt.Format(time.RFC3339), v.Body)
 		if v.Note != "" {
 			fmt.Fprintf(e.out, "  settled   %s by %s: %s\n", v.SettledAt.Format(time.RFC3339), v.Actor, v.Note)
 		}
@@ -310,7 +318,8 @@ func (c *replayCommand) Run(e *environment) error {
 	if err := errors.Join(c.knownRun(e), e.fold()); err != nil {
 		return err
 	}
-	result, err := p.Replay(e.ctx, publisher.ReplayRequest{Filter: filter, Dates: dates, Limit: c.Limit, DryRun: c.DryRun, Reason: c.Reason, Actor: e.actor()})
+	result, err := p.Replay(e.ctx, publisher.ReplayRequest{Filter: filter, Dates: dates, Limit: c.Limit, DryRun: c.DryRun,
+		Reason: c.Reason, Actor: e.actor()})
 	if err != nil {
 		return err
 	}
@@ -320,12 +329,14 @@ func (c *replayCommand) Run(e *environment) error {
 			verb = "would be replayed"
 		}
 		fmt.Fprintf(e.out, "%s read: %s %s, %s, %d skipped.\n", terminal.Plural(result.Read, "letter", "letters"),
-			terminal.Plural(len(result.Dates), "date", "dates"), verb, terminal.Plural(result.Duplicates, "duplicate", "duplicates"), len(result.Skipped))
+			terminal.Plural(len(result.Dates), "date", "dates"), verb,
+			terminal.Plural(result.Duplicates, "duplicate", "duplicates"), len(result.Skipped))
 		for _, s := range result.Skipped {
 			fmt.Fprintf(e.out, "  skipped %s %s: %s\n", textOf(s.Date), s.ID, s.Why)
 		}
 		if result.Read == 0 {
-			fmt.Fprintln(e.out, "No open letter matches. A dead date whose letter is settled is queued by `publisher publish --dates DATE`.")
+			fmt.Fprintln(e.out, "No open letter matches. A dead date whose letter is settled is queued by "+
+				"`publisher publish --dates DATE`.")
 		}
 		if len(result.Dates) > 0 && !c.DryRun {
 			fmt.Fprintf(e.out, "They are queued in run %s. Next: `worker --drain`, then `publisher validate`.\n", result.Run)
@@ -381,6 +392,7 @@ func (c *resolveCommand) Run(e *environment) error {
 		if c.DryRun {
 			verb = "would be resolved"
 		}
-		fmt.Fprintf(e.out, "%s %s, %s not open.\n", terminal.Plural(n, "letter", "letters"), verb, terminal.Plural(len(c.IDs)-n, "was", "were"))
+		fmt.Fprintf(e.out, "%s %s, %s not open.\n", terminal.Plural(n, "letter", "letters"), verb,
+			terminal.Plural(len(c.IDs)-n, "was", "were"))
 	})
 }

@@ -34,7 +34,8 @@ func TestDeadLetterToTheEnd(t *testing.T) {
 		t.Fatalf("got %+v, want the letter of %s", listed, dead)
 	}
 	id := listed.Letters[0].ID
-	for _, filter := range [][]string{{"--class", "crash"}, {"--stage", "write"}, {"--cause", "other"}, {"--dates", d.league.GameDates[0].String()}, {"--state", "replayed"}} {
+	for _, filter := range [][]string{{"--class", "crash"}, {"--stage", "write"}, {"--cause", "other"},
+		{"--dates", d.league.GameDates[0].String()}, {"--state", "replayed"}} {
 		contains(t, d.want(exitDone, append([]string{"deadletters", "list"}, filter...)...).out, "No dead letters match.")
 	}
 	contains(t, d.want(exitError, "deadletters", "--run", "none").errout, "no such run")
@@ -44,7 +45,8 @@ func TestDeadLetterToTheEnd(t *testing.T) {
 	contains(t, d.want(exitUsage, "unresolved", "--suggestions=-1").errout, "negative")
 	contains(t, d.want(exitDone, "deadletters", "show", id).out, id, dead, "source_empty", `"date":"`+dead+`"`)
 	contains(t, d.want(exitDone, "explain", dead).out, dead+", season", "dead", "source_empty", id, "next publish")
-	contains(t, d.want(exitDone, "explain", d.league.GameDates[0].String()).out, "complete", "replaced by run", "unchanged since", "next publish left")
+	contains(t, d.want(exitDone, "explain", d.league.GameDates[0].String()).out, "complete", "replaced by run",
+		"unchanged since", "next publish left")
 
 	contains(t, d.want(exitError, "deadletters", "export", "-o", d.db).errout, "SQLite database")
 	contains(t, d.want(exitError, "export", "--dates", dead, "-o", d.db).errout, "SQLite database")
@@ -65,7 +67,8 @@ func TestDeadLetterToTheEnd(t *testing.T) {
 	contains(t, d.want(exitUsage, "replay", "--all").errout, "--reason")
 	contains(t, d.want(exitDone, "replay", "--all", "--dry-run").out, "1 date would be replayed")
 	contains(t, d.want(exitDone, "deadletters").out, dead)
-	contains(t, d.want(exitDone, "replay", "--dates", dead, "--reason", "box scores loaded").out, "1 letter read: 1 date replayed", "worker --drain")
+	contains(t, d.want(exitDone, "replay", "--dates", dead, "--reason", "box scores loaded").out,
+		"1 letter read: 1 date replayed", "worker --drain")
 	contains(t, d.want(exitDone, "replay", "--all", "--reason", "again").out, "0 letters read")
 	contains(t, d.want(exitDone, "deadletters").out, "No dead letters match.")
 	contains(t, d.want(exitDone, "deadletters", "--state", "all").out, "replayed", dead)
@@ -83,12 +86,14 @@ func TestReplayAndResumeLookAtTheQueue(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = client.Close() })
 	for _, id := range []string{"dates", "dates-dead"} {
-		if _, err := client.TopicAdminClient.CreateTopic(t.Context(), &pubsubpb.Topic{Name: "projects/" + project + "/topics/" + id}); err != nil {
+		if _, err := client.TopicAdminClient.CreateTopic(t.Context(),
+			&pubsubpb.Topic{Name: "projects/" + project + "/topics/" + id}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if _, err := client.SubscriptionAdminClient.CreateSubscription(t.Context(), &pubsubpb.Subscription{
-		Name: "projects/" + project + "/subscriptions/dates-dead-fold", Topic: "projects/" + project + "/topics/dates-dead"}); err != nil {
+		Name:  "projects/" + project + "/subscriptions/dates-dead-fold",
+		Topic: "projects/" + project + "/topics/dates-dead"}); err != nil {
 		t.Fatal(err)
 	}
 	d := loaded(t, league.Options{Dates: 3, NoBoxScores: []int{1}})
@@ -156,7 +161,8 @@ func TestUnresolvedToAlias(t *testing.T) {
 
 	contains(t, d.want(exitError, "alias", "add", known, "no such person", "--reason", "x").errout, "knows nobody")
 	contains(t, d.want(exitUsage, "alias", "add", "A. B.", "ab", "--reason", "x").errout, "no alias is needed")
-	contains(t, d.want(exitDone, "alias", "add", known, known+"x", "--reason", "misspelt", "--dry-run").out, "would be an alias")
+	contains(t, d.want(exitDone, "alias", "add", known, known+"x", "--reason", "misspelt", "--dry-run").out,
+		"would be an alias")
 	added := d.want(exitDone, "alias", "add", known, known+"x", "--reason", "misspelt").out
 	contains(t, added, "is an alias of", "publisher run --dates")
 	contains(t, d.want(exitError, "alias", "add", known, known+"x", "--reason", "misspelt").errout, "already")
@@ -186,8 +192,8 @@ func TestUnresolvedToAlias(t *testing.T) {
 	}
 }
 
-// An inactive player whom the gamebook lists by a last name alone is left out whatever the registry says: no command may
-// suggest an alias for him.
+// An inactive player whom the gamebook lists by a last name alone is left out whatever the registry says: no command
+// may suggest an alias for him.
 func TestNoAliasForALastName(t *testing.T) {
 	t.Parallel()
 	d := loaded(t, league.Options{Dates: 3})
@@ -216,5 +222,6 @@ func TestAliasBesideAnOpenRun(t *testing.T) {
 	d.document(exitDone, &published, d.spanOf("publish", "--force")...)
 	added := d.want(exitDone, "alias", "add", known, known+"x", "--reason", "misspelt").out
 	contains(t, added, "Run "+published.RunID+" is open and keeps the registry it began with", "publisher validate")
-	contains(t, d.want(exitDone, "alias", "add", known+"y", known+"x", "--reason", "misspelt").out, "No completed date has that name unresolved.")
+	contains(t, d.want(exitDone, "alias", "add", known+"y", known+"x", "--reason", "misspelt").out,
+		"No completed date has that name unresolved.")
 }

@@ -101,7 +101,8 @@ func (c *demoCommand) Run(e *environment) error {
 	}
 	view := c.view(l, report)
 	if !e.settings.JSON {
-		fmt.Fprintf(e.out, "An invented league: %s, %d game dates, %s games, %s players, in %s.\n", terminal.Plural(c.Seasons, "season", "seasons"), view.GameDates,
+		fmt.Fprintf(e.out, "An invented league: %s, %d game dates, %s games, %s players, in %s.\n",
+			terminal.Plural(c.Seasons, "season", "seasons"), view.GameDates,
 			terminal.Count(int64(view.Games)), terminal.Count(int64(view.Players)), c.File)
 		loadedTable(e, report)
 		fmt.Fprintf(e.out, "Loaded in %s. ", terminal.Duration(time.Since(began)))
@@ -121,7 +122,8 @@ func (c *demoCommand) Run(e *environment) error {
 	if e.settings.JSON {
 		inner.out = &document
 	}
-	run := runCommand{workFlags: workFlags{Concurrency: 2, Grace: 25 * time.Second}, beginFlags: beginFlags{SampleAbove: defaultSampleAbove}}
+	run := runCommand{workFlags: workFlags{Concurrency: 2, Grace: 25 * time.Second},
+		beginFlags: beginFlags{SampleAbove: defaultSampleAbove}}
 	run.From, run.To, run.Unowned = l.Range.From.String(), l.Range.To.String(), summary.UnownedRefuse
 	verdict := run.Run(&inner)
 	if _, judged := errors.AsType[*codeError](verdict); verdict != nil && !judged {
@@ -139,8 +141,8 @@ func (c *demoCommand) Run(e *environment) error {
 
 // view gathers what is known before the run.
 func (c *demoCommand) view(l *demo.League, report demo.Report) demoView {
-	return demoView{File: c.File, Range: l.Range, GameDates: len(l.GameDates), Games: l.Games, Players: l.Players, Loaded: report.Tables,
-		Failing: l.Failing, Next: c.next(l)}
+	return demoView{File: c.File, Range: l.Range, GameDates: len(l.GameDates), Games: l.Games, Players: l.Players,
+		Loaded: report.Tables, Failing: l.Failing, Next: c.next(l)}
 }
 
 // load makes the file and fills it. A file that is not filled does not stay: nothing would say that it is a demo's.
@@ -176,14 +178,16 @@ func (c *demoCommand) clear(e *environment) error {
 	case err != nil:
 		return err
 	case !c.Fresh:
-		return &publisher.UsageError{Problem: c.File + " is there already: --fresh makes a demo's file anew, --file chooses another"}
+		return &publisher.UsageError{Problem: c.File + " is there already: --fresh makes a demo's file anew, " +
+			"--file chooses another"}
 	}
 	found := false
 	if info.Mode().IsRegular() && info.Size() > 0 { // opening an empty file would fill it
 		_, found, err = c.find(e)
 	}
 	if err != nil || !found {
-		return errors.Join(&publisher.UsageError{Problem: c.File + " is no demo's file and is left alone: choose another with --file"}, err)
+		return errors.Join(&publisher.UsageError{Problem: c.File + " is no demo's file and is left alone: " +
+			"choose another with --file"}, err)
 	}
 	return c.remove()
 }
@@ -201,7 +205,8 @@ func (c *demoCommand) remove() error {
 // find opens the file to look whether it is a demo's, and closes it again.
 func (c *demoCommand) find(e *environment) (o demo.Options, found bool, err error) {
 	address := "sqlite:" + c.File
-	b, err := backend.Open(e.ctx, backend.Addresses{Queue: address, Ledger: address, Warehouse: address}, backend.Options{MustExist: true})
+	b, err := backend.Open(e.ctx, backend.Addresses{Queue: address, Ledger: address, Warehouse: address},
+		backend.Options{MustExist: true})
 	if err != nil {
 		return o, false, err
 	}
@@ -225,7 +230,8 @@ func (c *demoCommand) mend(e *environment) error {
 	case !found:
 		return &publisher.UsageError{Problem: c.File + " is no demo's file: make one with `publisher demo --failures`"}
 	case !options.Failures:
-		return &publisher.UsageError{Problem: c.File + " has no spoilt dates: make them with `publisher demo --failures --fresh`"}
+		return &publisher.UsageError{Problem: c.File + " has no spoilt dates: " +
+			"make them with `publisher demo --failures --fresh`"}
 	}
 	l := demo.Generate(options)
 	report, err := demo.Mend(e.ctx, b.Store, l)
@@ -286,8 +292,8 @@ func (c *demoCommand) tell(e *environment, view demoView) {
 	}
 	t.Write(e.out)
 	if len(view.Failing) > 0 {
-		fmt.Fprintf(e.out, "\n%s spoilt on purpose and dead; all others are done. Find out why, mend what is wrong, do it again:\n",
-			terminal.Plural(len(view.Failing), "date is", "dates are"))
+		fmt.Fprintf(e.out, "\n%s spoilt on purpose and dead; all others are done. Find out why, "+
+			"mend what is wrong, do it again:\n", terminal.Plural(len(view.Failing), "date is", "dates are"))
 	} else {
 		fmt.Fprintln(e.out, "\nEvery date is done. Look around:")
 	}
@@ -334,9 +340,11 @@ func (c *demoCommand) next(l *demo.League) []nextStep {
 		nextStep{"publisher runs show", "its audit trail"},
 		nextStep{"publisher explain " + day.String(), "one date: inputs, result, rejected rows"},
 		nextStep{"publisher unresolved", "names that the registry does not know, with suggestions"},
-		nextStep{fmt.Sprintf("publisher export --from %s --to %s --format csv -o demo-%s.csv", day, day, day), "take a date elsewhere"},
+		nextStep{fmt.Sprintf("publisher export --from %s --to %s --format csv -o demo-%s.csv", day, day, day),
+			"take a date elsewhere"},
 		nextStep{"sqlite3 " + quoted(c.File) + ` "` + scorers + `"`, "the best scorers"},
-		nextStep{"publisher demo --failures --fresh --file " + quoted(c.File), "the same with dates that fail, and how they are mended"})
+		nextStep{"publisher demo --failures --fresh --file " + quoted(c.File),
+			"the same with dates that fail, and how they are mended"})
 }
 
 // first are the commands that do a league which is only loaded.

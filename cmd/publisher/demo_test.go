@@ -43,7 +43,8 @@ func TestDemo(t *testing.T) {
 	d := demoDesk(t)
 	view, judgement := d.demo(exitDone)
 	if judgement.Verdict != "pass" || !judgement.Finished || judgement.States[ledger.Complete] != view.GameDates {
-		t.Errorf("got verdict %s, finished %v, states %v, want all %d dates complete", judgement.Verdict, judgement.Finished, judgement.States, view.GameDates)
+		t.Errorf("got verdict %s, finished %v, states %v, want all %d dates complete", judgement.Verdict, judgement.Finished,
+			judgement.States, view.GameDates)
 	}
 	var want []defectView
 	for _, defect := range demo.Generate(demo.Options{}).Defects {
@@ -70,7 +71,8 @@ func (d *desk) follow(steps []nextStep) {
 			var player, team string
 			var games int
 			var points float64
-			if err := db.QueryRowContext(d.t.Context(), args[2]).Scan(&player, &team, &games, &points); err != nil || points < 5 {
+			if err := db.QueryRowContext(d.t.Context(), args[2]).Scan(&player, &team, &games, &points); err != nil ||
+				points < 5 {
 				d.t.Errorf("%s: got %s, %.1f points, error %v", s.Command, player, points, err)
 			}
 			if err := db.Close(); err != nil {
@@ -150,8 +152,10 @@ func TestDemoForPeople(t *testing.T) {
 		t.Fatalf("got exit code %d\n%s", r.code, r.errout)
 	}
 	rest := r.out
-	for _, want := range []string{"An invented league: 1 season, ", "Loaded in ", "3 dead", "3 dates are spoilt on purpose", "export GAMEFILL_QUEUE=sqlite:",
-		"publisher status", "publisher deadletters list", "publisher demo --mend --file ", "publisher replay --all --reason ", "publisher validate"} {
+	for _, want := range []string{"An invented league: 1 season, ", "Loaded in ", "3 dead",
+		"3 dates are spoilt on purpose", "export GAMEFILL_QUEUE=sqlite:",
+		"publisher status", "publisher deadletters list", "publisher demo --mend --file ", "publisher replay --all --reason ",
+		"publisher validate"} {
 		_, after, ok := strings.Cut(rest, want)
 		if !ok {
 			t.Fatalf("no %q, or too early, in\n%s", want, r.out)
@@ -179,8 +183,9 @@ func TestDemoLeavesFilesAlone(t *testing.T) {
 	made := demoDesk(t)
 	made.demo(exitDone)
 	other := demoDesk(t) // a database of ours, without a demo in it
-	csv := write("schedule.csv", "game_id,game_date,season,season_type,home_team,away_team,home_pts,away_pts,home_team_id,away_team_id\n"+
-		"0022100001,2021-10-19,2021-22,regular,ATL,BOS,101,99,1,2\n")
+	csv := write("schedule.csv",
+		"game_id,game_date,season,season_type,home_team,away_team,home_pts,away_pts,home_team_id,away_team_id\n"+
+			"0022100001,2021-10-19,2021-22,regular,ATL,BOS,101,99,1,2\n")
 	other.want(exitDone, "import", csv)
 
 	tests := []struct {
@@ -198,7 +203,8 @@ func TestDemoLeavesFilesAlone(t *testing.T) {
 		{"mending a demo without failures", []string{"--mend", "--file", made.db}, "no spoilt dates"},
 		{"mending nothing", []string{"--mend", "--file", filepath.Join(dir, "none.db")}, "no such file"},
 		{"no seasons", []string{"--seasons", "0", "--file", filepath.Join(dir, "none.db")}, "--seasons must be from 1 to 4"},
-		{"too many seasons", []string{"--seasons", "5", "--file", filepath.Join(dir, "none.db")}, "--seasons must be from 1 to 4"},
+		{"too many seasons", []string{"--seasons", "5", "--file", filepath.Join(dir, "none.db")},
+			"--seasons must be from 1 to 4"},
 		{"mending and failing", []string{"--mend", "--failures", "--file", made.db}, "it goes with --file only"},
 		{"a path that is an address", []string{"--file", filepath.Join(dir, "a?b.db")}, "question mark"},
 	}

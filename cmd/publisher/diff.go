@@ -91,7 +91,8 @@ func (c *diffCommand) Run(e *environment) error {
 	}
 	switch {
 	case d.Failed > 0:
-		return &codeError{exitError, fmt.Sprintf("%d of %s cannot be built", d.Failed, terminal.Plural(d.Failed+d.Total.Dates, "date", "dates"))}
+		return &codeError{exitError,
+			fmt.Sprintf("%d of %s cannot be built", d.Failed, terminal.Plural(d.Failed+d.Total.Dates, "date", "dates"))}
 	case d.Total.Differ():
 		return &codeError{code: exitDifferences}
 	}
@@ -107,20 +108,24 @@ func differences(e *environment, d *publisher.Diff) {
 	diffRows(e, d.Total.Examples)
 	for _, date := range d.Dates {
 		if f := date.Failure; f != nil {
-			text := fmt.Sprintf("%s cannot be built: %s, %s in stage %s: %s", date.Date, f.Reason, f.Class, f.Stage, clip(f.Message, 200))
+			text := fmt.Sprintf("%s cannot be built: %s, %s in stage %s: %s", date.Date, f.Reason, f.Class, f.Stage,
+				clip(f.Message, 200))
 			fmt.Fprintln(e.out, terminal.Paint(e.out, terminal.Red, text))
 		}
 	}
 	t := d.Total
-	fmt.Fprintf(e.out, "%s: %s compared, %s differ: %s added, %s removed, %s changed, %s with another lineage only, %s the same.\n",
-		d.Range, terminal.Plural(t.Dates, "date", "dates"), count(t.Differing), terminal.Plural(t.Added, "row", "rows"), count(t.Removed), count(t.Changed), count(t.Lineage), count(t.Same))
+	fmt.Fprintf(e.out, "%s: %s compared, %s differ: %s added, %s removed, %s changed, "+
+		"%s with another lineage only, %s the same.\n",
+		d.Range, terminal.Plural(t.Dates, "date", "dates"), count(t.Differing), terminal.Plural(t.Added, "row", "rows"),
+		count(t.Removed), count(t.Changed), count(t.Lineage), count(t.Same))
 	if t.Erasing > 0 {
 		fmt.Fprintln(e.out, terminal.Paint(e.out, terminal.Yellow, fmt.Sprintf(
-			"Warning: %s would lose values in columns that gamefill does not fill; --unowned=carry keeps those of rows that stay.",
-			terminal.Plural(t.Erasing, "row", "rows"))))
+			"Warning: %s would lose values in columns that gamefill does not fill; --unowned=carry keeps those "+
+				"of rows that stay.", terminal.Plural(t.Erasing, "row", "rows"))))
 	}
 	if t.Duplicates > 0 {
-		fmt.Fprintln(e.out, terminal.Paint(e.out, terminal.Yellow, fmt.Sprintf("Warning: several rows have the same key: %s.", terminal.Plural(t.Duplicates, "key", "keys"))))
+		fmt.Fprintln(e.out, terminal.Paint(e.out, terminal.Yellow,
+			fmt.Sprintf("Warning: several rows have the same key: %s.", terminal.Plural(t.Duplicates, "key", "keys"))))
 	}
 	fmt.Fprintf(e.out, "Built with transform version %s and %s; nothing was written.\n", d.Version, references(d))
 }
@@ -149,13 +154,15 @@ func diffDates(e *environment, dates []publisher.DateDiff) {
 	if len(found) == 0 {
 		return
 	}
-	t := terminal.NewTable("date", ">before", ">after", ">added", ">removed", ">changed", ">lineage only", ">same", ">erasing", ">duplicate keys")
+	t := terminal.NewTable("date", ">before", ">after", ">added", ">removed", ">changed", ">lineage only", ">same",
+		">erasing", ">duplicate keys")
 	for _, d := range found[:min(len(found), listedDates)] {
 		t.Row(d.Date, d.Before, d.After, d.Added, d.Removed, d.Changed, d.Lineage, d.Same, d.Erasing, d.Duplicates)
 	}
 	t.Write(e.out)
 	if more := len(found) - listedDates; more > 0 {
-		fmt.Fprintf(e.out, "… %s; --json and --html list all\n", terminal.Plural(more, "more date differs", "more dates differ"))
+		fmt.Fprintf(e.out, "… %s; --json and --html list all\n",
+			terminal.Plural(more, "more date differs", "more dates differ"))
 	}
 	fmt.Fprintln(e.out)
 }
@@ -205,7 +212,8 @@ func diffRows(e *environment, x diff.Examples) {
 		t.Row("changed", row.Date, row.Key, strings.Join(columns, ", "))
 	}
 	for _, d := range x.Duplicates {
-		t.Row("duplicate key", d.Date, d.Key, fmt.Sprintf("%s before, %d after", terminal.Plural(d.Before, "row", "rows"), d.After))
+		t.Row("duplicate key", d.Date, d.Key,
+			fmt.Sprintf("%s before, %d after", terminal.Plural(d.Before, "row", "rows"), d.After))
 	}
 	if t.Len() > 0 {
 		t.Write(e.out)

@@ -42,8 +42,10 @@ func TestDiff(t *testing.T) {
 	days := d.league.Range.Days()
 
 	got := d.diff(exitDifferences)
-	if want := (diff.Counts{After: d.league.Rows, Added: d.league.Rows}); got.Total.Counts != want || got.Total.Differing != 4 || len(got.Dates) != days {
-		t.Errorf("before the first run: got %+v in %d of %d dates, want %+v in 4 of %d", got.Total.Counts, got.Total.Differing, len(got.Dates), want, days)
+	if want := (diff.Counts{After: d.league.Rows, Added: d.league.Rows}); got.Total.Counts != want ||
+		got.Total.Differing != 4 || len(got.Dates) != days {
+		t.Errorf("before the first run: got %+v in %d of %d dates, want %+v in 4 of %d", got.Total.Counts,
+			got.Total.Differing, len(got.Dates), want, days)
 	}
 	contains(t, d.want(exitDone, "runs").out, "There has been no run yet")
 
@@ -52,7 +54,8 @@ func TestDiff(t *testing.T) {
 	if want := (diff.Counts{Before: d.league.Rows, After: d.league.Rows, Same: d.league.Rows}); got.Total.Counts != want {
 		t.Errorf("after the run: got %+v, want %+v", got.Total.Counts, want)
 	}
-	contains(t, d.want(exitDone, append([]string{"diff"}, d.span()...)...).out, "0 differ", "as it is now", "nothing was written")
+	contains(t, d.want(exitDone, append([]string{"diff"}, d.span()...)...).out, "0 differ", "as it is now",
+		"nothing was written")
 
 	date := d.league.GameDates[1].String()
 	var lookup string
@@ -65,10 +68,12 @@ func TestDiff(t *testing.T) {
 			rows = x.Before
 		}
 	}
-	if want := (diff.Counts{Before: d.league.Rows, After: d.league.Rows, Same: d.league.Rows - rows, Changed: 1, Lineage: rows - 1}); got.Total.Counts != want {
+	if want := (diff.Counts{Before: d.league.Rows, After: d.league.Rows, Same: d.league.Rows - rows, Changed: 1,
+		Lineage: rows - 1}); got.Total.Counts != want {
 		t.Errorf("after a raw row changed: got %+v, want %+v", got.Total.Counts, want)
 	}
-	if x := got.Total.Examples.Changed; len(x) != 1 || x[0].Date.String() != date || !strings.Contains(x[0].Key, "player_lookup="+lookup+" ") {
+	if x := got.Total.Examples.Changed; len(x) != 1 || x[0].Date.String() != date ||
+		!strings.Contains(x[0].Key, "player_lookup="+lookup+" ") {
 		t.Errorf("got changed rows %+v, want %s on %s", x, lookup, date)
 	}
 	var columns []string
@@ -103,10 +108,12 @@ func TestDiffUnowned(t *testing.T) {
 	}
 	d.diff(exitDone, "--unowned", "carry")
 	got = d.diff(exitDifferences, "--unowned", "erase")
-	if x := got.Total.ErasedColumns; len(x) != 1 || x[0].Column != "points_line" || x[0].Rows != got.Total.Erasing || x[0].Rows != got.Dates[0].Before {
+	if x := got.Total.ErasedColumns; len(x) != 1 || x[0].Column != "points_line" || x[0].Rows != got.Total.Erasing ||
+		x[0].Rows != got.Dates[0].Before {
 		t.Errorf("erase: got columns %+v of %d rows, want points_line of %d", x, got.Total.Erasing, got.Dates[0].Before)
 	}
-	contains(t, d.want(exitDifferences, "diff", "--dates", date, "--unowned", "erase").out, "would be erased", "--unowned=carry keeps")
+	contains(t, d.want(exitDifferences, "diff", "--dates", date, "--unowned", "erase").out, "would be erased",
+		"--unowned=carry keeps")
 }
 
 // A date that cannot be built is listed and decides the exit code; the others are compared.
@@ -121,7 +128,8 @@ func TestDiffCannotBuild(t *testing.T) {
 		if (x.Failure != nil) != (x.Date == d.league.Dead[0]) || (x.Failure == nil) != (x.Counts != nil) {
 			t.Errorf("got %+v", x)
 		}
-		if x.Failure != nil && (x.Failure.Reason != "source_empty" || x.Failure.Class != failure.Permanent || x.Failure.Stage != "build") {
+		if x.Failure != nil && (x.Failure.Reason != "source_empty" || x.Failure.Class != failure.Permanent ||
+			x.Failure.Stage != "build") {
 			t.Errorf("got %+v, want source_empty", x.Failure)
 		}
 	}
@@ -129,7 +137,8 @@ func TestDiffCannotBuild(t *testing.T) {
 		t.Errorf("summary: got dates %+v, want the one that failed", short.Dates)
 	}
 	r := d.want(exitError, append([]string{"diff"}, d.span()...)...)
-	contains(t, r.out, d.league.Dead[0].String()+" cannot be built: source_empty, permanent in stage build: ", d.league.GameDates[2].String()+"  ")
+	contains(t, r.out, d.league.Dead[0].String()+" cannot be built: source_empty, permanent in stage build: ",
+		d.league.GameDates[2].String()+"  ")
 	contains(t, r.errout, "1 of 3 dates cannot be built")
 }
 
@@ -144,7 +153,8 @@ func TestDiffOfAnOpenRun(t *testing.T) {
 	if got := d.diff(exitDone); got.OpenRun != published.RunID {
 		t.Errorf("got run %q, want %q", got.OpenRun, published.RunID)
 	}
-	contains(t, d.want(exitDone, append([]string{"diff"}, d.span()...)...).out, "the registry as run "+published.RunID+" pinned it")
+	contains(t, d.want(exitDone, append([]string{"diff"}, d.span()...)...).out,
+		"the registry as run "+published.RunID+" pinned it")
 
 	d.want(exitDone, "cancel", "--reason", "a test")
 	got := d.diff(exitDifferences)
@@ -166,14 +176,17 @@ func TestDiffPage(t *testing.T) {
 	if r := d.want(exitError, append([]string{"diff", "--html", "-"}, d.span()...)...); r.out != string(b) {
 		t.Errorf("a page on standard output: got %d bytes, want the %d of the file", len(r.out), len(b))
 	}
-	contains(t, d.want(exitUsage, append([]string{"diff", "--html", "-", "--json"}, d.span()...)...).errout, "--json is standard output already")
-	contains(t, string(b), "<!DOCTYPE html>", "prefers-color-scheme", "source_empty", "Examples of rows", d.league.GameDates[0].String(), "</html>")
+	contains(t, d.want(exitUsage, append([]string{"diff", "--html", "-", "--json"}, d.span()...)...).errout,
+		"--json is standard output already")
+	contains(t, string(b), "<!DOCTYPE html>", "prefers-color-scheme", "source_empty", "Examples of rows",
+		d.league.GameDates[0].String(), "</html>")
 	for _, outside := range []string{"http:", "https:", "<script", "<link", "src=", "url("} {
 		if strings.Contains(string(b), outside) {
 			t.Errorf("got a page with %q, want one that needs nothing else", outside)
 		}
 	}
-	contains(t, d.want(exitError, "diff", "--dates", d.league.GameDates[0].String(), "--html", d.db).errout, "is an SQLite database")
+	contains(t, d.want(exitError, "diff", "--dates", d.league.GameDates[0].String(), "--html", d.db).errout,
+		"is an SQLite database")
 }
 
 // Texts of the data are text on the page.

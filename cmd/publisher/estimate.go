@@ -20,7 +20,8 @@ func printEstimate(e *environment, c publisher.Estimate) {
 		t.Write(e.out)
 		fmt.Fprintf(e.out, "\nCost: %s. %s Not covered: %s.\n", c.Bill.Sum(), price.Note, strings.Join(c.Bill.Missing, "; "))
 	} else {
-		fmt.Fprintf(e.out, "No cost: one file; at most %s.\n", terminal.Plural(c.Writes, "partition is written", "partitions are written"))
+		fmt.Fprintf(e.out, "No cost: one file; at most %s.\n",
+			terminal.Plural(c.Writes, "partition is written", "partitions are written"))
 	}
 	if c.Measured == "" {
 		fmt.Fprintln(e.out, "Duration: no measurement yet.")

@@ -63,7 +63,8 @@ func tell(e *environment, s publisher.Story) {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(e.out, "  %-12s %s\n", name, fmt.Sprintf(format, args...))
 	}
-	line("calendar", "%s final, %d not final, %d not counted%s", terminal.Plural(s.Expected.Units, "game", "games"), s.Expected.NotFinal, s.Expected.Excluded, listed(s.Expected.Names))
+	line("calendar", "%s final, %d not final, %d not counted%s", terminal.Plural(s.Expected.Units, "game", "games"),
+		s.Expected.NotFinal, s.Expected.Excluded, listed(s.Expected.Names))
 	if s.Run != "" {
 		line("run", "%s, publication %d%s", s.Run, s.Seq, prefixed(", because: ", s.Reason))
 	}
@@ -133,10 +134,13 @@ func tell(e *environment, s publisher.Story) {
 		fmt.Fprintf(e.out, "%s  %s  %s  (%s)\n", event.At.Format(time.DateTime), event.Kind, event.Message, event.Actor)
 	}
 	if s.State == ledger.Dead {
-		fmt.Fprintf(e.out, "Next: mend the cause, then `publisher replay --dates %s --reason …` and `worker --drain`.\n", s.Date)
-		fmt.Fprintf(e.out, "The raw rows: `publisher export --table nbac_gamebook_player_stats --dates %s`, `--table bdl_player_boxscores`, `--table nbac_schedule`.\n", s.Date)
+		fmt.Fprintf(e.out, "Next: mend the cause, then `publisher replay --dates %s --reason …` and `worker --drain`.\n",
+			s.Date)
+		fmt.Fprintf(e.out, "The raw rows: `publisher export --table nbac_gamebook_player_stats --dates %s`, "+
+			"`--table bdl_player_boxscores`, `--table nbac_schedule`.\n", s.Date)
 	}
-	fmt.Fprintf(e.out, "Deeper: `publisher diff --dates %s`, `publisher export --dates %s`, `publisher deadletters --dates %s --state all`", s.Date, s.Date, s.Date)
+	fmt.Fprintf(e.out, "Deeper: `publisher diff --dates %s`, `publisher export --dates %s`, "+
+		"`publisher deadletters --dates %s --state all`", s.Date, s.Date, s.Date)
 	if s.Run != "" {
 		fmt.Fprintf(e.out, ", `publisher runs show %s`, `publisher report --run %s`", s.Run, s.Run)
 	}
@@ -146,14 +150,17 @@ func tell(e *environment, s publisher.Story) {
 // tellFacts prints what the last completion recorded.
 func tellFacts(e *environment, line func(string, string, ...any), s publisher.Story) {
 	f := s.Facts
-	line("done", "%s by run %s at %s, transform version %s: %s", f.Outcome, f.Run, f.CompletedAt.Format(time.RFC3339), f.Version, took(f.Durations))
+	line("done", "%s by run %s at %s, transform version %s: %s", f.Outcome, f.Run, f.CompletedAt.Format(time.RFC3339),
+		f.Version, took(f.Durations))
 	expected := f.Fingerprint
 	if s.State == ledger.RolledBack {
 		expected = f.PreImage
-		fmt.Fprintln(e.out, terminal.Paint(e.out, terminal.Yellow, "  rolled back: the partition is what the run replaced; --rolled-back or --force does it again"))
+		fmt.Fprintln(e.out, terminal.Paint(e.out, terminal.Yellow, "  rolled back: the partition is what the run replaced; "+
+			"--rolled-back or --force does it again"))
 	}
 	if expected != s.Now.Fingerprint {
-		fmt.Fprintln(e.out, terminal.Paint(e.out, terminal.Red, "  overwritten: the partition is not what was recorded ("+clip(expected, 16)+")"))
+		fmt.Fprintln(e.out, terminal.Paint(e.out, terminal.Red, "  overwritten: the partition is not what was recorded ("+
+			clip(expected, 16)+")"))
 	}
 	if f.PreImage == table.Empty {
 		line("replaced", "nothing: the partition was empty")
@@ -163,13 +170,15 @@ func tellFacts(e *environment, line func(string, string, ...any), s publisher.St
 	if f.UploadedBytes+f.KeptBytes > 0 {
 		line("uploaded", "%s, and %s to keep what was replaced", price.Size(f.UploadedBytes), price.Size(f.KeptBytes))
 	}
-	line("rows", "%d in, %d used, %d out%s", f.Counts.RowsIn, f.Counts.RowsUsed, f.Counts.RowsOut, prefixed("; rejected: ", countsText(f.Counts.RejectedBy, "")))
+	line("rows", "%d in, %d used, %d out%s", f.Counts.RowsIn, f.Counts.RowsUsed, f.Counts.RowsOut,
+		prefixed("; rejected: ", countsText(f.Counts.RejectedBy, "")))
 	line("statuses", "%s", countsText(f.Counts.Counts, "status."))
 	line("sources", "%s", countsText(f.Counts.Counts, "source."))
 	if issues := countsText(f.Counts.Counts, "issues."); issues != "" {
 		line("issues", "%s", issues)
 	}
-	line("fingerprints", "input %.16s, references %.16s, settings %.16s", f.InputFingerprint, f.ReferenceHash, f.SettingsHash)
+	line("fingerprints", "input %.16s, references %.16s, settings %.16s", f.InputFingerprint,
+		f.ReferenceHash, f.SettingsHash)
 	passed := 0
 	for _, r := range s.Acceptance {
 		if r.Message == "" {
@@ -199,7 +208,8 @@ func tellFacts(e *environment, line func(string, string, ...any), s publisher.St
 			line("unresolved", "%s (%s) of %s in %s is left out: %s", u.Name, u.Lookup, u.Group, u.Source, lastNameOnly)
 			continue
 		}
-		line("unresolved", "%s (%s) of %s in %s: `publisher unresolved` suggests who it may be", u.Name, u.Lookup, u.Group, u.Source)
+		line("unresolved", "%s (%s) of %s in %s: `publisher unresolved` suggests who it may be", u.Name,
+			u.Lookup, u.Group, u.Source)
 	}
 }
 

@@ -19,8 +19,8 @@ func TestExplainTellsTheJudgement(t *testing.T) {
 	rules := len(summary.Job().Rules)
 
 	out := d.want(exitDone, "explain", date).out
-	contains(t, out, "of which the run has changed date.unresolved_share 0.5,3, not 2,none", fmt.Sprintf("%d rules passed", rules),
-		"publisher diff --dates "+date, "publisher report --run "+d.newestRun())
+	contains(t, out, "of which the run has changed date.unresolved_share 0.5,3, not 2,none",
+		fmt.Sprintf("%d rules passed", rules), "publisher diff --dates "+date, "publisher report --run "+d.newestRun())
 
 	var s publisher.Story
 	d.document(exitDone, &s, "explain", date)
@@ -34,7 +34,8 @@ func TestExplainTellsTheJudgement(t *testing.T) {
 		t.Errorf("write: got %+v, want that of run %s with fingerprint %s", s.Write, s.Run, s.Facts.Fingerprint)
 	}
 	d.want(exitDone, append([]string{"run", "--force"}, d.span()...)...)
-	contains(t, d.want(exitDone, "explain", date).out, fmt.Sprintf("the %d defaults", len(job.Defaults(summary.Job().Thresholds))))
+	contains(t, d.want(exitDone, "explain", date).out,
+		fmt.Sprintf("the %d defaults", len(job.Defaults(summary.Job().Thresholds))))
 }
 
 // A value that a row was kept without is not a rejected row.

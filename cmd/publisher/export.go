@@ -38,7 +38,8 @@ func (c *exportCommand) Run(e *environment) error {
 		for _, t := range tables() {
 			names = append(names, t.Name)
 		}
-		return &publisher.UsageError{Problem: fmt.Sprintf("unknown table %q; the tables are: %s", c.Table, strings.Join(names, ", "))}
+		return &publisher.UsageError{Problem: fmt.Sprintf("unknown table %q; the tables are: %s", c.Table,
+			strings.Join(names, ", "))}
 	}
 	t := tables()[i]
 	r, err := c.whole("export writes")
@@ -46,7 +47,8 @@ func (c *exportCommand) Run(e *environment) error {
 		return err
 	}
 	if e.settings.JSON && c.Output == "-" {
-		return &publisher.UsageError{Problem: "--json reports on a file: name it with -o; for rows as JSON use --format ndjson"}
+		return &publisher.UsageError{Problem: "--json reports on a file: name it with -o; " +
+			"for rows as JSON use --format ndjson"}
 	}
 	format, err := export.ParseFormat(c.Format)
 	if err != nil {
@@ -79,7 +81,8 @@ func (c *exportCommand) Run(e *environment) error {
 }
 
 // hive writes a directory of one file a date.
-func (c *exportCommand) hive(e *environment, store warehouse.Tables, t *table.Schema, r gamedate.Range, format export.Format) error {
+func (c *exportCommand) hive(e *environment, store warehouse.Tables, t *table.Schema, r gamedate.Range,
+	format export.Format) error {
 	progress := e.progress()
 	rows, files, err := export.ToHive(e.ctx, store, t, r, format, c.Output, func(d gamedate.Date) {
 		progress.Set("export", d.Sub(r.From)+1, r.Days(), d.String())
@@ -88,10 +91,13 @@ func (c *exportCommand) hive(e *environment, store warehouse.Tables, t *table.Sc
 	if err != nil {
 		return err
 	}
-	return e.print(map[string]any{"directory": c.Output, "rows": rows, "files": files, "table": t.FullName(), "range": r}, func() {
-		fmt.Fprintf(e.out, "%s: %s of %s, %s, in %s.\n", c.Output, terminal.Plural(rows, "row", "rows"), t.FullName(), r, terminal.Plural(files, "file", "files"))
+	return e.print(map[string]any{"directory": c.Output, "rows": rows, "files": files, "table": t.FullName(),
+		"range": r}, func() {
+		fmt.Fprintf(e.out, "%s: %s of %s, %s, in %s.\n", c.Output, terminal.Plural(rows, "row", "rows"), t.FullName(), r,
+			terminal.Plural(files, "file", "files"))
 		if format == export.Parquet {
-			fmt.Fprintf(e.out, "DuckDB: SELECT * FROM read_parquet('%s/*/*.parquet', hive_partitioning = true)\n", strings.TrimSuffix(c.Output, "/"))
+			fmt.Fprintf(e.out, "DuckDB: SELECT * FROM read_parquet('%s/*/*.parquet', hive_partitioning = true)\n",
+				strings.TrimSuffix(c.Output, "/"))
 		}
 	})
 }

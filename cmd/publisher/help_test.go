@@ -11,13 +11,17 @@ import (
 
 // helped are all commands, in the order of the program's own list; "" is the program.
 var helped = []string{
-	"", "demo", "import", "init", "preflight", "thresholds", "plan", "diff", "sample", "approve", "publish", "run", "runs", "runs list", "runs show", "runs export", "status", "validate", "report", "pause", "resume", "cancel",
-	"rollback", "snapshots", "snapshots list", "snapshots drop", "deadletters", "deadletters list", "deadletters show", "deadletters export", "replay", "resolve", "explain", "unresolved", "alias", "alias add", "notify", "export", "completion",
+	"", "demo", "import", "init", "preflight", "thresholds", "plan", "diff", "sample", "approve", "publish", "run", "runs",
+	"runs list", "runs show", "runs export", "status", "validate", "report", "pause", "resume", "cancel",
+	"rollback", "snapshots", "snapshots list", "snapshots drop", "deadletters", "deadletters list", "deadletters show",
+	"deadletters export", "replay", "resolve", "explain", "unresolved", "alias", "alias add", "notify",
+	"export", "completion",
 }
 
 func TestHelp(t *testing.T) {
 	t.Parallel()
-	page := "# publisher\n\nEvery command with its flags, as `publisher COMMAND --help` prints them. A flag beats its environment variable.\n"
+	page := "# publisher\n\nEvery command with its flags, as `publisher COMMAND --help` prints them. " +
+		"A flag beats its environment variable.\n"
 	for _, command := range helped {
 		r := cli(t.Context(), append(strings.Fields(command), "--help")...)
 		if r.code != exitDone || r.errout != "" {

@@ -26,7 +26,8 @@ Examples:
 
 func (c *runsExport) Run(e *environment) error {
 	if e.settings.JSON && c.Output == "-" {
-		return &publisher.UsageError{Problem: "--json reports on a file: name it with -o; what is written is JSON lines anyway"}
+		return &publisher.UsageError{Problem: "--json reports on a file: name it with -o; " +
+			"what is written is JSON lines anyway"}
 	}
 	p, err := e.publisher(looks)
 	if err != nil {

@@ -19,7 +19,10 @@ func TestRunsExport(t *testing.T) {
 	d.want(exitFailed, append([]string{"run"}, d.span()...)...)
 	streamed := d.want(exitDone, "runs", "export").out
 	got := map[history.Kind]int{}
-	if err := history.Read(strings.NewReader(streamed), func(l history.Line) error { got[l.Kind]++; return nil }); err != nil {
+	if err := history.Read(strings.NewReader(streamed), func(l history.Line) error {
+		got[l.Kind]++
+		return nil
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if got[history.Event] == 0 {
@@ -27,7 +30,8 @@ func TestRunsExport(t *testing.T) {
 	}
 	delete(got, history.Event)
 	days := d.league.Range.Days()
-	if diff := cmp.Diff(map[history.Kind]int{history.Run: 1, history.Entry: days, history.Attempt: 4, history.DeadLetter: 1}, got); diff != "" {
+	if diff := cmp.Diff(map[history.Kind]int{history.Run: 1, history.Entry: days, history.Attempt: 4,
+		history.DeadLetter: 1}, got); diff != "" {
 		t.Errorf("lines (-want +got):\n%s", diff)
 	}
 	file := filepath.Join(t.TempDir(), "run.ndjson")
@@ -49,7 +53,8 @@ func TestEmulatorsAreNamed(t *testing.T) {
 	d.want(exitDone, append([]string{"run"}, d.span()...)...)
 	t.Setenv("PUBSUB_EMULATOR_HOST", "127.0.0.1:1")
 	const named = "the queue is an emulator of Pub/Sub at 127.0.0.1:1 (PUBSUB_EMULATOR_HOST)"
-	status := []string{"status", "--queue", "pubsub://project/dates", "--ledger", "sqlite:" + d.db, "--warehouse", "sqlite:" + d.db}
+	status := []string{"status", "--queue", "pubsub://project/dates", "--ledger", "sqlite:" + d.db,
+		"--warehouse", "sqlite:" + d.db}
 	r := cli(t.Context(), status...)
 	if r.code != exitDone {
 		t.Fatalf("status: got exit code %d\n%s", r.code, r.errout)
@@ -59,7 +64,8 @@ func TestEmulatorsAreNamed(t *testing.T) {
 	contains(t, cli(t.Context(), append(status, "--json")...).out, `"emulators": [`, `"host": "127.0.0.1:1"`)
 
 	t.Setenv("FIRESTORE_EMULATOR_HOST", "")
-	mixed := []string{"status", "--queue", "pubsub://project/dates", "--ledger", "firestore://project", "--warehouse", "sqlite:" + d.db}
+	mixed := []string{"status", "--queue", "pubsub://project/dates", "--ledger", "firestore://project",
+		"--warehouse", "sqlite:" + d.db}
 	if r := cli(t.Context(), mixed...); r.code != exitUsage {
 		t.Errorf("emulator and real service: got exit code %d, want %d", r.code, exitUsage)
 	} else {

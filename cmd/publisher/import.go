@@ -45,7 +45,8 @@ func (c *importCommand) Run(e *environment) error {
 		return err
 	}
 	if !c.DryRun && !e.settings.addresses().EmbeddedWarehouse() {
-		return &publisher.UsageError{Problem: fmt.Sprintf("import fills the raw tables of a SQLite file; those of %s are kept by whoever scrapes the box scores, "+
+		return &publisher.UsageError{Problem: fmt.Sprintf("import fills the raw tables of a SQLite file; "+
+			"those of %s are kept by whoever scrapes the box scores, "+
 			"and import would write over them: name a file with --warehouse sqlite:FILE", e.settings.Warehouse)}
 	}
 	var store warehouse.Store // a dry run reads files only and leaves no file behind
@@ -61,8 +62,9 @@ func (c *importCommand) Run(e *environment) error {
 	var failed error
 	for _, file := range c.Files {
 		name := filepath.Base(file)
-		report, err := feed.Import(e.ctx, store, file, feed.Options{Format: c.Format, DryRun: c.DryRun, MaxRejections: c.MaxRejections,
-			Progress: func(done, total int64) { progress.Set("import "+name+", KiB", int(done>>10), int(total>>10), "") }})
+		report, err := feed.Import(e.ctx, store, file,
+			feed.Options{Format: c.Format, DryRun: c.DryRun, MaxRejections: c.MaxRejections,
+				Progress: func(done, total int64) { progress.Set("import "+name+", KiB", int(done>>10), int(total>>10), "") }})
 		progress.Done()
 		reports = append(reports, report)
 		if err != nil {
@@ -96,7 +98,8 @@ func (c *importCommand) look() error {
 }
 
 func (c *importCommand) table(e *environment, reports []feed.Report) {
-	t := terminal.NewTable("file", "format", ">lines", ">rows", ">repeats", ">rejected", ">replaced", ">games", ">dates", "range")
+	t := terminal.NewTable("file", "format", ">lines", ">rows", ">repeats", ">rejected", ">replaced",
+		">games", ">dates", "range")
 	for _, r := range reports {
 		span := ""
 		if !r.First.IsZero() {
@@ -106,13 +109,14 @@ func (c *importCommand) table(e *environment, reports []feed.Report) {
 		if r.Rejected > 0 {
 			colour = terminal.Yellow
 		}
-		t.Painted(colour, filepath.Base(r.File), r.Format, terminal.Count(int64(r.Lines)), terminal.Count(int64(r.Rows)), r.Repeats, r.Rejected,
-			terminal.Count(int64(r.Removed)), terminal.Count(int64(r.Games)), r.Dates, span)
+		t.Painted(colour, filepath.Base(r.File), r.Format, terminal.Count(int64(r.Lines)), terminal.Count(int64(r.Rows)),
+			r.Repeats, r.Rejected, terminal.Count(int64(r.Removed)), terminal.Count(int64(r.Games)), r.Dates, span)
 	}
 	t.Write(e.out)
 	for _, r := range reports {
 		for _, reason := range slices.Sorted(maps.Keys(r.RejectedBy)) {
-			fmt.Fprintf(e.out, "%s: %s rejected: %s\n", filepath.Base(r.File), terminal.Plural(r.RejectedBy[reason], "line", "lines"), reason)
+			fmt.Fprintf(e.out, "%s: %s rejected: %s\n", filepath.Base(r.File),
+				terminal.Plural(r.RejectedBy[reason], "line", "lines"), reason)
 		}
 		for i, rejection := range r.Rejections {
 			if i == shownRejections {
@@ -128,7 +132,8 @@ func (c *importCommand) table(e *environment, reports []feed.Report) {
 	}
 	for _, r := range slices.Backward(reports) {
 		if r.Registry+r.Aliases > 0 { // a schedule leaves both alone
-			fmt.Fprintf(e.out, "Registry: %s, %s.\n", terminal.Plural(r.Registry, "row", "rows"), terminal.Plural(r.Aliases, "alias", "aliases"))
+			fmt.Fprintf(e.out, "Registry: %s, %s.\n", terminal.Plural(r.Registry, "row", "rows"),
+				terminal.Plural(r.Aliases, "alias", "aliases"))
 			break
 		}
 	}

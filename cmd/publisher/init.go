@@ -72,8 +72,8 @@ func (c *initCommand) Run(e *environment) error {
 
 // colours of the states.
 var setupColours = map[setup.State]terminal.Colour{
-	setup.Present: terminal.Faint, setup.Created: terminal.Green, setup.Missing: terminal.Yellow, setup.Differs: terminal.Yellow,
-	setup.Forbidden: terminal.Red,
+	setup.Present: terminal.Faint, setup.Created: terminal.Green, setup.Missing: terminal.Yellow,
+	setup.Differs: terminal.Yellow, setup.Forbidden: terminal.Red,
 }
 
 // table prints the findings, their advice, and what they come to; whole says that nothing failed to be looked at.

@@ -75,17 +75,20 @@ func TestInitCloud(t *testing.T) {
 	names := strings.NewReplacer(project, "demo-project", file, "gamefill.db")
 	run := func(name string, code int, args ...string) {
 		t.Helper()
-		initGolden(t, name, code, names, append(args, "--queue", "pubsub://"+project+"/dates", "--ledger", "firestore://"+project, "--warehouse", "sqlite:"+file)...)
+		initGolden(t, name, code, names, append(args, "--queue", "pubsub://"+project+"/dates", "--ledger",
+			"firestore://"+project, "--warehouse", "sqlite:"+file)...)
 	}
 	run("cloud-check-missing.txt", exitFailed, "--check")
 	run("cloud-dry-run.txt", exitDone, "--dry-run")
 	run("cloud-made.txt", exitDone)
 	run("cloud-present.txt", exitDone)
 	run("cloud-check.json", exitDone, "--check", "--json")
-	checked := cli(t.Context(), "init", "--check", "--queue", "pubsub://"+project+"/dates", "--ledger", "firestore://"+project, "--warehouse", "sqlite:"+file)
+	checked := cli(t.Context(), "init", "--check", "--queue", "pubsub://"+project+"/dates", "--ledger",
+		"firestore://"+project, "--warehouse", "sqlite:"+file)
 	contains(t, checked.errout, "the queue is an emulator of Pub/Sub", "the ledger is an emulator of Firestore")
 	// Another name of the subscription is drift only where it hangs on something else.
-	r := cli(t.Context(), "init", "--check", "--json", "--queue", "pubsub://"+project+"/other?subscription=dates-worker&deadletter=dates-dead",
+	r := cli(t.Context(), "init", "--check", "--json", "--queue",
+		"pubsub://"+project+"/other?subscription=dates-worker&deadletter=dates-dead",
 		"--ledger", "firestore://"+project, "--warehouse", "sqlite:"+file)
 	var report setupReport
 	if err := json.Unmarshal([]byte(r.out), &report); err != nil {
@@ -97,8 +100,10 @@ func TestInitCloud(t *testing.T) {
 			seen = append(seen, strings.ReplaceAll(f.Resource, " of project "+project, "")+": "+string(f.State))
 		}
 	}
-	if got, want := strings.Join(seen, "; "), "topic other: missing; subscription dates-worker, topic: differs"; got != want || report.Wanting != 2 || r.code != exitFailed {
-		t.Errorf("subscription of another topic: got %s, %d wanting and exit code %d, want %s, 2 and %d", got, report.Wanting, r.code, want, exitFailed)
+	want := "topic other: missing; subscription dates-worker, topic: differs"
+	if got := strings.Join(seen, "; "); got != want || report.Wanting != 2 || r.code != exitFailed {
+		t.Errorf("subscription of another topic: got %s, %d wanting and exit code %d, want %s, 2 and %d", got, report.Wanting,
+			r.code, want, exitFailed)
 	}
 }
 

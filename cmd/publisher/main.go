@@ -55,7 +55,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 	exited := -1
 	parser, err := kong.New(&c, kong.Name("publisher"), kong.Description("Rebuilds "+
 		"nba_analytics.player_game_summary game date by game date.\n\n"+exitCodes),
-		kong.DefaultEnvars("GAMEFILL"), kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code; panic(exitPanic{}) }),
+		kong.DefaultEnvars("GAMEFILL"), kong.Writers(stdout, stderr),
+		kong.Exit(func(code int) { exited = code; panic(exitPanic{}) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
 		kong.Vars{"default": defaultAddress})
 	if err != nil {
@@ -116,7 +117,8 @@ func exitCode(ctx context.Context, err error, stderr io.Writer) int {
 	}
 	complain(stderr, err)
 	if open, ok := errors.AsType[*ledger.RunOpenError](err); ok {
-		fmt.Fprintf(stderr, "It pins another version or other settings. End it with `publisher validate` (when its dates are settled) or `publisher cancel --run %s`.\n", open.Open.ID)
+		fmt.Fprintf(stderr, "It pins another version or other settings. End it with `publisher validate` (when its dates "+
+			"are settled) or `publisher cancel --run %s`.\n", open.Open.ID)
 	}
 	if _, ok := errors.AsType[*publisher.UsageError](err); ok {
 		return exitUsage

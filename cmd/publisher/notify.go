@@ -18,8 +18,8 @@ type notifyFlags struct {
 	NotifyWebhookFile string `help:"File with the address of a Slack-compatible webhook that is told; or set $GAMEFILL_NOTIFY_WEBHOOK to the address." placeholder:"FILE"`
 }
 
-// told opens the webhook that the settings name; commands call it before they change anything. Where they name none, nobody
-// is told.
+// told opens the webhook that the settings name; commands call it before they change anything. Where they name none,
+// nobody is told.
 func (f *notifyFlags) told(e *environment) error {
 	w, ok, err := webhooknotify.Open(f.NotifyWebhookFile, os.Getenv, webhooknotify.Options{})
 	if err != nil {
@@ -34,8 +34,8 @@ func (f *notifyFlags) told(e *environment) error {
 // tellingTime is how long a command may take to tell what it did. It has done its work by then.
 const tellingTime = 10 * time.Second
 
-// announce tells what is new about a run, where somebody is told. It never fails the command: what does not arrive is said on
-// standard error, and told later by a worker that has the webhook too.
+// announce tells what is new about a run, where somebody is told. It never fails the command: what does not arrive is
+// said on standard error, and told later by a worker that has the webhook too.
 func (e *environment) announce(run string) {
 	if e.notifier == nil || run == "" {
 		return
@@ -81,9 +81,11 @@ func (c *notifyCommand) Run(e *environment) error {
 		return err
 	}
 	if e.notifier == nil {
-		return &publisher.UsageError{Problem: "there is nobody to tell: set " + webhooknotify.AddressVariable + ", or give --notify-webhook-file"}
+		return &publisher.UsageError{Problem: "there is nobody to tell: set " + webhooknotify.AddressVariable +
+			", or give --notify-webhook-file"}
 	}
-	m := notify.Message{Kind: notify.Test, Title: "gamefill can tell what becomes of its runs", Lines: []string{"A test by " + e.actor()}}
+	m := notify.Message{Kind: notify.Test, Title: "gamefill can tell what becomes of its runs",
+		Lines: []string{"A test by " + e.actor()}}
 	if err := e.notifier.Notify(e.ctx, m); err != nil {
 		return err
 	}

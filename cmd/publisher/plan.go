@@ -47,15 +47,18 @@ type liveFlags struct {
 func (f *buildFlags) request(e *environment) (publisher.Request, error) {
 	r, dates, errRange := f.resolve()
 	settings, errSettings := f.jobSettings()
-	request := publisher.Request{Range: r, Dates: dates, Force: f.Force, Settings: settings, Accept: f.Accept, Reason: f.Reason, Actor: e.actor()}
+	request := publisher.Request{Range: r, Dates: dates, Force: f.Force, Settings: settings, Accept: f.Accept,
+		Reason: f.Reason, Actor: e.actor()}
 	_, errCheck := publisher.Check(summary.Job(), request)
 	return request, errors.Join(errRange, errSettings, errCheck)
 }
 
 // plan opens the backend and plans.
-func (f *requestFlags) plan(e *environment, a access) (*publisher.Publisher, publisher.Request, *publisher.Plan, error) {
+func (f *requestFlags) plan(e *environment,
+	a access) (*publisher.Publisher, publisher.Request, *publisher.Plan, error) {
 	request, err := f.request(e)
-	request.StopOnFirstFailure, request.SkipPreflight, request.Undone, request.Stale = f.StopOnFirstFailure, f.SkipPreflight, f.RolledBack, f.Stale
+	request.StopOnFirstFailure, request.SkipPreflight, request.Undone, request.Stale = f.StopOnFirstFailure,
+		f.SkipPreflight, f.RolledBack, f.Stale
 	request.LiveWindow, request.IncludeLive = f.LiveWindow, f.IncludeLive
 	if err == nil {
 		_, err = publisher.Check(summary.Job(), request)
@@ -123,7 +126,8 @@ func (c *planCommand) Run(e *environment) error {
 				return
 			}
 			if sampleFirst {
-				fmt.Fprintln(e.out, "First `publisher sample` over the same range, then plan again: what the sample does changes the plan.")
+				fmt.Fprintln(e.out, "First `publisher sample` over the same range, then plan again: "+
+					"what the sample does changes the plan.")
 				fmt.Fprintf(e.out, "Apply it without a sample: %s --no-sample --reason …\n", e.publishing(plan))
 				return
 			}
@@ -166,8 +170,10 @@ func dateTable(e *environment, plan *publisher.Plan, all bool) {
 
 // planSummary prints what a plan comes to.
 func planSummary(e *environment, plan *publisher.Plan) {
-	fmt.Fprintf(e.out, "%s, %s: %d to do, %d left as they are", plan.Range, terminal.Plural(len(plan.Dates), "date", "dates"), plan.Count(publisher.Queue), plan.Count(publisher.Left))
-	for _, v := range []publisher.Verdict{publisher.Known, publisher.NoGames, publisher.NoSchedule, publisher.NotFinal, publisher.Undone} {
+	fmt.Fprintf(e.out, "%s, %s: %d to do, %d left as they are", plan.Range,
+		terminal.Plural(len(plan.Dates), "date", "dates"), plan.Count(publisher.Queue), plan.Count(publisher.Left))
+	for _, v := range []publisher.Verdict{publisher.Known, publisher.NoGames, publisher.NoSchedule,
+		publisher.NotFinal, publisher.Undone} {
 		if n := plan.Count(v); n > 0 {
 			fmt.Fprintf(e.out, ", %d %s", n, verdictWords[v])
 		}
@@ -250,17 +256,20 @@ func (c *publishCommand) Run(e *environment) error {
 			return
 		}
 		fmt.Fprintf(e.out, "Run %s: %s queued, %d known before, %d settled as without games, %s published.\n", result.RunID,
-			terminal.Plural(result.Queued, "date", "dates"), result.Known, result.Settled, terminal.Plural(result.Published, "message", "messages"))
+			terminal.Plural(result.Queued, "date", "dates"), result.Known, result.Settled,
+			terminal.Plural(result.Published, "message", "messages"))
 		if len(result.Held) > 0 {
-			fmt.Fprintf(e.out, "%s still held by workers of a cancelled run, the first is %s; publish again when the leases have ended.\n",
+			fmt.Fprintf(e.out, "%s still held by workers of a cancelled run, the first is %s; "+
+				"publish again when the leases have ended.\n",
 				terminal.Plural(len(result.Held), "date is", "dates are"), result.Held[0])
 		}
 		if result.Run.State == ledger.RunPaused {
-			fmt.Fprintf(e.out, "It was paused meanwhile (%s: %s) and stays so: `publisher resume --reason …` lets workers at it.\n",
-				result.Run.CauseKind, result.Run.Cause)
+			fmt.Fprintf(e.out, "It was paused meanwhile (%s: %s) and stays so: `publisher resume --reason …` "+
+				"lets workers at it.\n", result.Run.CauseKind, result.Run.Cause)
 			return
 		}
-		fmt.Fprintln(e.out, "Next: `worker --drain` does the work, `publisher status --watch` follows it, `publisher validate` judges it.")
+		fmt.Fprintln(e.out, "Next: `worker --drain` does the work, `publisher status --watch` follows it, "+
+			"`publisher validate` judges it.")
 	})
 }
 
@@ -354,7 +363,8 @@ func (f *requestFlags) prepareOrShow(e *environment, begin *beginFlags, dryRun b
 	}))
 }
 
-// dryRunView is a plan with what it will cost and what was found before its first write, nil when nothing was looked at.
+// dryRunView is a plan with what it will cost and what was found before its first write, nil when nothing was looked
+// at.
 type dryRunView struct {
 	planView
 	Preflight *publisher.Preflight `json:"preflight,omitempty"`
@@ -364,7 +374,9 @@ type dryRunView struct {
 func (q *prepared) apply(e *environment) (publisher.Result, error) {
 	progress := e.progress()
 	defer progress.Done()
-	return q.p.Publish(e.ctx, q.request, q.plan, func(step string, done, total int) { progress.Set(step, done, total, "") })
+	return q.p.Publish(e.ctx, q.request, q.plan, func(step string, done, total int) {
+		progress.Set(step, done, total, "")
+	})
 }
 
 // jobSettings merges the settings flags into the job's settings document.

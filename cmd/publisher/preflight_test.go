@@ -74,7 +74,8 @@ func TestPreflightCountsUnownedValues(t *testing.T) {
 	d := loaded(t, league.Options{Dates: 2})
 	d.want(exitDone, append([]string{"run"}, d.span()...)...)
 	day := d.league.GameDates[0].String()
-	d.sql(nil, "UPDATE player_game_summary SET paint_attempts = 3 WHERE rowid = (SELECT min(rowid) FROM player_game_summary WHERE game_date = ?)", day)
+	d.sql(nil, "UPDATE player_game_summary SET paint_attempts = 3 WHERE rowid = (SELECT min(rowid) FROM "+
+		"player_game_summary WHERE game_date = ?)", day)
 	contains(t, d.want(exitFailed, append([]string{"preflight"}, d.span()...)...).out, "unowned_columns",
 		"1 values (paint_attempts 2021-22: 1)")
 	d.want(exitDone, append([]string{"preflight", "--unowned", "carry"}, d.span()...)...)
@@ -179,7 +180,8 @@ func TestThresholdsComeFromFileAndFlags(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write("range.rows_per_game_most:\n  warn: 23.5\nrange.unresolved: {warn: 1, fail: none}\nrange.usage_coverage: {fail: 60}\n")
+	write("range.rows_per_game_most:\n  warn: 23.5\nrange.unresolved: {warn: 1, fail: none}\n" +
+		"range.usage_coverage: {fail: 60}\n")
 	both := []string{"--thresholds", file, "--threshold", "range.unresolved=0.5,3"}
 	for name, want := range map[string]string{
 		"range.rows_per_game_most": "23.5,none " + file, "range.unresolved": "0.5,3 --threshold",
@@ -218,10 +220,12 @@ func TestThresholdsComeFromFileAndFlags(t *testing.T) {
 		"range.unresolved: {warn: 3, fail: 2}":                     "below the warn bound",
 		"range.unresolved: {warn: high}":                           `range.unresolved: "high": want a number such as 5`,
 		"range.unresolved: {warn: 1}\nrange.unresolved: {warn: 2}": "already set",
-		"range.unresolved:":                                        "range.unresolved: want names of thresholds, each with warn, fail or both",
-		"range.unresolved: 5":                                      "range.unresolved: want names of thresholds, each with warn, fail or both",
-		"[]":                                                       "yaml: want names of thresholds, each with warn, fail or both",
-		"a: [":                                                     "yaml: line 1:",
+		"range.unresolved:": "range.unresolved: want names of thresholds, " +
+			"each with warn, fail or both",
+		"range.unresolved: 5": "range.unresolved: want names of thresholds, " +
+			"each with warn, fail or both",
+		"[]": "yaml: want names of thresholds, " +
+			"each with warn, fail or both", "a: [": "yaml: line 1:",
 		"range.unresolved: {warn: 1}\n---\nrange.shots_known: {warn: 80}": "has 2 YAML documents",
 	} {
 		write(text)

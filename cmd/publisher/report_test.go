@@ -32,15 +32,18 @@ func TestReport(t *testing.T) {
 	for _, m := range got.Months {
 		rows += m.Now.Rows
 	}
-	if got.Run.Reason != "the *first* season" || got.Column != "minutes_played" || len(got.Dates) != d.league.Range.Days() || rows != int64(d.league.Rows) {
-		t.Errorf("got reason %q, column %q, %d dates and %d rows, want %d and %d", got.Run.Reason, got.Column, len(got.Dates), rows, d.league.Range.Days(), d.league.Rows)
+	if got.Run.Reason != "the *first* season" || got.Column != "minutes_played" ||
+		len(got.Dates) != d.league.Range.Days() || rows != int64(d.league.Rows) {
+		t.Errorf("got reason %q, column %q, %d dates and %d rows, want %d and %d", got.Run.Reason, got.Column, len(got.Dates),
+			rows, d.league.Range.Days(), d.league.Rows)
 	}
 	markdown := d.want(exitDone, "report", "--run", got.Run.ID).out
 	contains(t, markdown, "# player_game_summary, ", got.Sentence, `the \*first\* season`, "NULL now, active", "## Success checklist")
 
 	dir := t.TempDir()
 	page, text := filepath.Join(dir, "r.html"), filepath.Join(dir, "r.md")
-	contains(t, d.want(exitDone, "report", "--html", page, "--markdown", text).out, "Written: "+page, "Written: "+text, got.Sentence)
+	contains(t, d.want(exitDone, "report", "--html", page, "--markdown", text).out, "Written: "+page,
+		"Written: "+text, got.Sentence)
 	for path, want := range map[string]string{page: "</html>\n", text: "## Dates"} {
 		content, err := os.ReadFile(path)
 		if err != nil {
@@ -54,7 +57,8 @@ func TestReport(t *testing.T) {
 	if diff := cmp.Diff(canonical(t, got), canonical(t, again)); diff != "" {
 		t.Errorf("a second report (-first +second):\n%s", diff)
 	}
-	if r := d.want(exitDone, "report", "--html", "-", "--markdown", text); !strings.HasPrefix(r.out, "<!DOCTYPE html>") || !strings.HasSuffix(r.out, "</html>\n") {
+	if r := d.want(exitDone, "report", "--html", "-", "--markdown", text); !strings.HasPrefix(r.out, "<!DOCTYPE html>") ||
+		!strings.HasSuffix(r.out, "</html>\n") {
 		t.Errorf("a page on standard output: got %d bytes that begin with %.20q, want the page alone", len(r.out), r.out)
 	}
 	contains(t, d.want(exitDone, "report", "--markdown", "-").out, "# player_game_summary, ", "No cost: one file.")

@@ -62,22 +62,24 @@ func (c *rollbackCommand) Run(e *environment) error {
 		return err
 	}
 	if n := result.Count(publisher.PutBack); n > 0 && !c.DryRun {
-		e.tell(notify.Message{Kind: notify.RolledBack, Run: result.Run, Title: fmt.Sprintf("Run %s: %s put back", result.Run, terminal.Plural(n, "date was", "dates were")),
+		e.tell(notify.Message{Kind: notify.RolledBack, Run: result.Run,
+			Title: fmt.Sprintf("Run %s: %s put back", result.Run, terminal.Plural(n, "date was", "dates were")),
 			Lines: []string{rollbackCounts(result), fmt.Sprintf("By %s: %s", request.Actor, c.Reason)}})
 	}
 	if err := e.print(result, func() { rollbackSummary(e, result) }); err != nil {
 		return err
 	}
 	if n := result.Count(publisher.Refused) + result.Count(publisher.NotPutBack); n > 0 {
-		return &codeError{exitFailed, fmt.Sprintf("as they were: %d of %s", n, terminal.Plural(len(result.Dates), "date", "dates"))}
+		return &codeError{exitFailed,
+			fmt.Sprintf("as they were: %d of %s", n, terminal.Plural(len(result.Dates), "date", "dates"))}
 	}
 	return nil
 }
 
 // rollbackWords are the outcomes as people read them.
 var rollbackWords = map[publisher.RollbackOutcome]string{
-	publisher.PutBack: "put back", publisher.BackAlready: "put back before", publisher.NothingToDo: "not changed by the run",
-	publisher.Refused: "refused", publisher.NotPutBack: "failed",
+	publisher.PutBack: "put back", publisher.BackAlready: "put back before",
+	publisher.NothingToDo: "not changed by the run", publisher.Refused: "refused", publisher.NotPutBack: "failed",
 }
 
 func rollbackSummary(e *environment, r *publisher.RolledBack) {
@@ -99,7 +101,8 @@ func rollbackSummary(e *environment, r *publisher.RolledBack) {
 // rollbackCounts is "3 put back, 1 refused".
 func rollbackCounts(r *publisher.RolledBack) string {
 	var parts []string
-	for _, o := range []publisher.RollbackOutcome{publisher.PutBack, publisher.BackAlready, publisher.NothingToDo, publisher.Refused, publisher.NotPutBack} {
+	for _, o := range []publisher.RollbackOutcome{publisher.PutBack, publisher.BackAlready, publisher.NothingToDo,
+		publisher.Refused, publisher.NotPutBack} {
 		if n := r.Count(o); n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, rollbackWords[o]))
 		}

@@ -105,8 +105,10 @@ func TestRollback(t *testing.T) {
 	}
 	d.same("after the dry run", after)
 
-	contains(t, d.want(exitDone, append([]string{"rollback", "--dates", second.String()}, reason...)...).out, second.String()+"  put back", "Run "+run+": 1 put back.")
-	contains(t, d.want(exitDone, append([]string{"rollback"}, reason...)...).out, first.String()+"  put back", "put back before", third.String()+"  not changed by the run",
+	contains(t, d.want(exitDone, append([]string{"rollback", "--dates", second.String()}, reason...)...).out,
+		second.String()+"  put back", "Run "+run+": 1 put back.")
+	contains(t, d.want(exitDone, append([]string{"rollback"}, reason...)...).out, first.String()+"  put back",
+		"put back before", third.String()+"  not changed by the run",
 		"Run "+run+": 1 put back, 1 put back before, 1 not changed by the run.")
 	d.same("after the rollback", before)
 	contains(t, d.want(exitDone, append([]string{"rollback"}, reason...)...).out, "2 put back before")
@@ -114,13 +116,17 @@ func TestRollback(t *testing.T) {
 	var plan publisher.Plan
 	d.document(exitDone, &plan, append([]string{"plan", "--unowned", "carry"}, d.span()...)...)
 	if plan.Count(publisher.Undone) != 2 || plan.Count(publisher.Queue) != 0 {
-		t.Errorf("plan: got %d rolled back and %d queued, want 2 and none", plan.Count(publisher.Undone), plan.Count(publisher.Queue))
+		t.Errorf("plan: got %d rolled back and %d queued, want 2 and none", plan.Count(publisher.Undone),
+			plan.Count(publisher.Queue))
 	}
-	contains(t, d.want(exitDone, append([]string{"plan", "--unowned", "carry"}, d.span()...)...).out, "2 rolled back", "--rolled-back or --force does it again")
-	contains(t, d.want(exitDone, append([]string{"plan", "--unowned", "carry", "--rolled-back"}, d.span()...)...).out, "Why: 2 rolled back.")
+	contains(t, d.want(exitDone, append([]string{"plan", "--unowned", "carry"}, d.span()...)...).out, "2 rolled back",
+		"--rolled-back or --force does it again")
+	contains(t, d.want(exitDone, append([]string{"plan", "--unowned", "carry", "--rolled-back"}, d.span()...)...).out,
+		"Why: 2 rolled back.")
 	r := d.want(exitDone, append([]string{"publish", "--unowned", "carry"}, d.span()...)...)
 	contains(t, r.out, "Nothing to do now: 2 rolled back, which --rolled-back or --force does again.")
-	contains(t, d.want(exitDone, "explain", first.String()).out, ": rolled_back", "the partition is what the run replaced", "a test",
+	contains(t, d.want(exitDone, "explain", first.String()).out, ": rolled_back",
+		"the partition is what the run replaced", "a test",
 		"next publish rolled_back: --rolled-back or --force does it again")
 	var s status
 	d.document(exitDone, &s, "status", "--run", run)
@@ -137,15 +143,18 @@ func TestRollbackRefuses(t *testing.T) {
 	run := d.newestRun()
 	d.sql(nil, `UPDATE player_game_summary SET points = 99 WHERE game_date = ?`, d.league.GameDates[0].String())
 	written := d.table()
-	r := d.want(exitFailed, "rollback", "--run", run, "--reason", "a test", "--from", d.league.GameDates[0].String(), "--to", d.league.GameDates[0].String())
+	r := d.want(exitFailed, "rollback", "--run", run, "--reason", "a test", "--from", d.league.GameDates[0].String(),
+		"--to", d.league.GameDates[0].String())
 	contains(t, r.out, d.league.GameDates[0].String()+"  refused", "somebody wrote it since", "the run wrote")
 	contains(t, r.errout, "as they were: 1 of 1 date")
 	d.same("after the refusal", written)
 
-	contains(t, d.want(exitError, "rollback", "--run", "nobody", "--reason", "a test").errout, "no such run", "publisher runs")
+	contains(t, d.want(exitError, "rollback", "--run", "nobody", "--reason", "a test").errout,
+		"no such run", "publisher runs")
 	contains(t, d.want(exitUsage, "rollback", "--reason", "a test").errout, "--run")
 	contains(t, d.want(exitUsage, "rollback", "--run", run).errout, "--reason")
-	contains(t, d.want(exitUsage, "rollback", "--run", run, "--reason", "x", "--from", "2022-01-01").errout, "--to is missing")
+	contains(t, d.want(exitUsage, "rollback", "--run", run, "--reason", "x", "--from", "2022-01-01").errout,
+		"--to is missing")
 
 	d.want(exitDone, append([]string{"publish", "--unowned", "carry"}, d.span()...)...)
 	contains(t, d.want(exitError, "rollback", "--run", d.newestRun(), "--reason", "a test").errout, "pause it first")
@@ -173,7 +182,8 @@ func TestSnapshots(t *testing.T) {
 	contains(t, d.want(exitDone, "snapshots", "drop", "--older-than", "0", "--dry-run").out, run, "1 would be dropped.")
 	contains(t, d.want(exitDone, "snapshots", "drop", "--older-than", "0").out, run, "1 dropped.")
 	contains(t, d.want(exitDone, "snapshots").out, "Nothing is kept.")
-	contains(t, d.want(exitFailed, "rollback", "--run", run, "--reason", "a test").out, d.league.GameDates[0].String()+"  refused", "not kept any more", "1 put back")
+	contains(t, d.want(exitFailed, "rollback", "--run", run, "--reason", "a test").out,
+		d.league.GameDates[0].String()+"  refused", "not kept any more", "1 put back")
 	contains(t, d.want(exitDone, "runs", "show", run).out, "snapshot_dropped")
 	contains(t, d.want(exitUsage, "snapshots", "drop", "--older-than=-1").errout, "must not be negative")
 }

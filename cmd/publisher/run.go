@@ -112,7 +112,8 @@ func (f *workFlags) work(e *environment, run ledger.Run) error {
 	host, _ := os.Hostname() // only a name in leases; the pid and the run id make it unique enough on one host
 	w, err := worker.New(e.ctx, summary.Job(), e.queue(), e.backend.Ledger, e.backend.Store, e.log(), worker.Config{
 		Tracer: e.traces.Tracer(),
-		Owner:  fmt.Sprintf("%s-%d-run", host, os.Getpid()), Concurrency: f.Concurrency, Drain: true, Grace: f.Grace, Notifier: e.notifier})
+		Owner:  fmt.Sprintf("%s-%d-run", host, os.Getpid()), Concurrency: f.Concurrency, Drain: true, Grace: f.Grace,
+		Notifier: e.notifier})
 	if err != nil {
 		return err
 	}

@@ -44,11 +44,13 @@ func (f *beginFlags) confirm(plan *publisher.Plan) error {
 	}
 	text, err := os.ReadFile(f.Plan)
 	if err != nil {
-		return &publisher.UsageError{Problem: fmt.Sprintf("--plan: neither the first 12 digits of a plan's hash nor a file: %v", err)}
+		return &publisher.UsageError{
+			Problem: fmt.Sprintf("--plan: neither the first 12 digits of a plan's hash nor a file: %v", err)}
 	}
 	var before publisher.Plan
 	if err := json.Unmarshal(text, &before); err != nil || before.Hash == "" {
-		return &publisher.UsageError{Problem: fmt.Sprintf("--plan: %s is no plan as `publisher plan --json` prints it", f.Plan)}
+		return &publisher.UsageError{
+			Problem: fmt.Sprintf("--plan: %s is no plan as `publisher plan --json` prints it", f.Plan)}
 	}
 	return plan.HoldsAs(&before)
 }
@@ -111,7 +113,8 @@ func (c *sampleCommand) Run(e *environment) error {
 	if c.Detach {
 		e.announce(result.RunID)
 		return e.print(result, func() {
-			fmt.Fprintf(e.out, "Run %s: %s of the sample queued.\n", result.RunID, terminal.Plural(result.Queued, "date", "dates"))
+			fmt.Fprintf(e.out, "Run %s: %s of the sample queued.\n", result.RunID,
+				terminal.Plural(result.Queued, "date", "dates"))
 			fmt.Fprintln(e.out, "Next: `worker --drain` does them, the same command without --detach judges them.")
 		})
 	}
@@ -164,7 +167,8 @@ func sampleError(s publisher.SampleResult) error {
 		return nil
 	}
 	return &codeError{exitApproval, "the sample failed; nothing else was done.\n" +
-		"Mend what failed and repeat the command, or let the run begin all the same with `publisher approve --reason \"…\"`, which is recorded with the run."}
+		"Mend what failed and repeat the command, or let the run begin all the same with " +
+		"`publisher approve --reason \"…\"`, which is recorded with the run."}
 }
 
 // sample publishes the sample of what was prepared.
@@ -195,7 +199,8 @@ func (q *prepared) judge(e *environment, with *workFlags, run ledger.Run) (publi
 	}
 }
 
-// sampleTable prints the leading rows of each date, the checks that ask for something or, with all, all, and the verdict.
+// sampleTable prints the leading rows of each date, the checks that ask for something or, with all, all, and the
+// verdict.
 func sampleTable(e *environment, s publisher.SampleResult, all bool) {
 	if len(s.Spots) > 0 {
 		t := terminal.NewTable(append([]string{"date"}, s.Spots[0].Columns...)...)
@@ -226,8 +231,8 @@ func sampleLine(e *environment, s publisher.SampleResult) {
 	if s.Approved {
 		follows = "the rest of the range may be published"
 	}
-	fmt.Fprintf(e.out, "Sample of %s, %s to %s: %s; %s.\n", terminal.Plural(len(s.Dates), "date", "dates"), s.Dates[0], s.Dates[len(s.Dates)-1],
-		terminal.Paint(e.out, verdictColours[s.Verdict], string(s.Verdict)), follows)
+	fmt.Fprintf(e.out, "Sample of %s, %s to %s: %s; %s.\n", terminal.Plural(len(s.Dates), "date", "dates"), s.Dates[0],
+		s.Dates[len(s.Dates)-1], terminal.Paint(e.out, verdictColours[s.Verdict], string(s.Verdict)), follows)
 }
 
 type approveCommand struct {

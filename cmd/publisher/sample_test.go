@@ -25,7 +25,8 @@ func TestSampleThenPublish(t *testing.T) {
 	contains(t, r.errout, "12 dates are to be done", "publisher sample", "--no-sample --reason")
 
 	r = d.want(exitDone, d.spanOf("sample")...)
-	contains(t, r.out, "2022-01-10", "minutes_played", "player_full_name", ": pass; the rest of the range may be published.")
+	contains(t, r.out, "2022-01-10", "minutes_played", "player_full_name",
+		": pass; the rest of the range may be published.")
 	contains(t, d.want(exitDone, "status").out, "awaiting_approval", "sample of 7 dates: pass", "approved by ")
 
 	var published publisher.Result
@@ -72,7 +73,8 @@ func TestFailedSample(t *testing.T) {
 	t.Parallel()
 	d := loaded(t, league.Options{NoBoxScores: []int{6}})
 	dead := d.league.Dead[0].String()
-	for _, args := range [][]string{d.spanOf("run", "--sample-above", "5"), d.spanOf("sample")} { // the second does the dead date again
+	// the second does the dead date again
+	for _, args := range [][]string{d.spanOf("run", "--sample-above", "5"), d.spanOf("sample")} {
 		r := d.want(exitApproval, args...)
 		contains(t, r.out, "dead "+dead+": source_empty", ": fail; the rest of the range waits")
 		contains(t, r.errout, "publisher approve --reason")
@@ -80,7 +82,8 @@ func TestFailedSample(t *testing.T) {
 	var s publisher.SampleResult
 	d.document(exitApproval, &s, d.spanOf("sample")...)
 	if s.Approved || s.Verdict != job.Failed || len(s.Dates) != 7 || s.State != ledger.RunAwaitingApproval {
-		t.Errorf("got %s, approved %v, %d dates, run %s; want fail, false, 7, awaiting_approval", s.Verdict, s.Approved, len(s.Dates), s.State)
+		t.Errorf("got %s, approved %v, %d dates, run %s; want fail, false, 7, awaiting_approval", s.Verdict, s.Approved,
+			len(s.Dates), s.State)
 	}
 	contains(t, d.want(exitApproval, d.spanOf("publish")...).errout, "a sample that failed")
 	d.want(exitUsage, "approve", "--reason", " ")
@@ -103,7 +106,8 @@ func TestSampleHidesRowsOfDeadDates(t *testing.T) {
 	var s publisher.SampleResult
 	d.document(exitApproval, &s, d.spanOf("sample", "--force", "--dates", dead+","+done)...)
 	if len(s.DeadDates) != 1 || len(s.Spots) != 1 || s.Spots[0].Date.String() != done {
-		t.Errorf("got %d dead dates and spot checks %+v, want one dead date and the spot check of %s alone", len(s.DeadDates), s.Spots, done)
+		t.Errorf("got %d dead dates and spot checks %+v, want one dead date and the spot check of %s alone",
+			len(s.DeadDates), s.Spots, done)
 	}
 }
 
@@ -130,17 +134,20 @@ func TestNoSample(t *testing.T) {
 func TestDetachedSample(t *testing.T) {
 	t.Parallel()
 	d := loaded(t, league.Options{})
-	contains(t, d.want(exitDone, d.spanOf("sample", "--detach", "--dates", d.league.GameDates[2].String())...).out, "1 date of the sample queued")
+	contains(t, d.want(exitDone, d.spanOf("sample", "--detach", "--dates", d.league.GameDates[2].String())...).out,
+		"1 date of the sample queued")
 	contains(t, d.want(exitDone, "status").out, "canary", "under way")
 	contains(t, d.want(exitApproval, d.spanOf("publish")...).errout, "under way")
-	contains(t, d.want(exitDone, d.spanOf("sample", "--dates", d.league.GameDates[2].String())...).out, "Sample of 1 date,")
+	contains(t, d.want(exitDone, d.spanOf("sample", "--dates", d.league.GameDates[2].String())...).out,
+		"Sample of 1 date,")
 }
 
 // A plan that publish would refuse for want of a sample says so: the sample makes its hash void.
 func TestPlanAsksForSample(t *testing.T) {
 	t.Parallel()
 	d := loaded(t, league.Options{Dates: defaultSampleAbove + 1})
-	contains(t, d.want(exitDone, d.spanOf("plan")...).out, "First `publisher sample`", "Apply it without a sample: publisher publish", "--no-sample --reason")
+	contains(t, d.want(exitDone, d.spanOf("plan")...).out, "First `publisher sample`",
+		"Apply it without a sample: publisher publish", "--no-sample --reason")
 	d.want(exitDone, d.spanOf("sample")...)
 	contains(t, d.want(exitDone, d.spanOf("plan")...).out, "Apply it: publisher publish")
 }
@@ -154,7 +161,8 @@ func TestPlanHash(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := d.want(exitDone, d.spanOf("plan")...).out
-	contains(t, out, "No cost: one file; at most 12 partitions are written.", "no measurement yet", "Apply it: publisher publish --from 2022-01-03")
+	contains(t, out, "No cost: one file; at most 12 partitions are written.", "no measurement yet",
+		"Apply it: publisher publish --from 2022-01-03")
 	_, hash, _ := strings.Cut(out, "--plan ")
 	hash = strings.TrimSpace(hash)
 
@@ -162,21 +170,23 @@ func TestPlanHash(t *testing.T) {
 	d.want(exitUsage, d.spanOf("publish", "--plan", d.league.Schedule)...)
 	r := d.want(exitError, d.spanOf("publish", "--plan", "0123456789ab")...)
 	contains(t, r.errout, "nothing was published", "now: 2 no_games, 12 queue")
-	contains(t, d.want(exitDone, d.spanOf("publish", "--dry-run", "--plan", hash)...).out, "No cost: one file", "Nothing was published")
+	contains(t, d.want(exitDone, d.spanOf("publish", "--dry-run", "--plan", hash)...).out, "No cost: one file",
+		"Nothing was published")
 	d.want(exitDone, d.spanOf("run", "--plan", hash)...)
 	contains(t, d.want(exitDone, d.spanOf("plan", "--force")...).out, "dates a minute of run r")
 
 	day := d.league.GameDates[3].String()
 	d.sql(nil, `UPDATE nbac_gamebook_player_stats SET points = points WHERE game_date = ?`, day) // a token moves with any write
 	r = d.want(exitError, d.spanOf("publish", "--plan", file)...)
-	contains(t, r.errout, "nothing was published", "then and now: was 2 no_games, 12 queue, is ", "2022-01-03: was queue (new), is left",
-		day+": was queue (new), is queue (changed)", "and ")
+	contains(t, r.errout, "nothing was published", "then and now: was 2 no_games, 12 queue, is ",
+		"2022-01-03: was queue (new), is left", day+": was queue (new), is queue (changed)", "and ")
 	if now := d.want(exitDone, d.spanOf("plan")...); !strings.Contains(now.out, "1 to do") {
 		t.Errorf("plan after the refusals: got\n%s\nwant 1 date to do", now.out)
 	}
 }
 
-// What export writes is golden until a value is another; a file that cannot be golden is refused before anything is done.
+// What export writes is golden until a value is another; a file that cannot be golden is refused before anything is
+// done.
 func TestGoldenFile(t *testing.T) {
 	t.Parallel()
 	d := loaded(t, league.Options{})
@@ -221,9 +231,10 @@ func TestGoldenFile(t *testing.T) {
 	contains(t, d.want(exitApproval, d.spanOf("run")...).errout, "lacks golden rows", "with --golden")
 
 	for text, want := range map[string]string{
-		"game_date,game_id,player_lookup,team_abbr,points_scored\n":     `no column "points_scored"`,
-		"game_date,game_id,player_lookup\n":                             "column team_abbr is missing",
-		"game_date,game_id,player_lookup,team_abbr\n1999-01-01,x,y,z\n": "golden row of line 2 is of 1999-01-01, outside the range",
+		"game_date,game_id,player_lookup,team_abbr,points_scored\n": `no column "points_scored"`,
+		"game_date,game_id,player_lookup\n":                         "column team_abbr is missing",
+		"game_date,game_id,player_lookup,team_abbr\n1999-01-01,x,y,z\n": "golden row of line 2 is of 1999-01-01, " +
+			"outside the range",
 	} {
 		contains(t, d.want(exitUsage, d.spanOf("sample", "--golden", write("bad.csv", text))...).errout, want)
 	}

@@ -17,7 +17,8 @@ func TestStale(t *testing.T) {
 	contains(t, d.want(exitDone, d.spanOf("publish", "--stale")...).out, "0 to do", "Nothing to do: no date is stale.")
 	d.sql(nil, `UPDATE ledger_facts SET facts = json_set(facts, '$.version', '0.1') WHERE date = ?`, day(0))
 	d.sql(nil, `UPDATE nbac_gamebook_player_stats SET points = points WHERE game_date = ?`, day(1)) // a token moves with any write
-	contains(t, d.want(exitUsage, d.spanOf("plan", "--stale", "--force")...).errout, "--stale and --force exclude each other")
+	contains(t, d.want(exitUsage, d.spanOf("plan", "--stale", "--force")...).errout,
+		"--stale and --force exclude each other")
 
 	var plan publisher.Plan
 	d.document(exitDone, &plan, d.spanOf("plan", "--stale")...)

@@ -174,9 +174,10 @@ const recentAttempts = 200
 
 // gather reads a run's status from the records.
 func gather(ctx context.Context, b *backend.Backend, run ledger.Run) (status, error) {
-	s := status{Run: run.ID, State: run.State, Range: run.Range, Version: run.Version, Cause: run.Cause, PausedBy: run.CauseKind,
-		StopOnFirstFailure: run.StopOnFirstFailure, Accepted: run.Accept,
-		Sample: run.Sample, Approval: run.Approval, Verdict: string(run.Verdict), Checks: run.Checks, approval: approvalText(run)}
+	s := status{Run: run.ID, State: run.State, Range: run.Range, Version: run.Version, Cause: run.Cause,
+		PausedBy: run.CauseKind, StopOnFirstFailure: run.StopOnFirstFailure, Accepted: run.Accept,
+		Sample: run.Sample, Approval: run.Approval, Verdict: string(run.Verdict), Checks: run.Checks,
+		approval: approvalText(run)}
 	var err error
 	if s.Thresholds, err = changedThresholds(run.Settings); err != nil {
 		return s, err
@@ -214,8 +215,8 @@ func gather(ctx context.Context, b *backend.Backend, run ledger.Run) (status, er
 	return s, nil
 }
 
-// recordedBefore is what the newest publish of a run found before its first write, and which live dates were let through
-// last.
+// recordedBefore is what the newest publish of a run found before its first write, and which live dates were let
+// through last.
 func recordedBefore(ctx context.Context, l ledger.Ledger, run ledger.Run) (preflight, live string, err error) {
 	events, err := l.Events(ctx, run.Job, run.ID, 0)
 	if err != nil {
@@ -239,7 +240,8 @@ func (s status) write(e *environment) {
 	if s.State == ledger.RunPaused || s.State == ledger.RunCancelled {
 		colour = terminal.Yellow
 	}
-	fmt.Fprintf(e.out, "Run %s: %s, %s, transform version %s\n", s.Run, terminal.Paint(e.out, colour, string(s.State)), s.Range, s.Version)
+	fmt.Fprintf(e.out, "Run %s: %s, %s, transform version %s\n", s.Run, terminal.Paint(e.out, colour, string(s.State)),
+		s.Range, s.Version)
 	if s.Cause != "" {
 		fmt.Fprintf(e.out, "Cause: %s (by %s)\n", s.Cause, s.PausedBy)
 	}
@@ -285,25 +287,28 @@ func (s status) write(e *environment) {
 	fmt.Fprintln(e.out, terminal.Plural(s.Letters, "open dead letter", "open dead letters"))
 	switch {
 	case s.Left != nil:
-		fmt.Fprintf(e.out, "%.0f dates/hour, ETA %s, in nine of ten cases from %s to %s\n", s.PerHour, terminal.Duration(s.Left.Likely),
-			terminal.Duration(s.Left.Least), terminal.Duration(s.Left.Most))
+		fmt.Fprintf(e.out, "%.0f dates/hour, ETA %s, in nine of ten cases from %s to %s\n", s.PerHour,
+			terminal.Duration(s.Left.Likely), terminal.Duration(s.Left.Least), terminal.Duration(s.Left.Most))
 	case s.Done < s.Total && s.State.Working():
 		fmt.Fprintln(e.out, "not enough data for an ETA yet")
 	}
 	if q := s.Quota; q != nil {
-		fmt.Fprintf(e.out, "partition writes: %s: %s\n", q.Seen, terminal.Paint(e.out, verdictColours[q.Verdict], string(q.Verdict)))
+		fmt.Fprintf(e.out, "partition writes: %s: %s\n", q.Seen,
+			terminal.Paint(e.out, verdictColours[q.Verdict], string(q.Verdict)))
 	}
 	s.writeDates(e)
 	if o := s.Outdated; o != nil {
-		fmt.Fprintf(e.out, "%s done by another version of the transform: `publisher publish --stale --from %s --to %s` does them again.\n",
-			terminal.Plural(o.Dates, "date was", "dates were"), o.Range.From, o.Range.To)
+		fmt.Fprintf(e.out, "%s done by another version of the transform: `publisher publish --stale --from %s --to %s` "+
+			"does them again.\n", terminal.Plural(o.Dates, "date was", "dates were"), o.Range.From, o.Range.To)
 	}
 	s.writeMonths(e)
 }
 
 // writeChecks prints the checks that ask for something, with scopes those of single scopes too.
 func writeChecks(e *environment, checks []job.Check, scopes bool) {
-	asking := slices.DeleteFunc(slices.Clone(checks), func(c job.Check) bool { return good(c) || c.Scope != "" && !scopes })
+	asking := slices.DeleteFunc(slices.Clone(checks), func(c job.Check) bool {
+		return good(c) || c.Scope != "" && !scopes
+	})
 	atMost(e, "not passed", asking, func(c job.Check) string {
 		return fmt.Sprintf("  %s %s: %s, bound %s", c.Verdict, strings.TrimSpace(c.Name+" "+c.Scope), c.Seen, c.Bound)
 	})
@@ -354,7 +359,8 @@ func (s status) writeDates(e *environment) {
 		if !d.Ended {
 			took = "takes so far"
 		}
-		return fmt.Sprintf("slow %s: %s %s, the median is %s", d.Date, took, terminal.Duration(d.Took), terminal.Duration(s.MedianDate))
+		return fmt.Sprintf("slow %s: %s %s, the median is %s", d.Date, took, terminal.Duration(d.Took),
+			terminal.Duration(s.MedianDate))
 	})
 	atMost(e, "waiting", s.Waiting, func(w publisher.Postponed) string {
 		return fmt.Sprintf("waits %s: until %s: %s", w.Date, w.Until.Format(time.RFC3339), w.Reason)
@@ -367,7 +373,8 @@ func (s status) writeDates(e *environment) {
 		fmt.Fprintf(e.out, "dead by class: %s\n", strings.Join(parts, ", "))
 	}
 	atMost(e, "dead", s.Dead, func(d publisher.DeadDate) string {
-		return fmt.Sprintf("%s %s: %s (%s): %s", terminal.Paint(e.out, terminal.Red, "dead"), d.Date, d.Reason, d.Class, d.Message)
+		return fmt.Sprintf("%s %s: %s (%s): %s", terminal.Paint(e.out, terminal.Red, "dead"), d.Date,
+			d.Reason, d.Class, d.Message)
 	})
 }
 
@@ -441,8 +448,10 @@ type eventView struct {
 }
 
 func viewOf(ctx context.Context, b *backend.Backend, r ledger.Run) (runView, error) {
-	v := runView{ID: r.ID, State: r.State, Range: r.Range, Version: r.Version, Verdict: string(r.Verdict), Reason: r.Reason, Actor: r.Actor,
-		Accept: r.Accept, Force: r.Force, StopOnFirstFailure: r.StopOnFirstFailure, Target: r.Target, PlanHash: r.PlanHash, Settings: r.SettingsHash, States: r.Counts, Created: r.CreatedAt}
+	v := runView{ID: r.ID, State: r.State, Range: r.Range, Version: r.Version, Verdict: string(r.Verdict),
+		Reason: r.Reason, Actor: r.Actor,
+		Accept: r.Accept, Force: r.Force, StopOnFirstFailure: r.StopOnFirstFailure, Target: r.Target, PlanHash: r.PlanHash,
+		Settings: r.SettingsHash, States: r.Counts, Created: r.CreatedAt}
 	if !r.FinishedAt.IsZero() {
 		v.Finished = &r.FinishedAt
 	}
@@ -511,8 +520,10 @@ func (c *runsShow) Run(e *environment) error {
 		v.Events = append(v.Events, view)
 	}
 	return e.print(v, func() {
-		fmt.Fprintf(e.out, "Run %s: %s %s\n  range     %s\n  version   %s\n  target    %s\n  plan      %s\n  settings  %s\n  by        %s, %s\n  dates     %s\n",
-			v.ID, v.State, v.Verdict, v.Range, v.Version, v.Target, v.PlanHash, v.Settings, v.Actor, v.Created.Format(time.RFC3339), stateText(v.States))
+		fmt.Fprintf(e.out, "Run %s: %s %s\n  range     %s\n  version   %s\n  target    %s\n  plan      %s\n  settings  "+
+			"%s\n  by        %s, %s\n  dates     %s\n",
+			v.ID, v.State, v.Verdict, v.Range, v.Version, v.Target, v.PlanHash, v.Settings, v.Actor,
+			v.Created.Format(time.RFC3339), stateText(v.States))
 		if v.Reason != "" {
 			fmt.Fprintln(e.out, "  reason   ", v.Reason)
 		}
@@ -524,7 +535,8 @@ func (c *runsShow) Run(e *environment) error {
 			if event.Date != nil {
 				date = event.Date.String() + " "
 			}
-			fmt.Fprintf(e.out, "  %s  %s%s  %s  (%s)\n", event.At.Format(time.DateTime), date, event.Kind, event.Message, event.Actor)
+			fmt.Fprintf(e.out, "  %s  %s%s  %s  (%s)\n", event.At.Format(time.DateTime), date, event.Kind,
+				event.Message, event.Actor)
 		}
 	})
 }

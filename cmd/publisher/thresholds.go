@@ -161,7 +161,8 @@ func (c *thresholdsCommand) Run(e *environment) error {
 	j := summary.Job()
 	if c.RunID != "" {
 		if len(bounds) > 0 {
-			return &publisher.UsageError{Problem: "a run is judged by what is stored with it: leave --thresholds and --threshold out"}
+			return &publisher.UsageError{Problem: "a run is judged by what is stored with it: " +
+				"leave --thresholds and --threshold out"}
 		}
 		if bounds, from, err = c.stored(e); err != nil {
 			return err

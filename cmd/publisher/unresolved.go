@@ -81,18 +81,21 @@ func (c *unresolvedCommand) Run(e *environment) error {
 			if u.Unmatched {
 				may = "left out: " + lastNameOnly
 			}
-			t.Row(u.Occurrences, u.Lookup, u.Name, strings.Join(u.Groups, " "), strings.Join(u.Seasons, " "), u.First, u.Last, example, may)
+			t.Row(u.Occurrences, u.Lookup, u.Name, strings.Join(u.Groups, " "), strings.Join(u.Seasons, " "), u.First,
+				u.Last, example, may)
 		}
 		t.Write(e.out)
 		if c.Limit > 0 && len(names) > c.Limit {
 			fmt.Fprintf(e.out, "… %d more; --limit 0 lists all\n", len(names)-c.Limit)
 		}
-		fmt.Fprintln(e.out, "Next: `publisher alias add LOOKUP PERSON --reason …` says who a name is, and which dates to do again.")
+		fmt.Fprintln(e.out, "Next: `publisher alias add LOOKUP PERSON --reason …` says who a name is, "+
+			"and which dates to do again.")
 	})
 }
 
 // lastNameOnly says of an unmatched name why no alias mends it, and what does.
-const lastNameOnly = "the gamebook has a last name only, which an alias cannot tell from others; import one that names the person"
+const lastNameOnly = "the gamebook has a last name only, which an alias cannot tell from others; " +
+	"import one that names the person"
 
 type aliasCommand struct {
 	Add aliasAdd `cmd:"" help:"Say that a spelling means a person of the registry."`
@@ -141,8 +144,8 @@ func (c *aliasAdd) Run(e *environment) error {
 	var dates []gamedate.Date
 	if i := slices.IndexFunc(names, func(u publisher.Unknown) bool { return u.Lookup == alias }); i >= 0 {
 		if dates = names[i].Dates; names[i].Unmatched {
-			return fmt.Errorf("rows of %s are left out on %s, the last %s: %s", alias, terminal.Plural(len(dates), "date", "dates"),
-				names[i].Last, lastNameOnly)
+			return fmt.Errorf("rows of %s are left out on %s, the last %s: %s", alias,
+				terminal.Plural(len(dates), "date", "dates"), names[i].Last, lastNameOnly)
 		}
 	}
 	open, _, err := e.backend.Ledger.OpenRun(e.ctx, summary.Job().Name)
@@ -175,7 +178,8 @@ func (c *aliasAdd) check(e *environment, alias, person string) error {
 		return slices.ContainsFunc(registry.Rows, func(r table.Row) bool { return r[lookup].Str() == name })
 	}
 	if !knows(person) {
-		return fmt.Errorf("the registry knows nobody with the lookup %s; `publisher unresolved` suggests people it knows", person)
+		return fmt.Errorf("the registry knows nobody with the lookup %s; `publisher unresolved` suggests "+
+			"people it knows", person)
 	}
 	if knows(alias) {
 		return fmt.Errorf("the registry knows %s itself: an alias of it would never be used", alias)
@@ -185,7 +189,8 @@ func (c *aliasAdd) check(e *environment, alias, person string) error {
 		return err
 	}
 	for _, row := range aliases.Rows {
-		if row[boxscore.Aliases.MustIndex("alias_lookup")].Str() != alias || !row[boxscore.Aliases.MustIndex("is_active")].IsTrue() {
+		if row[boxscore.Aliases.MustIndex("alias_lookup")].Str() != alias ||
+			!row[boxscore.Aliases.MustIndex("is_active")].IsTrue() {
 			continue
 		}
 		switch other := row[boxscore.Aliases.MustIndex("nba_canonical_lookup")].Str(); {
@@ -202,9 +207,10 @@ func (c *aliasAdd) write(e *environment, alias, person string) error {
 	row := make(table.Row, len(boxscore.Aliases.Columns))
 	now := table.Timestamp(time.Now())
 	for column, v := range map[string]table.Value{
-		"alias_lookup": table.String(alias), "nba_canonical_lookup": table.String(person), "alias_display": table.String(c.Spelling),
-		"nba_canonical_display": table.String(c.Person), "alias_type": table.String("source_variation"), "alias_source": table.String(operatorAliases),
-		"is_active": table.Bool(true), "created_at": now, "processed_at": now,
+		"alias_lookup": table.String(alias), "nba_canonical_lookup": table.String(person),
+		"alias_display":         table.String(c.Spelling),
+		"nba_canonical_display": table.String(c.Person), "alias_type": table.String("source_variation"),
+		"alias_source": table.String(operatorAliases), "is_active": table.Bool(true), "created_at": now, "processed_at": now,
 	} {
 		row[boxscore.Aliases.MustIndex(column)] = v
 	}
@@ -212,7 +218,9 @@ func (c *aliasAdd) write(e *environment, alias, person string) error {
 	if c.Replace {
 		replace = []string{"alias_lookup"}
 	}
-	_, err := e.backend.Store.Load(e.ctx, boxscore.Aliases, replace, func(yield func(table.Row) error) error { return yield(row) })
+	_, err := e.backend.Store.Load(e.ctx, boxscore.Aliases, replace, func(yield func(table.Row) error) error {
+		return yield(row)
+	})
 	if err != nil {
 		return fmt.Errorf("add alias %s: %w", alias, err)
 	}
@@ -239,5 +247,6 @@ func (c *aliasAdd) table(e *environment, alias, person string, dates []gamedate.
 	}
 	fmt.Fprintf(e.out, "%s it unresolved. Next: `publisher run --dates %s` does just these again.\n",
 		terminal.Plural(len(dates), "date has", "dates have"), strings.Join(texts, ","))
-	fmt.Fprintln(e.out, "The registry counts as changed for every other date too: a run over more dates builds those, finds them equal and writes nothing.")
+	fmt.Fprintln(e.out, "The registry counts as changed for every other date too: a run over more dates builds those, "+
+		"finds them equal and writes nothing.")
 }

@@ -43,7 +43,8 @@ func TestUsage(t *testing.T) {
 		{"unknown parameter", "status --warehouse sqlite:x.db?mode=ro", []string{`unknown parameter "mode"`}},
 		{"no file", "status --warehouse sqlite:", []string{"the file is missing"}},
 		{"no dates at once", "run --concurrency 0 " + whole, []string{"--concurrency must be at least 1"}},
-		{"no concurrency and less than no rows", "run --concurrency 0 --baseline-active=-1 " + whole, []string{"--concurrency", "--baseline-active"}},
+		{"no concurrency and less than no rows", "run --concurrency 0 --baseline-active=-1 " + whole,
+			[]string{"--concurrency", "--baseline-active"}},
 		{"less than no rows", "validate --baseline-active=-1", []string{"--baseline-active must not be negative"}},
 		{"restless watch", "status --watch --every 0s", []string{"--every must be at least 1s"}},
 		{"less than no runs", "runs --limit=-1", []string{"--limit must not be negative"}},
@@ -56,11 +57,14 @@ func TestUsage(t *testing.T) {
 		{"export of rows and a report in one stream", "export --json " + whole, []string{"name it with -o"}},
 		{"import of nothing", "import", []string{"<files>"}},
 		{"import of missing files", "import a.csv b.csv", []string{"a.csv", "b.csv", "no such file"}},
-		{"import over somebody's raw tables", "import --warehouse bigquery://p?raw=p.r&analytics=p.a&reference=p.f&location=US usage_test.go",
+		{"import over somebody's raw tables",
+			"import --warehouse bigquery://p?raw=p.r&analytics=p.a&reference=p.f&location=US usage_test.go",
 			[]string{"import fills the raw tables of a SQLite file", "--warehouse sqlite:FILE"}},
 		{"unknown import format", "import --format xml a.csv", []string{"a.csv", `--format "xml"`, "nba-schedule"}},
-		{"several problems", "publish --from 2022-02-30 --to x --accept nope", []string{"--from: ", "--to: ", "nope", "--reason"}},
-		{"several addresses", "plan --queue a:b --ledger c:d --warehouse e:f " + whole, []string{"--queue", "--ledger", "--warehouse"}},
+		{"several problems", "publish --from 2022-02-30 --to x --accept nope",
+			[]string{"--from: ", "--to: ", "nope", "--reason"}},
+		{"several addresses", "plan --queue a:b --ledger c:d --warehouse e:f " + whole,
+			[]string{"--queue", "--ledger", "--warehouse"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -97,8 +101,8 @@ func TestMissingDatabase(t *testing.T) {
 	t.Parallel()
 	whole := " --from 2022-01-10 --to 2022-01-16"
 	for _, args := range []string{
-		"plan" + whole, "publish" + whole, "publish --dry-run" + whole, "run" + whole, "runs", "runs show", "status", "validate",
-		"pause --reason x", "resume --reason x", "cancel --reason x", "export" + whole,
+		"plan" + whole, "publish" + whole, "publish --dry-run" + whole, "run" + whole, "runs", "runs show",
+		"status", "validate", "pause --reason x", "resume --reason x", "cancel --reason x", "export" + whole,
 	} {
 		t.Run(args, func(t *testing.T) {
 			t.Parallel()

@@ -69,7 +69,8 @@ func (c *validateCommand) Run(e *environment) error {
 		return err
 	}
 	if !c.given() && len(bounds) > 0 {
-		return &publisher.UsageError{Problem: "a run is judged by the thresholds that are stored with it; give --from and --to to judge a range by others"}
+		return &publisher.UsageError{Problem: "a run is judged by the thresholds that are stored with it; " +
+			"give --from and --to to judge a range by others"}
 	}
 	settings, err := json.Marshal(map[string]any{"thresholds": bounds})
 	if err != nil {
@@ -91,9 +92,11 @@ func (c *validateCommand) Run(e *environment) error {
 
 // judge validates a range, prints the checks and returns the exit code that follows. settings hold the thresholds where
 // there is no run.
-func (f *validateFlags) judge(e *environment, p *publisher.Publisher, r gamedate.Range, run *ledger.Run, settings []byte) error {
+func (f *validateFlags) judge(e *environment, p *publisher.Publisher, r gamedate.Range, run *ledger.Run,
+	settings []byte) error {
 	progress := e.progress()
-	j, err := p.Validate(e.ctx, r, run, e.actor(), publisher.Judging{Baseline: f.BaselineActive, Settings: settings}, func(step string, done, total int) { progress.Set(step, done, total, "") })
+	j, err := p.Validate(e.ctx, r, run, e.actor(), publisher.Judging{Baseline: f.BaselineActive, Settings: settings},
+		func(step string, done, total int) { progress.Set(step, done, total, "") })
 	progress.Done()
 	if err != nil {
 		return err
@@ -106,7 +109,8 @@ func (f *validateFlags) judge(e *environment, p *publisher.Publisher, r gamedate
 }
 
 var verdictColours = map[job.Verdict]terminal.Colour{
-	job.Pass: terminal.Green, job.Warned: terminal.Yellow, job.Failed: terminal.Red, job.NotChecked: terminal.Red, job.Shown: terminal.Faint,
+	job.Pass: terminal.Green, job.Warned: terminal.Yellow, job.Failed: terminal.Red, job.NotChecked: terminal.Red,
+	job.Shown: terminal.Faint,
 }
 
 // good reports whether a check asks for nothing.
@@ -147,7 +151,8 @@ func judgement(e *environment, j publisher.Judgement, all bool) {
 	checkTable(e, j.Checks, "seasons", all)
 	for i, d := range j.DeadDates {
 		if i == listedDates {
-			fmt.Fprintf(e.out, "… %s; --json lists all\n", terminal.Plural(len(j.DeadDates)-listedDates, "more dead date", "more dead dates"))
+			fmt.Fprintf(e.out, "… %s; --json lists all\n",
+				terminal.Plural(len(j.DeadDates)-listedDates, "more dead date", "more dead dates"))
 			break
 		}
 		fmt.Fprintf(e.out, "dead %s: %s: %s\n", d.Date, d.Reason, d.Message)
@@ -161,7 +166,8 @@ func judgement(e *environment, j publisher.Judgement, all bool) {
 		t.Write(e.out)
 		fmt.Fprintln(e.out)
 	}
-	fmt.Fprintf(e.out, "%s: %s. %s rows, %s. table_fingerprint %s\n", j.Range, terminal.Paint(e.out, verdictColours[j.Verdict], string(j.Verdict)),
+	fmt.Fprintf(e.out, "%s: %s. %s rows, %s. table_fingerprint %s\n", j.Range,
+		terminal.Paint(e.out, verdictColours[j.Verdict], string(j.Verdict)),
 		terminal.Count(int64(j.Rows)), stateText(j.States), j.TableFingerprint)
 	if j.Finished {
 		fmt.Fprintf(e.out, "Run %s is finished.\n", j.Run)

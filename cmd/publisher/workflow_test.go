@@ -63,7 +63,8 @@ func TestPartialRun(t *testing.T) {
 
 	var j publisher.Judgement
 	d.document(exitFailed, &j, "validate")
-	if got, want := j.States, map[ledger.State]int{ledger.Complete: 9, ledger.Dead: 1, ledger.NoGames: 2}; !cmp.Equal(got, want) {
+	if got, want := j.States,
+		map[ledger.State]int{ledger.Complete: 9, ledger.Dead: 1, ledger.NoGames: 2}; !cmp.Equal(got, want) {
 		t.Errorf("got states %v, want %v", got, want)
 	}
 	if len(j.DeadDates) != 1 || j.DeadDates[0].Date.String() != dead || j.DeadDates[0].Class != "permanent" {
@@ -94,7 +95,8 @@ func TestValidateShowsSeasonsOnRequest(t *testing.T) {
 		t.Errorf("got a season that passes:\n%s", short)
 	}
 	contains(t, long, "2021-22  ")
-	contains(t, short, "Compare by hand", "https://www.basketball-reference.com/boxscores/"+d.league.GameDates[0].Compact()+"0")
+	contains(t, short, "Compare by hand", "https://www.basketball-reference.com/boxscores/"+
+		d.league.GameDates[0].Compact()+"0")
 	if strings.Contains(long, "not shown") {
 		t.Errorf("got hidden checks in spite of --all:\n%s", long)
 	}
@@ -112,7 +114,8 @@ func TestShards(t *testing.T) {
 		known  []int // by range
 	}{
 		{"adjoining", []string{"2021-10-01..2022-06-30", "2022-07-01..2023-06-30", "2023-07-01..2024-05-01"}, []int{0, 0, 0}},
-		{"overlapping", []string{"2021-10-01..2022-06-30", "2022-06-25..2023-06-30", "2023-07-01..2024-05-01"}, []int{0, 6, 0}},
+		{"overlapping", []string{"2021-10-01..2022-06-30", "2022-06-25..2023-06-30", "2023-07-01..2024-05-01"},
+			[]int{0, 6, 0}},
 		{"overlap with games", []string{"2021-10-01..2022-01-07", "2022-01-03..2024-05-01"}, []int{0, 5}},
 	}
 	for _, tt := range tests {
@@ -145,7 +148,8 @@ func TestShards(t *testing.T) {
 				t.Fatal("got no number of messages, want one from a queue in a file")
 			}
 			if s.Total != 944 || s.States[ledger.Pending] != len(d.league.GameDates) || *s.Backlog != len(d.league.GameDates) {
-				t.Errorf("got %d dates, %d pending, %d messages, want 944, %[4]d, %[4]d", s.Total, s.States[ledger.Pending], *s.Backlog, len(d.league.GameDates))
+				t.Errorf("got %d dates, %d pending, %d messages, want 944, %[4]d, %[4]d", s.Total, s.States[ledger.Pending],
+					*s.Backlog, len(d.league.GameDates))
 			}
 		})
 	}
@@ -200,14 +204,17 @@ func TestDryRun(t *testing.T) {
 		t.Errorf("import --dry-run: got %v, want no database", err)
 	}
 	d.want(exitDone, d.importArgs()...)
-	contains(t, d.want(exitDone, append([]string{"publish", "--dry-run"}, d.span()...)...).out, "4 to do", "Nothing was published (--dry-run)")
-	contains(t, d.want(exitDone, append([]string{"run", "--dry-run"}, d.span()...)...).out, "4 to do", "Nothing was published (--dry-run)")
+	contains(t, d.want(exitDone, append([]string{"publish", "--dry-run"}, d.span()...)...).out, "4 to do",
+		"Nothing was published (--dry-run)")
+	contains(t, d.want(exitDone, append([]string{"run", "--dry-run"}, d.span()...)...).out, "4 to do",
+		"Nothing was published (--dry-run)")
 	contains(t, d.want(exitDone, "runs").out, "There has been no run yet")
 
 	d.want(exitDone, append([]string{"publish"}, d.span()...)...)
 	before := d.want(exitDone, "runs", "show").out
 	for _, verb := range []string{"pause", "resume", "cancel"} {
-		contains(t, d.want(exitDone, verb, "--reason", "a test", "--dry-run").out, "Would "+verb+" run ", "Nothing was changed (--dry-run)")
+		contains(t, d.want(exitDone, verb, "--reason", "a test", "--dry-run").out, "Would "+verb+" run ",
+			"Nothing was changed (--dry-run)")
 		if diff := cmp.Diff(before, d.want(exitDone, "runs", "show").out); diff != "" {
 			t.Errorf("%s --dry-run changed the run (-before +after):\n%s", verb, diff)
 		}
@@ -223,7 +230,8 @@ func TestPauseResumeCancel(t *testing.T) {
 	contains(t, d.want(exitError, "resume", "--reason", "x").errout, "not paused")
 	contains(t, d.want(exitDone, "pause", "--reason", "maintenance", "--wait").out, "is paused", "publisher resume")
 	contains(t, d.want(exitDone, "status").out, "paused", "Cause: maintenance")
-	contains(t, d.want(exitError, append([]string{"publish"}, d.span()...)...).errout, "is paused (operator: maintenance)", "publisher resume --reason")
+	contains(t, d.want(exitError, append([]string{"publish"}, d.span()...)...).errout, "is paused (operator: maintenance)",
+		"publisher resume --reason")
 	d.want(exitDone, "resume", "--reason", "over")
 	contains(t, d.want(exitDone, "cancel", "--reason", "wrong range").out, "is cancelled")
 	contains(t, d.want(exitError, "cancel", "--reason", "again").errout, "no run is open")
@@ -235,7 +243,8 @@ func TestPauseResumeCancel(t *testing.T) {
 	if len(runs) != 2 || runs[1].State != ledger.RunCancelled {
 		t.Fatalf("got runs %+v, want a finished one and before it a cancelled one", runs)
 	}
-	contains(t, d.want(exitDone, "runs", "show", runs[1].ID).out, "paused  maintenance", "resumed  over", "cancelled  wrong range")
+	contains(t, d.want(exitDone, "runs", "show", runs[1].ID).out, "paused  maintenance", "resumed  over",
+		"cancelled  wrong range")
 }
 
 // A run pins its settings: other ones are refused while it is open, and the message says how to end it.
@@ -264,7 +273,8 @@ func TestExport(t *testing.T) {
 	if b, err := os.ReadFile(file); err != nil || !strings.HasPrefix(string(b), "PAR1") {
 		t.Errorf("got no Parquet file: %v", err)
 	}
-	schedule := d.want(exitDone, append([]string{"export", "--table", "nba_raw.nbac_schedule", "--format", "ndjson"}, d.span()...)...).out
+	schedule := d.want(exitDone, append([]string{"export", "--table", "nba_raw.nbac_schedule", "--format", "ndjson"},
+		d.span()...)...).out
 	for line := range strings.Lines(schedule) {
 		if !json.Valid([]byte(line)) {
 			t.Errorf("got line %q, want JSON", line)
