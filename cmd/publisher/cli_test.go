@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"flag"
 	"io"
 	"os"
 	"path/filepath"
@@ -13,17 +12,12 @@ import (
 	"testing"
 
 	"gamefill/test/league"
+	"gamefill/test/program"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
-
-// TestMain takes away what the caller's environment would decide: settings, and how wide help is.
+// TestMain takes away what the caller's environment would decide.
 func TestMain(m *testing.M) {
-	for _, setting := range os.Environ() {
-		if name, _, _ := strings.Cut(setting, "="); strings.HasPrefix(name, "GAMEFILL_") || name == "COLUMNS" {
-			os.Unsetenv(name)
-		}
-	}
+	program.ForgetSettings()
 	os.Exit(m.Run())
 }
 

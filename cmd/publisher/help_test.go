@@ -1,10 +1,11 @@
 package main
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"gamefill/test/golden"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -28,13 +29,13 @@ func TestHelp(t *testing.T) {
 			t.Errorf("%s --help: got exit code %d and %q on standard error", command, r.code, r.errout)
 		}
 		name := strings.ReplaceAll(strings.TrimSpace("publisher "+command), " ", "-")
-		golden(t, filepath.Join("testdata", "help", name+".txt"), r.out)
+		golden.Compare(t, filepath.Join("testdata", "help", name+".txt"), r.out)
 		if command != "" {
 			page += "\n## " + command + "\n"
 		}
 		page += "\n```text\n" + r.out + "```\n"
 	}
-	golden(t, filepath.Join("..", "..", "docs", "cli", "publisher.md"), page)
+	golden.Compare(t, filepath.Join("..", "..", "docs", "cli", "publisher.md"), page)
 }
 
 func TestHelpListsEveryCommand(t *testing.T) {
@@ -59,27 +60,6 @@ func TestNoArgumentsIsHelp(t *testing.T) {
 	t.Parallel()
 	if diff := cmp.Diff(cli(t.Context(), "--help"), cli(t.Context()), cmp.AllowUnexported(result{})); diff != "" {
 		t.Errorf("no arguments (-want +got):\n%s", diff)
-	}
-}
-
-// golden compares got with a file, or writes the file with -update.
-func golden(t *testing.T, path, got string) {
-	t.Helper()
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatalf("%v: run the test with -update", err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got), refresh with -update:\n%s", path, diff)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"gamefill/internal/setup"
 	"gamefill/test/emulator"
+	"gamefill/test/golden"
 	"gamefill/test/league"
 )
 
@@ -29,7 +30,7 @@ func initGolden(t *testing.T, name string, code int, names *strings.Replacer, ar
 	if filepath.Ext(name) == ".txt" {
 		got = wide.ReplaceAllString(got, "  ")
 	}
-	golden(t, filepath.Join("testdata", "init", name), got)
+	golden.Compare(t, filepath.Join("testdata", "init", name), got)
 }
 
 func TestInitFile(t *testing.T) {
