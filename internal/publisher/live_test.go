@@ -54,26 +54,7 @@ func TestPublishRefusesLiveDates(t *testing.T) {
 		{narrow, "1 date: 2022-01-05; --live-window 2"},
 		{later, ""},
 	} {
-		p, ports := open(t, testjob.Job(nil))
-		plan, err := p.Plan(t.Context(), tt.request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		result, err := p.Publish(t.Context(), tt.request, plan, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		events, err := ports.Ledger.Events(t.Context(), testjob.Name, result.RunID, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := ""
-		for _, e := range events {
-			if e.Kind == publisher.EventLiveIncluded {
-				got = e.Message
-			}
-		}
-		if got != tt.want {
+		if _, got := recorded(t, tt.request, publisher.EventLiveIncluded); got != tt.want {
 			t.Errorf("got event %q, want %q", got, tt.want)
 		}
 	}

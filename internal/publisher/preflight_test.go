@@ -143,6 +143,30 @@ func TestPreflightWithoutTable(t *testing.T) {
 	}
 }
 
+// recorded publishes a request for the first time, and returns the last event of its run whose kind begins so.
+func recorded(t *testing.T, r publisher.Request, begins string) (kind, message string) {
+	t.Helper()
+	p, ports := open(t, testjob.Job(nil))
+	plan, err := p.Plan(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := p.Publish(t.Context(), r, plan, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	events, err := ports.Ledger.Events(t.Context(), testjob.Name, result.RunID, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range events {
+		if strings.HasPrefix(e.Kind, begins) {
+			kind, message = e.Kind, e.Message
+		}
+	}
+	return kind, message
+}
+
 // What was looked at, or why not, is in the run's audit trail; skipping needs a reason.
 func TestPreflightIsRecorded(t *testing.T) {
 	t.Parallel()
@@ -159,26 +183,7 @@ func TestPreflightIsRecorded(t *testing.T) {
 		kind, message string
 	}{{warned, publisher.EventPreflight, "warn: 2 checks: b, c"}, {skipped, publisher.EventPreflightSkipped, "known gap"},
 		{base, "", ""}} {
-		p, ports := open(t, testjob.Job(nil))
-		plan, err := p.Plan(t.Context(), tt.request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		result, err := p.Publish(t.Context(), tt.request, plan, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		events, err := ports.Ledger.Events(t.Context(), testjob.Name, result.RunID, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		kind, message := "", ""
-		for _, e := range events {
-			if strings.HasPrefix(e.Kind, "preflight") {
-				kind, message = e.Kind, e.Message
-			}
-		}
-		if kind != tt.kind || message != tt.message {
+		if kind, message := recorded(t, tt.request, "preflight"); kind != tt.kind || message != tt.message {
 			t.Errorf("got event %q %q, want %q %q", kind, message, tt.kind, tt.message)
 		}
 	}
