@@ -1,13 +1,11 @@
 package firestoreledger_test
 
 import (
-	"context"
 	"sync"
 	"testing"
 	"time"
 
 	"cloud.google.com/go/firestore/apiv1/firestorepb"
-	"google.golang.org/grpc"
 
 	"gamefill/internal/gamedate"
 	"gamefill/internal/ledger"
@@ -21,7 +19,7 @@ type meter struct {
 	reads, writes int
 }
 
-func (m *meter) count(request any) {
+func (m *meter) count(_ string, request any) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch r := request.(type) {
@@ -41,32 +39,11 @@ func (m *meter) take() (reads, writes int) {
 	return reads, writes
 }
 
-// meteredStream counts what is sent on a stream.
-type meteredStream struct {
-	grpc.ClientStream
-	meter *meter
-}
-
-func (s meteredStream) SendMsg(m any) error {
-	s.meter.count(m)
-	return s.ClientStream.SendMsg(m)
-}
-
 // TestDateTakesSoManyDocuments: the numbers with which costs are estimated are those of the calls that are made.
 func TestDateTakesSoManyDocuments(t *testing.T) {
 	t.Parallel()
 	var m meter
-	l := newLedger(t,
-		grpc.WithUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn,
-			invoke grpc.UnaryInvoker, o ...grpc.CallOption) error {
-			m.count(req)
-			return invoke(ctx, method, req, reply, cc, o...)
-		}),
-		grpc.WithStreamInterceptor(func(ctx context.Context, d *grpc.StreamDesc, cc *grpc.ClientConn, method string,
-			open grpc.Streamer, o ...grpc.CallOption) (grpc.ClientStream, error) {
-			s, err := open(ctx, d, cc, method, o...)
-			return meteredStream{s, &m}, err
-		}))
+	l := watched(t, m.count)
 	ctx := t.Context()
 	dates := gamedate.Range{From: gamedate.MustParse("2022-01-10"), To: gamedate.MustParse("2022-01-14")}
 	n := dates.Days()

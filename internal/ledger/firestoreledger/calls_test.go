@@ -1,14 +1,11 @@
 package firestoreledger_test
 
 import (
-	"context"
 	"path"
 	"slices"
 	"sync"
 	"testing"
 	"time"
-
-	"google.golang.org/grpc"
 
 	"gamefill/internal/gamedate"
 	"gamefill/internal/ledger"
@@ -20,7 +17,7 @@ type recorder struct {
 	methods []string
 }
 
-func (r *recorder) note(method string) {
+func (r *recorder) note(method string, _ any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.methods = append(r.methods, path.Base(method))
@@ -39,17 +36,7 @@ func (r *recorder) take() []string {
 func TestAnsweredClaimsTakeOneCall(t *testing.T) {
 	t.Parallel()
 	var calls recorder
-	l := newLedger(t,
-		grpc.WithUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn,
-			invoke grpc.UnaryInvoker, o ...grpc.CallOption) error {
-			calls.note(method)
-			return invoke(ctx, method, req, reply, cc, o...)
-		}),
-		grpc.WithStreamInterceptor(func(ctx context.Context, d *grpc.StreamDesc, cc *grpc.ClientConn, method string,
-			open grpc.Streamer, o ...grpc.CallOption) (grpc.ClientStream, error) {
-			calls.note(method)
-			return open(ctx, d, cc, method, o...)
-		}))
+	l := watched(t, calls.note)
 	ctx, held, complete := t.Context(), gamedate.MustParse("2022-01-15"), gamedate.MustParse("2022-01-16")
 	must(t, l.CreateRun(ctx,
 		ledger.Run{ID: "run-1", Job: "j", Target: "t", Version: "1", Range: gamedate.Range{From: held, To: complete}}, nil))

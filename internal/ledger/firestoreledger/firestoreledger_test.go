@@ -1,6 +1,7 @@
 package firestoreledger_test
 
 import (
+	"context"
 	"crypto/rand"
 	"testing"
 
@@ -39,6 +40,34 @@ func newLedger(t *testing.T, dial ...grpc.DialOption) *firestoreledger.Ledger {
 		}
 	})
 	return l
+}
+
+// watched is a ledger of its own in the emulator; see gets each request before it is sent, and may be called
+// concurrently.
+func watched(t *testing.T, see func(method string, request any)) *firestoreledger.Ledger {
+	t.Helper()
+	return newLedger(t,
+		grpc.WithUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn,
+			invoke grpc.UnaryInvoker, o ...grpc.CallOption) error {
+			see(method, req)
+			return invoke(ctx, method, req, reply, cc, o...)
+		}),
+		grpc.WithStreamInterceptor(func(ctx context.Context, d *grpc.StreamDesc, cc *grpc.ClientConn, method string,
+			open grpc.Streamer, o ...grpc.CallOption) (grpc.ClientStream, error) {
+			s, err := open(ctx, d, cc, method, o...)
+			return watchedStream{s, func(request any) { see(method, request) }}, err
+		}))
+}
+
+// watchedStream shows what is sent on a stream.
+type watchedStream struct {
+	grpc.ClientStream
+	see func(request any)
+}
+
+func (s watchedStream) SendMsg(request any) error {
+	s.see(request)
+	return s.ClientStream.SendMsg(request)
 }
 
 func TestConformance(t *testing.T) {
