@@ -49,6 +49,18 @@ func pool(t *testing.T) (args, settings []string) {
 	return worker.Args, settings
 }
 
+// published is a project in which the dates of a league wait for workers, and the league's file.
+func published(t *testing.T, dates int) (*project, program.File, *league.League) {
+	t.Helper()
+	games, l := imported(t, league.Options{Dates: dates})
+	p := newProject(t)
+	p.scrape(games)
+	p.Publish(t, 0, "init")
+	p.Publish(t, 0, "publish", "--from", l.Range.From.String(), "--to", l.Range.To.String(), "--no-sample",
+		"--reason", "shutdown")
+	return p, games, l
+}
+
 // TestInstanceIsStopped sends SIGTERM to a worker that is started as Cloud Run starts it, in the middle of loads, as
 // Cloud Run does when it takes an instance away. A date whose load ends within the grace period is finished, one whose
 // load does not is given back and spends nothing, none is begun, and another worker does the rest at once: leases and
@@ -58,12 +70,7 @@ func TestInstanceIsStopped(t *testing.T) {
 	if testing.Short() {
 		t.Skip("waits for the end of the grace period")
 	}
-	games, l := imported(t, league.Options{Dates: 12})
-	p := newProject(t)
-	p.scrape(games)
-	p.Publish(t, 0, "init")
-	p.Publish(t, 0, "publish", "--from", l.Range.From.String(), "--to", l.Range.To.String(), "--no-sample",
-		"--reason", "shutdown")
+	p, games, l := published(t, 12)
 
 	const inProgress = 4 // GAMEFILL_CONCURRENCY of the manifest
 	args, settings := pool(t)
@@ -123,12 +130,7 @@ func TestStoppedWithoutNetwork(t *testing.T) {
 	if testing.Short() {
 		t.Skip("waits until the worker leaves")
 	}
-	games, l := imported(t, league.Options{Dates: 2})
-	p := newProject(t)
-	p.scrape(games)
-	p.Publish(t, 0, "init")
-	p.Publish(t, 0, "publish", "--from", l.Range.From.String(), "--to", l.Range.To.String(), "--no-sample",
-		"--reason", "shutdown")
+	p, _, _ := published(t, 2)
 
 	args, settings := pool(t)
 	address, cut := wire(t, emulator.Firestore(t))
