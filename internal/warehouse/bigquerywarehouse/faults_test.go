@@ -644,7 +644,7 @@ func TestWhatIsMissingIsNamed(t *testing.T) {
 		{"right to write", nil, [2]string{"bigquery.tables.updateData", "league.suite.scores"}, "access_denied",
 			"roles/bigquery.dataEditor on dataset league.suite"},
 		{"right to look", nil, [2]string{"bigquery.tables.get", "league.suite"}, "access_denied",
-			"roles/bigquery.dataEditor on dataset league.suite"},
+			"roles/bigquery.dataViewer on dataset league.suite"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

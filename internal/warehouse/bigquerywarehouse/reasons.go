@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"cloud.google.com/go/bigquery"
@@ -169,13 +170,19 @@ func (s *Store) noTable(t *table.Schema) error {
 }
 
 // roleAdvice names the resource and the role that lets this account in. Source: BigQuery documentation, "IAM roles and
-// permissions": jobUser holds bigquery.jobs.create, dataEditor reads and writes the tables of a dataset.
+// permissions": jobUser holds bigquery.jobs.create, dataViewer reads the tables of a dataset, dataEditor writes them
+// too; and "Introduction to row-level security": who is to see rows under a policy is named by the policy.
 func (s *Store) roleAdvice(err error, t *table.Schema) string {
 	_, _, message, _ := serviceError(err)
 	project := fmt.Sprintf("grant roles/bigquery.jobUser on project %s", s.options.Project)
 	switch {
 	case strings.Contains(message, "bigquery.jobs") || strings.Contains(message, "Access Denied: Project"):
 		return project
+	case strings.Contains(message, "bigquery.rowAccessPolicies"):
+		return "let a row access policy of the table show all of its rows to this account"
+	case t != nil && strings.Contains(message, "bigquery.tables.get") &&
+		!slices.Contains(s.options.TargetDatasets, t.Dataset):
+		return fmt.Sprintf("grant roles/bigquery.dataViewer on dataset %s", s.options.Datasets[t.Dataset])
 	case t != nil:
 		return fmt.Sprintf("grant roles/bigquery.dataEditor on dataset %s", s.options.Datasets[t.Dataset])
 	}

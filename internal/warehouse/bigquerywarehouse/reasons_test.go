@@ -31,8 +31,9 @@ func failed(reason, message string) error { return &bigquery.Error{Reason: reaso
 func TestExplain(t *testing.T) {
 	t.Parallel()
 	s, err := New(t.Context(),
-		Options{Project: "billing", Location: "US", Datasets: map[string]string{"nba_raw": "league.raw_data"},
-			Endpoint: "http://127.0.0.1:1"})
+		Options{Project: "billing", Location: "US", Endpoint: "http://127.0.0.1:1",
+			Datasets:       map[string]string{"nba_raw": "league.raw_data", "nba_analytics": "league.lines"},
+			TargetDatasets: []string{"nba_analytics"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +59,15 @@ func TestExplain(t *testing.T) {
 		{"cancelled job", failed("stopped", "Job execution was cancelled"), failure.Transient, "job_stopped", false, nil},
 		{"no right on a table",
 			refused(403, "accessDenied", "Access Denied: Table league:raw_data.box: Permission bigquery.tables.getData denied"),
+			failure.Environment, "access_denied", false, []string{"roles/bigquery.dataViewer", "league.raw_data"}},
+		{"no right to write",
+			refused(403, "accessDenied", "Access Denied: Table league:raw_data.box: "+
+				"Permission bigquery.tables.updateData denied"),
 			failure.Environment, "access_denied", false, []string{"roles/bigquery.dataEditor", "league.raw_data"}},
+		{"rows that are hidden",
+			refused(403, "accessDenied", "Access Denied: Table league:raw_data.box: "+
+				"Permission bigquery.rowAccessPolicies.getFilteredData denied"),
+			failure.Environment, "access_denied", false, []string{"row access policy"}},
 		{"no right to make jobs",
 			refused(403, "accessDenied", "Access Denied: Project billing: User does not have bigquery.jobs.create permission"),
 			failure.Environment, "access_denied", false, []string{"roles/bigquery.jobUser", "project billing"}},
@@ -98,6 +107,11 @@ func TestExplain(t *testing.T) {
 				t.Errorf("%v is or is not %v", err, warehouse.ErrNoTable)
 			}
 		})
+	}
+	target := &table.Schema{Dataset: "nba_analytics", Name: "lines", Columns: box.Columns}
+	err = s.explain(refused(403, "accessDenied", "Access Denied: Permission bigquery.tables.getData denied"), target)
+	if want := "roles/bigquery.dataEditor on dataset league.lines"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("no right on the target: got %v, want %s, which writing takes too", err, want)
 	}
 	for _, err := range []error{nil, context.Canceled, fmt.Errorf("job: %w", warehouse.ErrFenced)} {
 		if got := s.explain(err, box); got != err {
