@@ -14,6 +14,7 @@ import (
 // ledgerHealth tells a ledger that is away for a while from one that refuses for good.
 type ledgerHealth struct {
 	mu       sync.Mutex // guards what follows
+	asked    time.Time  // since when a call waits for its answer; zero when none does
 	answered bool       // at least once
 	since    time.Time  // of the first failure after the last answer; zero when there is none
 	err      error      // of the latest failure
@@ -28,6 +29,32 @@ func (h *ledgerHealth) note(err error) {
 	case h.since.IsZero():
 		h.since = time.Now()
 	}
+}
+
+// silentAfter is how long a look at the run may wait for its answer before the worker says so. An adapter waits for
+// longer before it gives up; most answers take less than a second.
+const silentAfter = 10 * time.Second
+
+// asking notes that a call waits for its answer, until over is called.
+func (h *ledgerHealth) asking() (over func()) {
+	h.ask(time.Now())
+	return func() { h.ask(time.Time{}) }
+}
+
+func (h *ledgerHealth) ask(at time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.asked = at
+}
+
+// silent is for how long a call has waited for its answer, 0 when none has for longer than silentAfter.
+func (h *ledgerHealth) silent() time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if d := time.Since(h.asked); !h.asked.IsZero() && d >= silentAfter {
+		return d
+	}
+	return 0
 }
 
 // failing is the time without an answer and the latest error; nil when the last call was answered.
@@ -159,10 +186,13 @@ func (w *Worker) notReceiving(unwell error) {
 
 // Healthy is nil when the worker takes the work there is, or there is none; else it says what keeps it from doing so: a
 // run of another version, receivers that get nothing although dates wait on the queue, or a ledger whose latest look at
-// the run went unanswered. It may be called at any time.
+// the run went unanswered or has waited for its answer for 10 s. It may be called at any time.
 func (w *Worker) Healthy() error {
 	if d, err := w.looks.failing(); err != nil {
 		return fmt.Errorf("the ledger has not answered for %s: %w", d.Round(time.Second), err)
+	}
+	if d := w.looks.silent(); d > 0 {
+		return fmt.Errorf("the ledger has not answered for %s", d.Round(time.Second))
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

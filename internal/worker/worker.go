@@ -188,7 +188,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	for ctx.Err() == nil {
 		var unwell error
+		answered := w.looks.asking()
 		run, ok, err := w.ledger.OpenRun(ctx, w.job.Name)
+		answered()
 		if err == nil {
 			w.looks.note(nil)
 		}
@@ -321,7 +323,9 @@ func (w *Worker) watch(ctx context.Context, run ledger.Run, s *slots) (done bool
 
 // look reads the run once. stop: it is not open any more; done: it is to be drained, and nothing is left.
 func (w *Worker) look(ctx context.Context, run ledger.Run, s *slots, waits *waiting) (stop, done bool, err error) {
+	answered := w.looks.asking()
 	now, err := w.ledger.Run(ctx, run.ID)
+	answered()
 	if err != nil {
 		return false, false, fmt.Errorf("read run %s: %w", run.ID, err)
 	}
