@@ -18,8 +18,8 @@ type verbFlags struct {
 	DryRun bool   `help:"Say what would change, change nothing." env:"-"`
 }
 
-// change finds the run and applies the verb.
-func (f *verbFlags) change(e *environment, a access,
+// change finds the run and applies the verb, or with --dry-run says whether it could be.
+func (f *verbFlags) change(e *environment, a access, can func(ledger.Run) error,
 	apply func(p *publisher.Publisher, run string) (ledger.Run, error)) (ledger.Run, error) {
 	if strings.TrimSpace(f.Reason) == "" {
 		return ledger.Run{}, &publisher.UsageError{Problem: "say why with --reason"}
@@ -36,7 +36,7 @@ func (f *verbFlags) change(e *environment, a access,
 		return run, err
 	}
 	if f.DryRun {
-		return run, nil
+		return run, can(run)
 	}
 	if run, err = apply(p, run.ID); err == nil {
 		e.announce(run.ID)
@@ -73,7 +73,7 @@ Examples:
 }
 
 func (c *pauseCommand) Run(e *environment) error {
-	run, err := c.change(e, looks, func(p *publisher.Publisher, run string) (ledger.Run, error) {
+	run, err := c.change(e, looks, publisher.CanPause, func(p *publisher.Publisher, run string) (ledger.Run, error) {
 		return p.Pause(e.ctx, run, c.Reason, e.actor())
 	})
 	if err != nil {
@@ -127,7 +127,7 @@ func (*resumeCommand) Help() string {
 }
 
 func (c *resumeCommand) Run(e *environment) error {
-	run, err := c.change(e, queues, func(p *publisher.Publisher, run string) (ledger.Run, error) {
+	run, err := c.change(e, queues, publisher.CanResume, func(p *publisher.Publisher, run string) (ledger.Run, error) {
 		return p.Resume(e.ctx, run, c.Reason, e.actor())
 	})
 	if err != nil {
@@ -150,7 +150,7 @@ Examples:
 }
 
 func (c *cancelCommand) Run(e *environment) error {
-	run, err := c.change(e, looks, func(p *publisher.Publisher, run string) (ledger.Run, error) {
+	run, err := c.change(e, looks, publisher.CanCancel, func(p *publisher.Publisher, run string) (ledger.Run, error) {
 		return p.Cancel(e.ctx, run, c.Reason, e.actor())
 	})
 	if err != nil {

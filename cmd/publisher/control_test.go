@@ -64,3 +64,52 @@ func TestPauseSaysWhatElse(t *testing.T) {
 	d.want(exitDone, d.spanOf("run")...)
 	contains(t, d.want(exitError, "pause", "--reason", "lunch").errout, "no run is open")
 }
+
+// Without changing anything a verb's dry run ends as the verb does, in whatever state the run is.
+func TestVerbsDryRun(t *testing.T) {
+	t.Parallel()
+	d := loaded(t, league.Options{Dates: 4})
+	verbs := []string{"pause", "resume", "approve", "cancel"}
+	check := func(want ...string) { // what of verbs is refused, "" for nothing; none of them is done
+		t.Helper()
+		for i, verb := range verbs {
+			r := d.do(verb, "--reason", "a test", "--dry-run")
+			if want[i] == "" {
+				if r.code != exitDone {
+					t.Errorf("%s: got exit code %d, want 0\n%s", verb, r.code, r.errout)
+				}
+				contains(t, r.out, "Would "+verb)
+				continue
+			}
+			if r.code != exitError {
+				t.Errorf("%s: got exit code %d, want 1\n%s", verb, r.code, r.out)
+			}
+			contains(t, r.errout, want[i])
+			contains(t, d.want(exitError, verb, "--reason", "a test").errout, want[i])
+		}
+	}
+	// A ledger without dates:
+	contains(t, d.want(exitFailed, d.spanOf("validate")...).out, ": fail. 0 rows. table_fingerprint")
+	d.want(exitDone, d.spanOf("sample", "--detach")...)
+	check("", "is canary, not paused: there is nothing to resume", "does not wait for an approval", "")
+	d.want(exitDone, d.spanOf("sample")...)
+	check("there is nothing to pause", "is awaiting_approval, not paused", "is approved already (the sample passed)", "")
+	d.want(exitDone, d.spanOf("publish")...)
+	check("", "is open, not paused", "is approved already", "")
+	d.want(exitDone, "pause", "--reason", "a test")
+	check("", "", "is approved already", "")
+	d.want(exitDone, "cancel", "--reason", "a test")
+	check("no run is open; `publisher runs`", "no run is open", "no run is open", "no run is open")
+
+	var runs []runView
+	d.want(exitDone, d.spanOf("run")...)
+	d.document(exitDone, &runs, "runs")
+	for i, state := range []string{"finished", "cancelled"} {
+		for _, verb := range verbs {
+			for _, more := range [][]string{nil, {"--dry-run"}} {
+				r := d.want(exitError, append([]string{verb, "--run", runs[i].ID, "--reason", "a test"}, more...)...)
+				contains(t, r.errout, "is "+state)
+			}
+		}
+	}
+}

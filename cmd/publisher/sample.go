@@ -248,7 +248,7 @@ Examples:
 }
 
 func (c *approveCommand) Run(e *environment) error {
-	run, err := c.change(e, looks, func(p *publisher.Publisher, run string) (ledger.Run, error) {
+	run, err := c.change(e, looks, publisher.CanApprove, func(p *publisher.Publisher, run string) (ledger.Run, error) {
 		return p.Approve(e.ctx, run, c.Reason, e.actor())
 	})
 	if err != nil {

@@ -166,9 +166,9 @@ func judgement(e *environment, j publisher.Judgement, all bool) {
 		t.Write(e.out)
 		fmt.Fprintln(e.out)
 	}
-	fmt.Fprintf(e.out, "%s: %s. %s rows, %s. table_fingerprint %s\n", j.Range,
+	fmt.Fprintf(e.out, "%s: %s. %s rows%s. table_fingerprint %s\n", j.Range,
 		terminal.Paint(e.out, verdictColours[j.Verdict], string(j.Verdict)),
-		terminal.Count(int64(j.Rows)), stateText(j.States), j.TableFingerprint)
+		terminal.Count(int64(j.Rows)), prefixed(", ", stateText(j.States)), j.TableFingerprint)
 	if j.Finished {
 		fmt.Fprintf(e.out, "Run %s is finished.\n", j.Run)
 	}

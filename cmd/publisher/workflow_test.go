@@ -212,7 +212,7 @@ func TestDryRun(t *testing.T) {
 
 	d.want(exitDone, append([]string{"publish"}, d.span()...)...)
 	before := d.want(exitDone, "runs", "show").out
-	for _, verb := range []string{"pause", "resume", "cancel"} {
+	for _, verb := range []string{"pause", "cancel"} {
 		contains(t, d.want(exitDone, verb, "--reason", "a test", "--dry-run").out, "Would "+verb+" run ",
 			"Nothing was changed (--dry-run)")
 		if diff := cmp.Diff(before, d.want(exitDone, "runs", "show").out); diff != "" {
@@ -224,7 +224,7 @@ func TestDryRun(t *testing.T) {
 func TestPauseResumeCancel(t *testing.T) {
 	t.Parallel()
 	d := loaded(t, league.Options{Dates: 4})
-	contains(t, d.want(exitError, "pause", "--reason", "x").errout, "no run is open", "`runs` lists")
+	contains(t, d.want(exitError, "pause", "--reason", "x").errout, "no run is open", "`publisher runs` lists")
 	contains(t, d.want(exitError, "status").errout, "no run yet", "`publish` or `run`")
 	d.want(exitDone, append([]string{"publish"}, d.span()...)...)
 	contains(t, d.want(exitError, "resume", "--reason", "x").errout, "not paused")
@@ -237,7 +237,7 @@ func TestPauseResumeCancel(t *testing.T) {
 	contains(t, d.want(exitError, "cancel", "--reason", "again").errout, "no run is open")
 	contains(t, d.want(exitDone, append([]string{"run"}, d.span()...)...).out, "4 failed", ": pass. ")
 	show := d.want(exitError, "runs", "show", "nope")
-	contains(t, show.errout, `run "nope": no such run`)
+	contains(t, show.errout, `run "nope": no such run`, "`publisher runs` lists them")
 	var runs []runView
 	d.document(exitDone, &runs, "runs")
 	if len(runs) != 2 || runs[1].State != ledger.RunCancelled {

@@ -421,13 +421,24 @@ func (p *Publisher) Pause(ctx context.Context, run, reason, actor string) (ledge
 	}
 	return p.ports.Ledger.UpdateRun(ctx, run,
 		ledger.Event{Kind: "paused", Actor: actor, Message: reason}, func(r *ledger.Run) error {
-			if r.State == ledger.RunAwaitingApproval {
-				return fmt.Errorf("run %s waits for the rest of its dates to be published: no date of it is worked on, "+
-					"so there is nothing to pause; `publisher cancel --reason …` ends it", r.ID)
+			if err := CanPause(*r); err != nil {
+				return err
 			}
 			r.Cause, r.CauseKind = reason, "operator"
 			return r.Move(ledger.RunPaused)
 		})
+}
+
+// CanPause says why Pause would not pause a run in its present state.
+func CanPause(run ledger.Run) error {
+	switch {
+	case run.State == ledger.RunAwaitingApproval:
+		return fmt.Errorf("run %s waits for the rest of its dates to be published: no date of it is worked on, "+
+			"so there is nothing to pause; `publisher cancel --reason …` ends it", run.ID)
+	case run.State.Closed():
+		return fmt.Errorf("run %s is %s: there is nothing to pause", run.ID, run.State)
+	}
+	return nil
 }
 
 // Idle returns the entries of a run that are still leased, after ending the leases that have expired: their workers are
@@ -451,8 +462,8 @@ func (p *Publisher) Resume(ctx context.Context, run, reason, actor string) (ledg
 	})
 	resumed, err := p.ports.Ledger.UpdateRun(ctx, run,
 		ledger.Event{Kind: "resumed", Actor: actor, Message: reason}, func(r *ledger.Run) error {
-			if r.State != ledger.RunPaused {
-				return fmt.Errorf("run %s is %s, not paused", r.ID, r.State)
+			if err := CanResume(*r); err != nil {
+				return err
 			}
 			r.Cause, r.CauseKind, r.HoldWrites = "", "", false
 			return r.Move(r.WorkingState())
@@ -470,22 +481,49 @@ func (p *Publisher) Resume(ctx context.Context, run, reason, actor string) (ledg
 	return resumed, nil
 }
 
+// CanResume says why Resume would not resume a run in its present state.
+func CanResume(run ledger.Run) error {
+	if run.State != ledger.RunPaused {
+		return fmt.Errorf("run %s is %s, not paused: there is nothing to resume", run.ID, run.State)
+	}
+	return nil
+}
+
 // Cancel ends a run for good: dates that wait are cancelled, dates in flight stop before their write.
 func (p *Publisher) Cancel(ctx context.Context, run, reason, actor string) (ledger.Run, error) {
 	return p.ports.Ledger.UpdateRun(ctx, run,
 		ledger.Event{Kind: "cancelled", Actor: actor, Message: reason}, func(r *ledger.Run) error {
+			if err := CanCancel(*r); err != nil {
+				return err
+			}
 			r.Cause, r.CauseKind, r.HoldWrites = reason, "operator", true
 			return r.Move(ledger.RunCancelled)
 		})
 }
 
+// CanCancel says why Cancel would not cancel a run in its present state.
+func CanCancel(run ledger.Run) error {
+	switch run.State {
+	case ledger.RunFinished:
+		return fmt.Errorf("run %s is finished: there is nothing to cancel; "+
+			"`publisher rollback --run %s --reason …` puts back what it replaced", run.ID, run.ID)
+	case ledger.RunCancelled:
+		return fmt.Errorf("run %s is cancelled already", run.ID)
+	}
+	return nil
+}
+
 // ErrNoOpenRun: a verb that defaults to the job's open run found none.
-var ErrNoOpenRun = errors.New("no run is open; `runs` lists earlier ones")
+var ErrNoOpenRun = errors.New("no run is open; `publisher runs` lists earlier ones")
 
 // Find returns the named run, or the job's open run when id is "".
 func (p *Publisher) Find(ctx context.Context, id string) (ledger.Run, error) {
 	if id != "" {
-		return p.ports.Ledger.Run(ctx, id)
+		run, err := p.ports.Ledger.Run(ctx, id)
+		if errors.Is(err, ledger.ErrNoRun) {
+			err = fmt.Errorf("%w; `publisher runs` lists them", err)
+		}
+		return run, err
 	}
 	run, ok, err := p.ports.Ledger.OpenRun(ctx, p.job.Name)
 	if err == nil && !ok {

@@ -389,16 +389,27 @@ func (p *Publisher) Approve(ctx context.Context, run, reason, actor string) (led
 	}
 	return p.ports.Ledger.UpdateRun(ctx, run,
 		ledger.Event{Kind: EventApproved, Actor: actor, Message: reason}, func(r *ledger.Run) error {
-			switch {
-			case r.Approval != nil:
-				return fmt.Errorf("run %s is approved: %s", r.ID, r.Approval.Reason)
-			case r.State == ledger.RunPaused:
-				return resumeFirst(*r)
-			case r.State != ledger.RunAwaitingApproval:
-				return fmt.Errorf("run %s is %s and does not wait for an approval", r.ID, r.State)
+			if err := CanApprove(*r); err != nil {
+				return err
 			}
 			r.Approval = &ledger.Approval{Actor: actor, Reason: reason, PlanHash: r.Sample.PlanHash, Version: r.Version,
 				SettingsHash: r.SettingsHash, Override: true}
 			return nil
 		})
+}
+
+// CanApprove says why Approve would not approve a run in its present state.
+func CanApprove(run ledger.Run) error {
+	switch {
+	case run.State.Closed():
+		return fmt.Errorf("run %s is %s and does not wait for an approval", run.ID, run.State)
+	case run.Approval != nil:
+		return fmt.Errorf("run %s is approved already (%s): publish or run its range to do the rest",
+			run.ID, run.Approval.Reason)
+	case run.State == ledger.RunPaused:
+		return resumeFirst(run)
+	case run.State != ledger.RunAwaitingApproval:
+		return fmt.Errorf("run %s is %s and does not wait for an approval", run.ID, run.State)
+	}
+	return nil
 }
