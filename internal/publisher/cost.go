@@ -82,7 +82,7 @@ func (e *Estimate) measure(attempts []ledger.Attempt) bool {
 	if len(ends) < measuredDates {
 		return false
 	}
-	span := slices.MaxFunc(ends, time.Time.Compare).Sub(slices.MinFunc(ends, time.Time.Compare))
+	span := slices.MaxFunc(ends, time.Time.Compare).Sub(slices.MinFunc(ends, time.Time.Compare)) - idle(attempts)
 	if span <= 0 {
 		return false
 	}
@@ -91,6 +91,27 @@ func (e *Estimate) measure(attempts []ledger.Attempt) bool {
 	e.Duration = time.Duration(float64(e.Writes) / e.DatesPerMinute * float64(time.Minute))
 	e.WorkerTime = busy(attempts) / time.Duration(len(ends)) * time.Duration(e.Writes)
 	return true
+}
+
+// maxIdle is the longest time without an attempt that is still of the work: a worker looks for messages, a container
+// starts.
+const maxIdle = time.Minute
+
+// idle is how long nobody was at work for longer than maxIdle at a time: the run was paused, or waited to be replayed.
+func idle(attempts []ledger.Attempt) (sum time.Duration) {
+	ended := slices.Clone(attempts)
+	ended = slices.DeleteFunc(ended, func(a ledger.Attempt) bool { return a.EndedAt.IsZero() })
+	slices.SortFunc(ended, func(a, b ledger.Attempt) int { return a.StartedAt.Compare(b.StartedAt) })
+	var until time.Time
+	for i, a := range ended {
+		if gap := a.StartedAt.Sub(until); i > 0 && gap > maxIdle {
+			sum += gap
+		}
+		if a.EndedAt.After(until) {
+			until = a.EndedAt
+		}
+	}
+	return sum
 }
 
 // busy is how long workers were at work, all together: of each the time in which it had one date in hand or several.

@@ -29,6 +29,11 @@ func TestMeasure(t *testing.T) {
 	for i := range same {
 		same[i].EndedAt = same[0].EndedAt
 	}
+	replayed := attempts(9, ledger.ResultComplete)
+	for i := range replayed[5:] { // hours later
+		a := &replayed[5+i]
+		a.StartedAt, a.EndedAt = a.StartedAt.Add(3*time.Hour), a.EndedAt.Add(3*time.Hour)
+	}
 	tests := []struct {
 		name     string
 		attempts []ledger.Attempt
@@ -37,6 +42,9 @@ func TestMeasure(t *testing.T) {
 		{"five completions", attempts(5, ledger.ResultComplete),
 			Estimate{Writes: 12, MedianDate: 3 * time.Second, DatesPerMinute: 6, Duration: 2 * time.Minute,
 				WorkerTime: 36 * time.Second}},
+		{"idle hours do not count", replayed, Estimate{Writes: 12, MedianDate: 5 * time.Second,
+			DatesPerMinute: 8 / (76 * time.Second).Minutes(), Duration: 114 * time.Second,
+			WorkerTime: 60 * time.Second}},
 		{"four are too few", attempts(4, ledger.ResultComplete), Estimate{Writes: 12}},
 		{"failures do not count", attempts(9, ledger.ResultFailed), Estimate{Writes: 12}},
 		{"all in one instant", same, Estimate{Writes: 12}},
