@@ -78,8 +78,8 @@ func (t *nameTotals) check(scope string, by job.Thresholds) job.Check {
 		for i, name := range names {
 			names[i] = fmt.Sprintf("%s (%d rows)", name, t.names[name])
 		}
-		c.Advice = fmt.Sprintf("their rows get no id: load a newer registry or `publisher alias add`; most rows have %s",
-			sampleOf(names, shownNames))
+		c.Advice = fmt.Sprintf("rows of games that count get no id by them: load a newer registry "+
+			"or `publisher alias add`; most rows have %s", sampleOf(names, shownNames))
 	}
 	return c
 }
