@@ -114,7 +114,7 @@ func (e *environment) open(a access) (*backend.Backend, error) {
 		_, err = b.CheckQueue(e.ctx)
 	}
 	if err == nil {
-		e.traces, err = telemetry.OpenTraces(e.ctx, "gamefill-publisher", os.Getenv, e.log())
+		e.traces, err = telemetry.OpenTraces(e.ctx, "gamefill-publisher", os.Getenv, logTo(e.err))
 	}
 	return b, err
 }
@@ -140,9 +140,9 @@ func (e *environment) publisher(a access) (*publisher.Publisher, error) {
 // queue is the queue to publish on and to receive from.
 func (e *environment) queue() queue.Queue { return e.traces.Queue(e.backend.Queue) }
 
-// log tells what goes wrong beside the command; the rest is in the ledger.
-func (e *environment) log() *slog.Logger {
-	return slog.New(slog.NewTextHandler(e.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+// logTo tells what goes wrong beside the command; the rest is in the ledger.
+func logTo(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
 
 func (e *environment) close() {
@@ -186,7 +186,7 @@ func (e *environment) actor() string {
 // progress is a display for long steps, silent with --json.
 func (e *environment) progress() *terminal.Progress {
 	if e.settings.JSON {
-		return terminal.NewProgress(io.Discard)
+		return terminal.NewSilentProgress(e.err)
 	}
 	return terminal.NewProgress(e.err)
 }

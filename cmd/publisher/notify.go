@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"os"
 	"time"
 
@@ -43,8 +42,7 @@ func (e *environment) announce(run string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(e.ctx), tellingTime)
 	defer cancel()
 	owner := e.actor() + "-" + publisher.NewRunID(time.Now()) // unique per process
-	log := slog.New(slog.NewTextHandler(e.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	notify.NewHerald(e.backend.Ledger, e.notifier, summary.Job().Name, owner, log, notify.Options{}).AnnounceRun(ctx, run)
+	notify.NewHerald(e.backend.Ledger, e.notifier, summary.Job().Name, owner, logTo(e.err), notify.Options{}).AnnounceRun(ctx, run)
 }
 
 // tell tells what only this command knows; like announce it never fails the command.

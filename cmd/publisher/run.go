@@ -110,7 +110,8 @@ func (c *runCommand) Run(e *environment) error {
 // work runs workers in this process until the run is settled, with live progress.
 func (f *workFlags) work(e *environment, run ledger.Run) error {
 	host, _ := os.Hostname() // only a name in leases; the pid and the run id make it unique enough on one host
-	w, err := worker.New(e.ctx, summary.Job(), e.queue(), e.backend.Ledger, e.backend.Store, e.log(), worker.Config{
+	progress := e.progress()
+	w, err := worker.New(e.ctx, summary.Job(), e.queue(), e.backend.Ledger, e.backend.Store, logTo(progress), worker.Config{
 		Tracer: e.traces.Tracer(),
 		Owner:  fmt.Sprintf("%s-%d-run", host, os.Getpid()), Concurrency: f.Concurrency, Drain: true, Grace: f.Grace,
 		Notifier: e.notifier})
@@ -120,7 +121,7 @@ func (f *workFlags) work(e *environment, run ledger.Run) error {
 	watching, stop := context.WithCancel(e.ctx)
 	var group errgroup.Group
 	group.Go(func() error {
-		follow(watching, e.backend, run, e.progress())
+		follow(watching, e.backend, run, progress)
 		return nil
 	})
 	err = w.Run(e.ctx)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -114,9 +115,13 @@ func (t *Table) Write(w io.Writer) {
 }
 
 // Progress shows how far one step has come: a bar on a terminal, a line every tenth elsewhere. Steps that end within
-// Quiet show nothing.
+// Quiet show nothing. What is to be said meanwhile is written to it, so that the two do not run into each other. It is
+// safe for concurrent use.
 type Progress struct {
-	w       io.Writer
+	w      io.Writer
+	silent bool
+
+	mu      sync.Mutex // guards what follows, and writing to w
 	began   time.Time
 	step    string
 	bar     *progressbar.ProgressBar
@@ -130,10 +135,28 @@ const Quiet = time.Second
 // NewProgress makes a progress display on w, usually standard error.
 func NewProgress(w io.Writer) *Progress { return &Progress{w: w, isTerm: IsTerminal(w)} }
 
+// NewSilentProgress makes one that shows no step and passes on what is written to it.
+func NewSilentProgress(w io.Writer) *Progress { return &Progress{w: w, silent: true} }
+
+// Write writes whole lines above the display, which the next Set draws again.
+func (p *Progress) Write(lines []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.bar != nil {
+		_ = p.bar.Clear() // what is written matters more
+	}
+	return p.w.Write(lines)
+}
+
 // Set shows done of total units of a step; note is shown behind (rate, ETA) and may be "".
 func (p *Progress) Set(step string, done, total int, note string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.silent {
+		return
+	}
 	if step != p.step {
-		p.Done()
+		p.end()
 		p.step, p.began = step, time.Now()
 	}
 	if total <= 0 || time.Since(p.began) < Quiet {
@@ -158,6 +181,12 @@ func (p *Progress) Set(step string, done, total int, note string) {
 
 // Done ends the current step's display.
 func (p *Progress) Done() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.end()
+}
+
+func (p *Progress) end() {
 	if p.bar != nil {
 		_ = p.bar.Finish()
 	}

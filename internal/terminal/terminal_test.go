@@ -1,6 +1,10 @@
 package terminal_test
 
 import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
 	"testing"
 
 	"gamefill/internal/terminal"
@@ -16,5 +20,24 @@ func TestPlural(t *testing.T) {
 	}
 	if got := terminal.Plural(int64(1), "date is", "dates are"); got != "1 date is" {
 		t.Errorf("got %q, want %q", got, "1 date is")
+	}
+}
+
+// What is written to a progress display comes out whole, silent or not, whoever shows steps meanwhile.
+func TestProgressTakesLines(t *testing.T) {
+	t.Parallel()
+	for _, show := range []func(io.Writer) *terminal.Progress{terminal.NewProgress, terminal.NewSilentProgress} {
+		var out strings.Builder
+		p := show(&out)
+		var group sync.WaitGroup
+		for i := range 10 {
+			group.Go(func() { p.Set("dates", i, 10, "") })
+			group.Go(func() { fmt.Fprintln(p, "a line") })
+		}
+		group.Wait()
+		p.Done()
+		if got := strings.Count(out.String(), "a line\n"); got != 10 {
+			t.Errorf("got %d lines in %q, want 10", got, out.String())
+		}
 	}
 }
