@@ -75,15 +75,15 @@ func TestLongDateKeepsItsLease(t *testing.T) {
 	w.hooks.Build = func(gamedate.Date) error { close(started); <-release; return nil }
 	w.publish(request(monday, monday))
 	c := w.config()
-	c.LeaseTTL, c.Drain = 300*time.Millisecond, false
+	c.LeaseTTL, c.Drain = 3*time.Second, false // short, and long enough for a busy machine to renew it in time
 	stopFirst := w.start(c)
 	<-started
 	first := w.entry(monday)
 	second := w.config()
-	second.LeaseTTL, second.Drain = 300*time.Millisecond, false
+	second.LeaseTTL, second.Drain = c.LeaseTTL, false
 	stopSecond := w.start(second)
-	eventually(t, "the lease has been renewed well past its first end", func() bool {
-		return w.entry(monday).LeaseUntil.Sub(first.LeaseUntil) > 1500*time.Millisecond // the queue's hold is a second
+	eventually(t, "the lease has been renewed past its first end", func() bool {
+		return w.entry(monday).LeaseUntil.Sub(first.LeaseUntil) > c.LeaseTTL // and the queue's hold of a second has ended too
 	})
 	close(release)
 	eventually(t, "the date is complete", func() bool { return w.entry(monday).State == ledger.Complete })
