@@ -181,7 +181,7 @@ func (g *runGauges) postponed(now time.Time) (n int) {
 func (g *runGauges) read(ctx context.Context, now time.Time) error {
 	run, open, err := g.ledger.OpenRun(ctx, g.job)
 	if err != nil {
-		return fmt.Errorf("look for the open run: %w", err)
+		return err
 	}
 	if !open {
 		newest, err := g.ledger.ListRuns(ctx, g.job, 1)

@@ -198,7 +198,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
-			if err = fmt.Errorf("look for the open run: %w", err); !w.waitForLedger(ctx, err) {
+			if !w.waitForLedger(ctx, err) {
 				return err
 			}
 		case !ok && w.config.Drain:
