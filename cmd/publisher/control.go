@@ -133,6 +133,9 @@ func (c *resumeCommand) Run(e *environment) error {
 	if err != nil {
 		return err
 	}
+	if run.State == ledger.RunPlanning {
+		return c.report(e, "resume", run, "Its publisher goes on; if none is at work, publish its range again.")
+	}
 	return c.report(e, "resume", run, "Workers claim dates again; a `worker --drain` that ended at the pause is "+
 		"to be started again.")
 }

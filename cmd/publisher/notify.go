@@ -42,7 +42,8 @@ func (e *environment) announce(run string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(e.ctx), tellingTime)
 	defer cancel()
 	owner := e.actor() + "-" + publisher.NewRunID(time.Now()) // unique per process
-	notify.NewHerald(e.backend.Ledger, e.notifier, summary.Job().Name, owner, logTo(e.err), notify.Options{}).AnnounceRun(ctx, run)
+	herald := notify.NewHerald(e.backend.Ledger, e.notifier, summary.Job().Name, owner, logTo(e.err), notify.Options{})
+	herald.AnnounceRun(ctx, run)
 }
 
 // tell tells what only this command knows; like announce it never fails the command.

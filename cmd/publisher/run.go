@@ -111,10 +111,10 @@ func (c *runCommand) Run(e *environment) error {
 func (f *workFlags) work(e *environment, run ledger.Run) error {
 	host, _ := os.Hostname() // only a name in leases; the pid and the run id make it unique enough on one host
 	progress := e.progress()
-	w, err := worker.New(e.ctx, summary.Job(), e.queue(), e.backend.Ledger, e.backend.Store, logTo(progress), worker.Config{
-		Tracer: e.traces.Tracer(),
-		Owner:  fmt.Sprintf("%s-%d-run", host, os.Getpid()), Concurrency: f.Concurrency, Drain: true, Grace: f.Grace,
-		Notifier: e.notifier})
+	config := worker.Config{Owner: fmt.Sprintf("%s-%d-run", host, os.Getpid()), Concurrency: f.Concurrency, Drain: true,
+		Grace: f.Grace, Tracer: e.traces.Tracer(), Notifier: e.notifier}
+	ports := e.backend
+	w, err := worker.New(e.ctx, summary.Job(), e.queue(), ports.Ledger, ports.Store, logTo(progress), config)
 	if err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ var moves = map[RunState][]RunState{
 	RunCanary:           {RunPlanning, RunAwaitingApproval, RunPaused, RunCancelled},
 	RunAwaitingApproval: {RunPlanning, RunCancelled},
 	RunOpen:             {RunPlanning, RunPaused, RunFinished, RunCancelled},
-	RunPaused:           {RunOpen, RunCanary, RunCancelled},
+	RunPaused:           {RunPlanning, RunOpen, RunCanary, RunCancelled},
 	RunFinished:         {RunOpen, RunPlanning},
 }
 

@@ -20,7 +20,7 @@ func TestMove(t *testing.T) {
 		ledger.RunCanary:           "planning awaiting_approval paused cancelled",
 		ledger.RunAwaitingApproval: "planning cancelled",
 		ledger.RunOpen:             "planning paused finished cancelled",
-		ledger.RunPaused:           "open canary cancelled",
+		ledger.RunPaused:           "planning open canary cancelled",
 		ledger.RunFinished:         "open planning",
 		ledger.RunCancelled:        "",
 	}

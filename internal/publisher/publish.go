@@ -154,7 +154,7 @@ func (p *Publisher) Publish(ctx context.Context, r Request, plan *Plan, progress
 	if len(result.Failed) > 0 {
 		return result, &UnsentError{result.Failed}
 	}
-	event := ledger.Event{Kind: "run_opened", Actor: r.Actor,
+	event := ledger.Event{Kind: eventOpened, Actor: r.Actor,
 		Message: fmt.Sprintf("%d queued, %d known, %d without games", result.Queued, result.Known, result.Settled)}
 	result.Run, err = p.ports.Ledger.UpdateRun(ctx, run.ID, event, func(run *ledger.Run) error {
 		run.PlanHash = plan.Hash
@@ -167,7 +167,7 @@ func (p *Publisher) Publish(ctx context.Context, r Request, plan *Plan, progress
 		return run.Move(run.WorkingState())
 	})
 	if errors.Is(err, errPausedMeanwhile) {
-		event.Kind = "published"
+		event.Kind = eventPublished
 		result.Run, err = p.ports.Ledger.UpdateRun(ctx, run.ID, event, func(run *ledger.Run) error {
 			run.PlanHash = plan.Hash
 			return nil
@@ -183,6 +183,31 @@ func (p *Publisher) Publish(ctx context.Context, r Request, plan *Plan, progress
 // errPausedMeanwhile keeps a run paused that was stopped while its dates were being published: opening it would undo
 // that.
 var errPausedMeanwhile = errors.New("the run was paused meanwhile")
+
+// Kinds of the events between which a run is being published: from its creation, or from dates that join it, until it
+// is open, or would be if it were not paused.
+const (
+	eventJoin      = "dates_join"
+	eventOpened    = "run_opened"
+	eventPublished = "published"
+)
+
+// published reports whether every date of a run has been recorded: no publisher is at work, or has died at it.
+func (p *Publisher) published(ctx context.Context, run string) (bool, error) {
+	events, err := p.ports.Ledger.Events(ctx, p.job.Name, run, 0)
+	if err != nil {
+		return false, fmt.Errorf("read events of run %s: %w", run, err)
+	}
+	for _, e := range events { // newest first
+		switch e.Kind {
+		case eventOpened, eventPublished:
+			return true, nil
+		case eventJoin:
+			return false, nil
+		}
+	}
+	return false, nil
+}
 
 // Kinds of the events that say what is known of a run's pre-flight.
 const (
@@ -212,7 +237,7 @@ func (p *Publisher) recordPreflight(ctx context.Context, run string, r Request) 
 func (p *Publisher) openRun(ctx context.Context, r Request, plan *Plan,
 	approval *ledger.Approval) (run ledger.Run, joined bool, err error) {
 	if plan.OpenRun != "" {
-		event := ledger.Event{Kind: "dates_join", Actor: r.Actor, Message: plan.Range.String()}
+		event := ledger.Event{Kind: eventJoin, Actor: r.Actor, Message: plan.Range.String()}
 		run, err = p.ports.Ledger.UpdateRun(ctx, plan.OpenRun, event, func(run *ledger.Run) error {
 			if run.Sampling() || run.State == ledger.RunAwaitingApproval { // nothing but the sample was published
 				run.Range = plan.Range
@@ -451,8 +476,13 @@ func (p *Publisher) Idle(ctx context.Context, run ledger.Run) (held []ledger.Ent
 }
 
 // Resume opens a paused run again and publishes the dates whose message is not on the queue: those whose lease ended
-// during the pause.
+// during the pause. A run whose dates are not all recorded goes back to planning, so that nobody takes what there is
+// for all of it; whoever publishes it, or publishes it again, opens it.
 func (p *Publisher) Resume(ctx context.Context, run, reason, actor string) (ledger.Run, error) {
+	published, err := p.published(ctx, run)
+	if err != nil {
+		return ledger.Run{}, err
+	}
 	waiting, err := p.ports.Ledger.RunEntries(ctx, p.job.Name, run, ledger.Pending)
 	if err != nil {
 		return ledger.Run{}, fmt.Errorf("read entries of run %s: %w", run, err)
@@ -466,9 +496,12 @@ func (p *Publisher) Resume(ctx context.Context, run, reason, actor string) (ledg
 				return err
 			}
 			r.Cause, r.CauseKind, r.HoldWrites = "", "", false
+			if !published {
+				return r.Move(ledger.RunPlanning)
+			}
 			return r.Move(r.WorkingState())
 		})
-	if err != nil {
+	if err != nil || !published {
 		return resumed, err
 	}
 	var sent Result

@@ -189,3 +189,38 @@ func TestPausedWhilePublished(t *testing.T) {
 		t.Errorf("states after resuming: got %v, want ten complete", got)
 	}
 }
+
+// A run that was paused before all of its dates were recorded is no run to work on when it is resumed, if its publisher
+// has died: what there is of it is not all. The same publish goes on.
+func TestResumedWithoutAllDates(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, tenDays...)
+	p, r := w.publisher(), request("2022-06-01", "2022-06-10")
+	plan, err := p.Plan(t.Context(), r)
+	must(t, err)
+	publish, die := context.WithCancel(t.Context())
+	_, err = p.Publish(publish, r, plan, func(string, int, int) { die() })
+	if err == nil {
+		t.Fatal("publish: got no error, want it to end before the run is open")
+	}
+	run := w.openRun().ID
+	_, err = p.Pause(t.Context(), run, "look at it", "tester")
+	must(t, err)
+	resumed, err := p.Resume(t.Context(), run, "go on", "tester")
+	must(t, err)
+	if resumed.State != ledger.RunPlanning {
+		t.Fatalf("resumed: got a run that is %s, want planning", resumed.State)
+	}
+	plan, err = p.Plan(t.Context(), r)
+	must(t, err)
+	result, err := p.Publish(t.Context(), r, plan, nil)
+	must(t, err)
+	if result.RunID != run || result.Run.State != ledger.RunOpen {
+		t.Fatalf("published again: got run %s, %s, want %s, open", result.RunID, result.Run.State, run)
+	}
+	w.drain()
+	if got := w.states("2022-06-01", "2022-06-10"); !slices.Equal(got,
+		slices.Repeat([]ledger.State{ledger.Complete}, 10)) {
+		t.Errorf("states: got %v, want ten complete", got)
+	}
+}
