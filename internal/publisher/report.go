@@ -14,6 +14,7 @@ import (
 	"gamefill/internal/gamedate"
 	"gamefill/internal/job"
 	"gamefill/internal/ledger"
+	"gamefill/internal/price"
 	"gamefill/internal/report"
 	"gamefill/internal/snapshot"
 	"gamefill/internal/table"
@@ -49,7 +50,7 @@ func (p *Publisher) Report(ctx context.Context, id string, progress Progress) (*
 	g.failures(r)
 	g.unresolved(r)
 	g.durations(r)
-	if err := g.quotas(r); err != nil {
+	if err := g.quotas(r, p.ports.Services); err != nil {
 		return nil, err
 	}
 	g.costs(r, p.ports.Services)
@@ -479,8 +480,8 @@ func rank(sorted []time.Duration, percent int) time.Duration {
 	return sorted[max(0, (len(sorted)*percent+99)/100-1)]
 }
 
-// quotas says what the run used of what a warehouse limits.
-func (g *gathering) quotas(r *report.Report) error {
+// quotas says what the run used of what a warehouse limits; a file limits nothing.
+func (g *gathering) quotas(r *report.Report, services price.Services) error {
 	thresholds, err := g.job.EffectiveThresholds(g.run.Settings)
 	if err != nil {
 		return err
@@ -503,7 +504,7 @@ func (g *gathering) quotas(r *report.Report) error {
 		}
 	}
 	bound := ""
-	if t, ok := thresholds[job.ThresholdPartitionWrites]; ok {
+	if t, ok := thresholds[job.ThresholdPartitionWrites]; ok && services.Warehouse {
 		bound = t.Bound()
 	}
 	r.Quotas = []report.Quota{

@@ -216,7 +216,7 @@ func judgeActiveCount(t job.Threshold, actual, baseline int64) job.Check {
 func judgeDuplicates(n int64) job.Check {
 	c := job.Check{Name: "duplicate_keys", Verdict: job.Pass, Seen: fmt.Sprint(n), Bound: "0"}
 	if n != 0 {
-		c.Verdict, c.Advice = job.Failed, "list the keys and run their dates again"
+		c.Verdict, c.Advice = job.Failed, "publish the range again: it repairs partitions that somebody else has changed"
 	}
 	return c
 }
