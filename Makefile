@@ -82,6 +82,7 @@ fuzz: ## Fuzz every parser for FUZZTIME each
 ci-extra: ## What is too heavy for every check: race everywhere, repeated tests, many kills, analysed SQL, fuzzing
 	$(GO) test -race -timeout 60m ./...
 	$(GO) test -count=10 -shuffle=on $(RACED)
+	GAMEFILL_EXTRA=1 $(GO) test -count=1 -timeout 30m -run TestOperating ./test/docs ./test/cloud
 	GAMEFILL_CRASH_ROUNDS=20 $(GO) test -count=1 -timeout 60m ./test/crash
 	cd internal/warehouse/bigquerywarehouse/analyse && $(GO) test ./...
 	$(MAKE) fuzz FUZZTIME=100000x

@@ -45,6 +45,9 @@ func Build(dir string, tags ...string) (*Set, error) {
 	return &Set{dir}, nil
 }
 
+// Extra reports whether tests shall also do what is too long for every check; `make ci-extra` wants it.
+func Extra() bool { return os.Getenv("GAMEFILL_EXTRA") != "" }
+
 // Path is where a binary of the set is.
 func (s *Set) Path(name string) string { return filepath.Join(s.dir, name) }
 

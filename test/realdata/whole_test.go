@@ -114,15 +114,6 @@ func sameAsWhole(t *testing.T, f program.File) {
 	}
 }
 
-func TestThreeWorkersMakeTheSameTable(t *testing.T) {
-	t.Parallel()
-	wholeDone.open(t)
-	f := imported.open(t).Copy(t)
-	f.Publish(t, 0, args("publish", whole, "--sample-above", "0")...)
-	drain(t, f)
-	sameAsWhole(t, f)
-}
-
 func TestKilledProcessesMakeTheSameTable(t *testing.T) {
 	t.Parallel()
 	wholeDone.open(t)
